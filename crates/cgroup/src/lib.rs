@@ -1,1 +1,26 @@
-//! (being written)
+//! Control groups, v1 and v2: one [`Cgroup`] per container, whatever the host mounts.
+//!
+//! - [`Host`] finds out what is mounted; a host with any controller on v1 ("hybrid") is treated as v1.
+//! - [`plan`] is pure: limits in, files to write out.
+//! - [`Cgroup`] acts: create, join, freeze, kill, watch for memory exhaustion, remove. Nothing in it waits
+//!   without a deadline.
+//! - [`keep_warm`] takes the 5–10 ms away which v1 makes the first join after a pause wait.
+//!
+//! Source: <https://docs.kernel.org/admin-guide/cgroup-v1/> and <https://docs.kernel.org/admin-guide/cgroup-v2.html>.
+
+mod children;
+mod devices;
+mod freeze;
+mod group;
+mod host;
+mod oom;
+mod plan;
+mod remove;
+mod warm;
+
+pub use children::children;
+pub use group::{Cgroup, View};
+pub use host::{Hierarchy, Host};
+pub use oom::OomWatch;
+pub use plan::{Version, Write, plan, weight};
+pub use warm::keep_warm;

@@ -28,19 +28,8 @@ pub struct Command {
     pub interspersed: bool,
     /// Left out of help and completion.
     pub hidden: bool,
-    /// Exit status when the daemon or the command itself fails; 125 for `run`.
-    pub failure: Failing,
     /// Does it.
     pub run: fn(&Session, &Invocation) -> Outcome,
-}
-
-/// How a failure of a command is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Failing {
-    /// The bare message, status 1.
-    Plain,
-    /// `docker: MESSAGE`, a blank line and the hint to `--help`, status 125: only `run`.
-    AsRun,
 }
 
 impl Command {
@@ -56,7 +45,6 @@ impl Command {
         shared: &[],
         interspersed: true,
         hidden: false,
-        failure: Failing::Plain,
         run: |_, _| Ok(0),
     };
 
@@ -121,6 +109,8 @@ pub enum Complete {
     Networks,
     /// Volumes by name.
     Volumes,
+    /// Names of signals.
+    Signals,
     /// Names of environment variables.
     Environment,
     /// Names of the client's contexts.

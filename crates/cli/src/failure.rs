@@ -1,6 +1,6 @@
 //! How a command ends.
 
-use values::{Error, ErrorKind};
+use values::Error;
 
 /// A command's result: its exit status, or what went wrong.
 pub type Outcome = Result<u8, Failure>;
@@ -10,7 +10,7 @@ pub type Outcome = Result<u8, Failure>;
 pub struct Failure {
     /// The text. Empty: everything has been told already (e.g. name by name), only the status is left.
     pub message: String,
-    /// The exit status, if the command's own (1, or 125 for `run`) is not right.
+    /// The exit status, if not 1.
     pub status: Option<u8>,
 }
 
@@ -40,7 +40,6 @@ impl From<client::Error> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        debug_assert!(error.kind != ErrorKind::NotModified, "not an error to a user");
         Self::new(error.message)
     }
 }

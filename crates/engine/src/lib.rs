@@ -1,1 +1,269 @@
-//! (being written)
+//! The engine: containers and images as Docker's users know them, behind one object.
+//!
+//! [`Engine`] has one method for each thing a user can ask. Whoever calls it (the API server, later compose and the
+//! builder) needs no knowledge of shims, snapshots or links.
+
+pub mod config;
+pub mod container;
+mod detach_keys;
+mod events;
+mod exec;
+mod image_view;
+mod images;
+mod names;
+mod networks;
+mod oci;
+mod open;
+mod records;
+mod registry;
+mod restore;
+mod shared;
+mod shim_link;
+mod system;
+mod undo;
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Filters;
+use api::progress::JsonMessage;
+use api::types::{
+    ContainerCreateRequest, ContainerInspect, ContainerSummary, CreateResponse, ExecCreateRequest, ExecInspect,
+    ExecStartRequest, HistoryItem, IdResponse, ImageDeleteItem, ImageInspect, ImageSummary, Network, SystemInfo,
+    SystemVersion, TopResponse, WaitResponse,
+};
+use tokio::sync::mpsc::UnboundedSender;
+use values::{Result, Timestamp};
+
+pub use config::Config;
+pub use container::attach::{AttachOptions, Attached, DetachNotice, EndNotice};
+pub use container::logs::{LogOptions, LogStream};
+pub use container::wait::WaitCondition;
+pub use events::EventStream;
+pub use images::ImportOptions;
+
+use container::Container;
+use shared::Shared;
+
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+impl Engine {
+    /// Opens the stores, reconnects to what runs, sweeps what nobody owns.
+    pub async fn open(config: Config) -> Result<Arc<Self>> {
+        let shared = open::open(config).await?;
+        restore::restore(&shared).await?;
+        Ok(Arc::new(Self { shared }))
+    }
+
+    /// The daemon ends. `stop_containers`: give them so long to end; `None`: they go on.
+    pub async fn close(&self, stop_containers: Option<Duration>) {
+        open::close(&self.shared, stop_containers).await;
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<Container>> {
+        self.shared.registry.find(id)
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    // ── system ──
+
+    pub fn version(&self) -> SystemVersion {
+        system::version()
+    }
+
+    pub fn info(&self) -> SystemInfo {
+        system::info(&self.shared)
+    }
+
+    /// # Errors
+    /// `InvalidArgument` for an unknown filter.
+    pub fn events(&self, since: Option<Timestamp>, until: Option<Timestamp>, filters: Filters) -> Result<EventStream> {
+        self.shared.events.listen(since, until, filters)
+    }
+
+    /// An event of the daemon itself (`reload`).
+    pub fn emit_daemon_event(&self, action: &str) {
+        let mut attributes = std::collections::BTreeMap::new();
+        attributes.insert("name".into(), rustix::system::uname().nodename().to_string_lossy().into_owned());
+        self.shared.events.emit("daemon", action, &self.shared.daemon_id, attributes);
+    }
+
+    // ── containers ──
+
+    pub async fn container_create(
+        &self,
+        name: Option<&str>,
+        platform: Option<&str>,
+        body: ContainerCreateRequest,
+    ) -> Result<CreateResponse> {
+        container::create::create(&self.shared, name, platform, body).await
+    }
+
+    pub fn container_list(&self, all: bool, limit: i64, size: bool, filters: &Filters) -> Result<Vec<ContainerSummary>> {
+        container::list::list(&self.shared, all, limit, size, filters)
+    }
+
+    pub fn container_inspect(&self, id: &str, size: bool) -> Result<ContainerInspect> {
+        container::view::inspect(&self.shared, &*self.find(id)?, size)
+    }
+
+    pub async fn container_start(&self, id: &str) -> Result<()> {
+        container::verbs::start(&self.find(id)?).await
+    }
+
+    pub async fn container_stop(&self, id: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
+        container::verbs::stop(&self.shared, &self.find(id)?, signal, timeout).await
+    }
+
+    pub async fn container_restart(&self, id: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
+        container::verbs::restart(&self.shared, &self.find(id)?, signal, timeout).await
+    }
+
+    pub async fn container_kill(&self, id: &str, signal: Option<&str>) -> Result<()> {
+        container::verbs::kill(&self.find(id)?, signal).await
+    }
+
+    pub async fn container_pause(&self, id: &str) -> Result<()> {
+        container::verbs::pause(&self.find(id)?).await
+    }
+
+    pub async fn container_unpause(&self, id: &str) -> Result<()> {
+        container::verbs::unpause(&self.find(id)?).await
+    }
+
+    pub async fn container_rename(&self, id: &str, new_name: &str) -> Result<()> {
+        container::rename::rename(&self.shared, &self.find(id)?, new_name).await
+    }
+
+    /// Subscribed when it returns.
+    pub fn container_wait(
+        &self,
+        id: &str,
+        condition: WaitCondition,
+    ) -> Result<impl Future<Output = WaitResponse> + Send + 'static> {
+        Ok(container::wait::wait(&self.find(id)?, condition))
+    }
+
+    /// # Errors
+    /// `NotImplemented` for `link`: there are no links yet.
+    pub async fn container_remove(&self, id: &str, force: bool, _volumes: bool, link: bool) -> Result<()> {
+        if link {
+            return Err(values::Error::not_implemented("removing a link is not supported yet"));
+        }
+        container::remove::remove(&self.find(id)?, force).await
+    }
+
+    pub async fn container_attach(&self, id: &str, options: AttachOptions) -> Result<Attached> {
+        container::attach::attach(&self.shared, &self.find(id)?, options).await
+    }
+
+    pub async fn container_logs(&self, id: &str, options: LogOptions) -> Result<LogStream> {
+        container::logs::logs(&self.shared, &self.find(id)?, &options).await
+    }
+
+    pub async fn container_resize(&self, id: &str, rows: u16, cols: u16) -> Result<()> {
+        let container = self.find(id)?;
+        let (_, link) = container.link()?;
+        link.ask(shim::protocol::Request::Resize { exec: None, rows, cols }).await?;
+        let mut attributes = container.event_attributes();
+        attributes.insert("height".into(), rows.to_string());
+        attributes.insert("width".into(), cols.to_string());
+        self.shared.events.emit("container", "resize", container.id.as_str(), attributes);
+        Ok(())
+    }
+
+    pub async fn container_top(&self, id: &str, ps_args: &str) -> Result<TopResponse> {
+        let container = self.find(id)?;
+        if !container.state().is_running() {
+            return Err(container.not_running());
+        }
+        let path = self.shared.cgroup_path(&container.id);
+        let pids = shared::blocking(move || cgroup::Cgroup::open(&path)?.pids()).await?;
+        let top = container::top::top(&pids, ps_args).await?;
+        self.shared.emit_container("top", &container);
+        Ok(top)
+    }
+
+    // ── execs ──
+
+    pub fn exec_create(&self, container: &str, body: ExecCreateRequest) -> Result<IdResponse> {
+        exec::create(&self.shared, &self.find(container)?, body)
+    }
+
+    /// `None`: it runs detached.
+    pub async fn exec_start(&self, exec: &str, body: ExecStartRequest) -> Result<Option<Attached>> {
+        exec::start(&self.shared, exec, body).await
+    }
+
+    pub fn exec_inspect(&self, exec: &str) -> Result<ExecInspect> {
+        exec::inspect(&self.shared, exec)
+    }
+
+    pub async fn exec_resize(&self, exec: &str, rows: u16, cols: u16) -> Result<()> {
+        exec::resize(&self.shared, exec, rows, cols).await
+    }
+
+    // ── images ──
+
+    pub fn image_list(
+        &self,
+        all: bool,
+        filters: &Filters,
+        shared_size: bool,
+        digests: bool,
+        manifests: bool,
+    ) -> Result<Vec<ImageSummary>> {
+        images::list(&self.shared, all, filters, shared_size, digests, manifests)
+    }
+
+    pub fn image_inspect(&self, name: &str) -> Result<ImageInspect> {
+        images::inspect(&self.shared, name)
+    }
+
+    pub fn image_history(&self, name: &str) -> Result<Vec<HistoryItem>> {
+        images::history(&self.shared, name)
+    }
+
+    pub async fn image_load(
+        &self,
+        reader: Box<dyn Read + Send>,
+        quiet: bool,
+        progress: UnboundedSender<JsonMessage>,
+    ) -> Result<()> {
+        images::load(&self.shared, reader, quiet, progress).await
+    }
+
+    /// Ends with the new image's id as status.
+    pub async fn image_import(
+        &self,
+        reader: Box<dyn Read + Send>,
+        options: ImportOptions,
+        progress: UnboundedSender<JsonMessage>,
+    ) -> Result<()> {
+        images::import(&self.shared, reader, options, progress).await
+    }
+
+    pub async fn image_tag(&self, name: &str, repo: &str, tag: &str) -> Result<()> {
+        images::tag(&self.shared, name, repo, tag).await
+    }
+
+    pub async fn image_remove(&self, name: &str, force: bool, noprune: bool) -> Result<Vec<ImageDeleteItem>> {
+        images::remove(&self.shared, name, force, noprune).await
+    }
+
+    // ── networks ──
+
+    pub fn network_list(&self) -> Vec<Network> {
+        networks::list(&self.shared)
+    }
+
+    pub fn network_inspect(&self, name: &str) -> Result<Network> {
+        networks::inspect(&self.shared, name)
+    }
+}

@@ -1,1 +1,150 @@
-//! (being written)
+//! Snapshots: unpacked layers and containers' writable root filesystems.
+//!
+//! A [`Snapshotter`] keeps two kinds of things below its root directory. *Layers* are read-only, named by their chain id
+//! (the digest of a layer and all below it), made once by [`Snapshotter::stage`] and [`Snapshotter::commit`] and shared by
+//! all who stand on them. *Root filesystems* belong to one container each, named by its id, made by
+//! [`Snapshotter::prepare`] in microseconds. Nobody above this crate may assume that a layer is a directory: what can be
+//! had of one is a [`RootMount`], data that says what to mount, and the caller is the one who mounts.
+//!
+//! Drivers: [`Overlay`] (one directory a layer, put together by overlayfs) and [`Native`] (full copies, for filesystems
+//! overlayfs cannot work on). Both pass the suite in `suite.rs`. [`open`] picks one by trying what the kernel can do.
+//!
+//! Rules that hold for every driver:
+//! - A layer is there whole or not at all, also after a power cut: it is written in a staging directory, synced with its
+//!   filesystem, and renamed. What a crash leaves in staging is thrown away at the next opening.
+//! - Removing is a rename into the trash; a thread empties that, the caller never waits ([`Trash`]).
+//! - Nothing is mounted on the host.
+
+mod init_layer;
+mod layout;
+mod merged;
+mod native;
+mod overlay;
+mod probe;
+#[cfg(test)]
+mod suite;
+mod trash;
+mod tree;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use values::{Digest, Result, RootMount};
+
+pub use native::Native;
+pub use overlay::Overlay;
+pub use trash::Trash;
+pub use tree::Usage;
+
+/// A layer being made: write into [`Stage::target`], then hand it to [`Snapshotter::commit`]. Dropped, it is discarded.
+pub struct Stage {
+    target: Target,
+    dir: PathBuf,
+    trash: Arc<Trash>,
+    committed: bool,
+}
+
+/// Where a layer's content goes and how deletions are said there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An empty directory for this layer's own entries. Deletions become overlayfs' whiteouts and opaque directories.
+    /// What the layer leaves to those below it (attributes of directories it only passes through, files it links to)
+    /// is found in `lower`, topmost first, by [`Snapshotter::lower_dirs`] once those layers are there.
+    Overlay { dir: PathBuf },
+    /// A directory which holds all that is below already: deletions are done in it.
+    Whole { dir: PathBuf },
+}
+
+impl Stage {
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.trash.throw(&self.dir);
+        }
+    }
+}
+
+/// How a container's root filesystem is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Never sync what is written (`--rm`): after a power cut it is gone anyway.
+    pub volatile: bool,
+}
+
+/// A driver. All calls block and may come from any thread; layers are lists of chain ids, **lowest first**.
+pub trait Snapshotter: Send + Sync {
+    /// `overlay` or `native`.
+    fn driver(&self) -> &'static str;
+
+    /// Whether a layer can be written before those below it are committed.
+    fn is_parallel(&self) -> bool;
+
+    /// Begins a layer on top of `below`. Where [`Snapshotter::is_parallel`] says no, those must be committed.
+    fn stage(&self, below: &[Digest]) -> Result<Stage>;
+
+    /// Directories a [`Target::Overlay`] of a layer on top of `below` falls back on, topmost first.
+    fn lower_dirs(&self, below: &[Digest]) -> Vec<PathBuf>;
+
+    /// Makes staged layers durable and visible, in order. One that exists already stays as it was.
+    fn commit(&self, layers: Vec<(Stage, Digest)>) -> Result<()>;
+
+    /// Whether the layer is there.
+    fn has(&self, layer: &Digest) -> bool;
+
+    /// All layers that are there.
+    fn layers(&self) -> Result<Vec<Digest>>;
+
+    /// Throws a layer away. It must be below no other layer and in no root filesystem's use.
+    fn remove_layer(&self, layer: &Digest) -> Result<()>;
+
+    /// Makes the writable root filesystem of container `id` on top of `layers`.
+    ///
+    /// Files and directories that every container's mounts need (`/proc`, `/dev/pts`, `/etc/hosts`, …) are there without
+    /// being written to it.
+    fn prepare(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount>;
+
+    /// Read-only use of `layers`, for as long as `id` is not removed. Whoever mounts it does so read-only.
+    fn view(&self, id: &str, layers: &[Digest]) -> Result<RootMount>;
+
+    /// The mount of a prepared root filesystem once more, say after a restart. What a power cut took of it is made anew.
+    fn mounts(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount>;
+
+    /// Throws a root filesystem or view away; nothing happens where there is none.
+    fn remove(&self, id: &str) -> Result<()>;
+
+    /// All prepared root filesystems and views.
+    fn prepared(&self) -> Result<Vec<String>>;
+
+    /// What container `id` has written itself.
+    fn usage(&self, id: &str) -> Result<Usage>;
+
+    /// What a layer takes.
+    fn layer_usage(&self, layer: &Digest) -> Result<Usage>;
+
+    /// The trash of this root directory's filesystem.
+    fn trash(&self) -> &Arc<Trash>;
+}
+
+/// Opens the snapshots below `root` with the driver of that name, or, without one, with `overlay` if it works there.
+///
+/// # Errors
+/// `InvalidArgument` for an unknown driver, `NotImplemented` for `overlay` where the kernel or filesystem cannot.
+pub fn open(root: &Path, driver: Option<&str>) -> Result<Arc<dyn Snapshotter>> {
+    match driver {
+        Some("overlay" | "overlay2" | "overlayfs") => Ok(Arc::new(Overlay::open(root)?)),
+        Some("native" | "vfs") => Ok(Arc::new(Native::open(root)?)),
+        Some(other) => Err(values::Error::invalid(format!("driver not supported: {other}"))),
+        None => match Overlay::open(root) {
+            Ok(overlay) => Ok(Arc::new(overlay)),
+            Err(e) if e.kind == values::ErrorKind::NotImplemented => Ok(Arc::new(Native::open(root)?)),
+            Err(e) => Err(e),
+        },
+    }
+}

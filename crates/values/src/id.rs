@@ -47,3 +47,9 @@ impl fmt::Debug for Id {
         f.write_str(self.short())
     }
 }
+
+impl std::borrow::Borrow<str> for Id {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,19 @@
+//! Replies that are the same in every version which is served.
+
+use super::Lower;
+use crate::types::{
+    CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, Network, SystemVersion, TopResponse,
+    UpdateResponse, VolumeList, WaitResponse,
+};
+
+impl Lower for CreateResponse {}
+impl Lower for ExecInspect {}
+impl Lower for HistoryItem {}
+impl Lower for IdResponse {}
+impl Lower for ImageDeleteItem {}
+impl Lower for Network {}
+impl Lower for SystemVersion {}
+impl Lower for TopResponse {}
+impl Lower for UpdateResponse {}
+impl Lower for VolumeList {}
+impl Lower for WaitResponse {}

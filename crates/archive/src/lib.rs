@@ -1,0 +1,18 @@
+//! Archives: tar streams, their compression, and unpacking them where nothing can get out.
+//!
+//! - [`tar`]: a reader and a writer of tar (ustar, PAX, GNU; long names, sparse files, nanoseconds, extended attributes),
+//!   streaming, with bounded memory whatever a header claims.
+//! - [`Compression`]: told by the first bytes, not by a name.
+//! - [`unpack`]: a layer's tar into a directory. Every path is resolved by the kernel with the directory as its root.
+//! - [`remove_tree`]: deletes a tree of any depth.
+
+mod compression;
+mod fault;
+mod remove;
+mod root;
+pub mod tar;
+pub mod unpack;
+
+pub use compression::{Compression, decompress};
+pub use remove::remove_tree;
+pub use root::{Root, clean};

@@ -1,0 +1,4 @@
+//! `lighter container …` and its short spellings.
+
+mod each;
+pub mod stop;

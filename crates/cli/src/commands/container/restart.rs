@@ -1,0 +1,30 @@
+//! `container restart`
+
+use api::endpoints::{ContainerRestart, ContainerRestartQuery};
+
+use crate::command::{Args, Command, Complete, States};
+use crate::commands::container::each;
+use crate::flags::Flag;
+use crate::{Invocation, Outcome, Session};
+
+/// The row.
+pub static COMMAND: Command = Command {
+    spellings: &["container restart", "restart"],
+    usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+    about: "Restart one or more containers",
+    args: Args::AtLeast(1),
+    complete: Complete::Containers(States::All),
+    flags: &[
+        Flag::text("signal", "Signal to send to the container").short('s').completes(Complete::Signals),
+        Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
+        Flag::int("time", "").alias_of("timeout").deprecated("use --timeout instead"),
+    ],
+    run,
+    ..Command::DEFAULT
+};
+
+fn run(session: &Session, call: &Invocation) -> Outcome {
+    let query =
+        ContainerRestartQuery { signal: call.text_or_empty("signal").to_owned(), timeout: call.int("timeout") };
+    each::call::<ContainerRestart>(session, &call.args, &query)
+}

@@ -1,0 +1,30 @@
+//! `container stop`
+
+use api::endpoints::{ContainerStop, ContainerStopQuery};
+
+use crate::command::{Args, Command, Complete, States};
+use crate::commands::container::each;
+use crate::flags::Flag;
+use crate::{Invocation, Outcome, Session};
+
+/// The row.
+pub static COMMAND: Command = Command {
+    spellings: &["container stop", "stop"],
+    usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+    about: "Stop one or more running containers",
+    args: Args::AtLeast(1),
+    complete: Complete::Containers(States::Running),
+    flags: &[
+        Flag::text("signal", "Signal to send to the container").short('s').completes(Complete::Signals),
+        Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
+        Flag::int("time", "").alias_of("timeout").deprecated("use --timeout instead"),
+    ],
+    run,
+    ..Command::DEFAULT
+};
+
+fn run(session: &Session, call: &Invocation) -> Outcome {
+    let query =
+        ContainerStopQuery { signal: call.text_or_empty("signal").to_owned(), timeout: call.int("timeout") };
+    each::call::<ContainerStop>(session, &call.args, &query)
+}

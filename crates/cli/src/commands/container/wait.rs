@@ -1,0 +1,27 @@
+//! `container wait`
+
+use api::endpoints::{ContainerWait, ContainerWaitQuery};
+
+use crate::command::{Args, Command, Complete, States};
+use crate::commands::container::each;
+use crate::{Invocation, Outcome, Session};
+
+/// The row.
+pub static COMMAND: Command = Command {
+    spellings: &["container wait", "wait"],
+    usage: "CONTAINER [CONTAINER...]",
+    about: "Block until one or more containers stop, then print their exit codes",
+    args: Args::AtLeast(1),
+    complete: Complete::Containers(States::All),
+    run,
+    ..Command::DEFAULT
+};
+
+fn run(session: &Session, call: &Invocation) -> Outcome {
+    each::run::<ContainerWait>(session, &call.args, &ContainerWaitQuery::default(), |_, reply| {
+        match reply.error {
+            Some(error) => session.eprintln(error.message),
+            None => session.println(reply.status_code),
+        }
+    })
+}

@@ -1,0 +1,1 @@
+//! `lighter image …` and its short spellings.

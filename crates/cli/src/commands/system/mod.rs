@@ -1,0 +1,1 @@
+//! `lighter system …`, `version`, `inspect`.

@@ -1,0 +1,101 @@
+//! What the daemon tells the engine at its start: plain data, already validated and defaulted.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Durable state: `/var/lib/lighter`.
+    pub data_root: PathBuf,
+    /// State of this boot: `/run/lighter`.
+    pub run_root: PathBuf,
+    /// The `lighter-shim` program.
+    pub shim: PathBuf,
+    /// Short name of this daemon among others on the machine, in names of links, tables and cgroups.
+    /// Empty for the one with the default roots.
+    pub instance: String,
+    pub bridge: Bridge,
+    /// Parent of all containers' cgroups, e.g. `/lighter`.
+    pub cgroup_parent: String,
+    pub defaults: Defaults,
+    /// `overlay` or `native`; `None` takes the best this machine has.
+    pub storage_driver: Option<String>,
+    /// Labels of the daemon itself, shown by `info`.
+    pub labels: Vec<String>,
+    pub debug: bool,
+    /// Containers go on when the daemon ends.
+    pub live_restore: bool,
+    /// Time for containers to end when the daemon ends and `live_restore` is off.
+    pub shutdown_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    /// No default bridge at all (`bridge: none`).
+    pub disabled: bool,
+    /// Empty: derived from `instance`.
+    pub name: String,
+    /// `ADDRESS/LENGTH` of the bridge itself.
+    pub bip: Option<String>,
+    /// `None`: that of the route to the outside.
+    pub mtu: Option<u32>,
+    pub ip_masq: bool,
+    pub icc: bool,
+    /// `BASE/LENGTH` and the length of the subnets cut from it; empty: Docker's.
+    pub address_pools: Vec<(String, u8)>,
+}
+
+impl Default for Bridge {
+    fn default() -> Self {
+        Self {
+            disabled: false,
+            name: String::new(),
+            bip: None,
+            mtu: None,
+            ip_masq: true,
+            icc: true,
+            address_pools: vec![],
+        }
+    }
+}
+
+/// What a container gets where it asks for nothing else.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// Bytes of `/dev/shm`.
+    pub shm_size: i64,
+    pub init: bool,
+    pub log_driver: String,
+    pub log_opts: BTreeMap<String, String>,
+    /// Name to soft and hard limit.
+    pub ulimits: BTreeMap<String, (i64, i64)>,
+    pub dns: Vec<String>,
+    pub dns_options: Vec<String>,
+    pub dns_search: Vec<String>,
+    pub stop_timeout: Duration,
+    pub no_new_privileges: bool,
+    /// `private` or `host`; `None`: private on cgroup v2, as Docker.
+    pub cgroupns: Option<String>,
+    /// `private` or `shareable`.
+    pub ipc: String,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            shm_size: 64 << 20,
+            init: false,
+            log_driver: "json-file".into(),
+            log_opts: BTreeMap::new(),
+            ulimits: BTreeMap::new(),
+            dns: vec![],
+            dns_options: vec![],
+            dns_search: vec![],
+            stop_timeout: Duration::from_secs(10),
+            no_new_privileges: false,
+            cgroupns: None,
+            ipc: "private".into(),
+        }
+    }
+}

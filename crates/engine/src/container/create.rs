@@ -1,0 +1,133 @@
+//! `POST /containers/create`.
+
+use std::sync::Arc;
+
+use api::types::{ContainerCreateRequest, CreateResponse};
+use values::{Error, Id, Platform, Result, ResultExt, Timestamp};
+
+use super::record::{Record, Volatile};
+use super::supervisor::supervise;
+use super::{merge, mounts, validate};
+use crate::names;
+use crate::shared::{Shared, blocking};
+use crate::undo::Undo;
+
+pub async fn create(
+    shared: &Arc<Shared>,
+    name: Option<&str>,
+    platform: Option<&str>,
+    body: ContainerCreateRequest,
+) -> Result<CreateResponse> {
+    let name = name.map(|n| n.strip_prefix('/').unwrap_or(n)).filter(|n| !n.is_empty());
+    if let Some(name) = name {
+        validate::name(name)?;
+    }
+    let platform = platform.filter(|p| !p.is_empty()).map(str::parse::<Platform>).transpose()?;
+    let mut host = body.host_config.unwrap_or_default();
+    let networking = body.networking_config.unwrap_or_default();
+    let image = shared.images.resolve(&body.config.image)?;
+    let held = shared.hold_image(&image.id);
+    validate::platform(platform.as_ref(), &image)?;
+    let mut config = merge::merge(body.config, &image.config.config)?;
+    validate::fill_defaults(&mut config, &mut host, shared);
+    let warnings = validate::request(&config, &host, &networking, shared)?;
+    let resolved = mounts::resolve(&host, &config)?;
+
+    let id = Id::random();
+    let mut undo = Undo::default();
+    let name = reserve(shared, name, &id)?;
+    let (s, i) = (shared.clone(), id.clone());
+    undo.push(move || s.registry.remove(&i));
+    if config.hostname.is_empty() && !host.network_mode.starts_with("container:") {
+        config.hostname = if host.network_mode == "host" || host.uts_mode == "host" { host_name() } else { id.short().into() };
+    }
+    resolve_joined(shared, &mut host)?;
+    let record = Record {
+        id: id.clone(),
+        name,
+        created: Timestamp::now(),
+        config,
+        host,
+        networking,
+        image: image.id.clone(),
+        platform: "linux".into(),
+        mounts: mounts::to_mount_points(&resolved),
+    };
+
+    let (s, r) = (shared.clone(), record.clone());
+    let made = blocking(move || {
+        let mut undo = Undo::default();
+        let (s2, id) = (s.clone(), r.id.clone());
+        undo.push(move || {
+            let _ = s2.snapshots.remove(id.as_str());
+            let _ = s2.remove_directories(&id);
+        });
+        mounts::create_sources(&resolved)?;
+        s.images.prepare(r.id.as_str(), &image)?;
+        let log = s.log_path(&r.id);
+        if let Some(directory) = log.parent() {
+            std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;
+        }
+        s.records.create(&r, &Volatile::default())?;
+        undo.commit();
+        Ok(())
+    });
+    made.await?;
+    undo.commit();
+    // from here on it is somebody's, whether or not the client is still there
+    let container = supervise(shared, record, Volatile::default());
+    shared.registry.insert(container.clone());
+    shared.emit_container("create", &container);
+    drop(held);
+    Ok(CreateResponse { id: id.to_string(), warnings })
+}
+
+fn reserve(shared: &Shared, name: Option<&str>, id: &Id) -> Result<String> {
+    if let Some(name) = name {
+        shared.registry.reserve(name, id)?;
+        return Ok(name.into());
+    }
+    for _ in 0..8 {
+        let name = names::generate(|n| shared.registry.is_taken(n));
+        // someone may have been faster
+        if shared.registry.reserve(&name, id).is_ok() {
+            return Ok(name);
+        }
+    }
+    let name = id.short().to_owned();
+    shared.registry.reserve(&name, id)?;
+    Ok(name)
+}
+
+/// `container:NAME` is kept as `container:ID`: a later rename does not matter.
+fn resolve_joined(shared: &Shared, host: &mut api::types::HostConfig) -> Result<()> {
+    for mode in [&mut host.network_mode, &mut host.ipc_mode, &mut host.pid_mode] {
+        let Some(other) = mode.strip_prefix("container:") else { continue };
+        let other = shared.registry.find(other)?;
+        *mode = format!("container:{}", other.id);
+    }
+    Ok(())
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Removing an image asks who needs it.
+pub fn uses(shared: &Shared, image: &values::Digest) -> Vec<image::Use> {
+    let all = shared.registry.all();
+    let of = all.iter().filter(|c| c.record().image == *image);
+    of.map(|c| image::Use { container: c.id.to_string(), running: c.state().is_running() }).collect()
+}
+
+/// Nothing may remove an image while a container is being made from it.
+pub fn refuse_held(shared: &Shared, image: &values::Digest) -> Result<()> {
+    let creating = shared.creating.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if creating.contains_key(image) {
+        let short = image.short();
+        return Err(Error::conflict(format!(
+            "conflict: unable to delete {short} (cannot be forced) - a container is being created from it"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The three files of `/etc` that are the engine's: `hostname`, `hosts`, `resolv.conf`.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use network::files::{hosts, resolv};
+use values::{Error, Result, ResultExt};
+
+use super::modes::NetworkMode;
+use super::record::{Endpoint, Record};
+use crate::oci::EtcFiles;
+use crate::shared::Shared;
+
+/// Host paths of the files to be mounted.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    pub hostname: PathBuf,
+    pub hosts: PathBuf,
+    pub resolv_conf: PathBuf,
+}
+
+impl Files {
+    pub fn in_directory(directory: &Path) -> Self {
+        Self {
+            hostname: directory.join("hostname"),
+            hosts: directory.join("hosts"),
+            resolv_conf: directory.join("resolv.conf"),
+        }
+    }
+
+    pub fn as_input(&self) -> EtcFiles<'_> {
+        EtcFiles { hostname: Some(&self.hostname), hosts: Some(&self.hosts), resolv_conf: Some(&self.resolv_conf) }
+    }
+}
+
+/// The files of `record`; those of the container it shares its network with, where it does.
+pub fn files(shared: &Shared, record: &Record) -> Result<Files> {
+    let own = Files::in_directory(&shared.container_dir(record));
+    match record.network() {
+        NetworkMode::Container(other) => {
+            let other = shared.registry.find(other)?.record();
+            files(shared, &other)
+        }
+        _ => Ok(own),
+    }
+}
+
+/// Writes them for a start.
+pub fn write(shared: &Arc<Shared>, record: &Record, endpoint: Option<&Endpoint>) -> Result<Files> {
+    let mode = record.network();
+    let files = files(shared, record)?;
+    if matches!(mode, NetworkMode::Container(_)) {
+        return Ok(files);
+    }
+    let directory = shared.container_dir(record);
+    std::fs::create_dir_all(&directory).during(|| format!("mkdir {}", directory.display()))?;
+    let put = |path: &Path, text: &str| std::fs::write(path, text).during(|| format!("write {}", path.display()));
+    put(&files.hostname, &format!("{}\n", record.hostname()))?;
+    let extra = extra_hosts(shared, record)?;
+    let hosts = if mode == NetworkMode::Host {
+        hosts::on_host_network(&std::fs::read_to_string("/etc/hosts").unwrap_or_default(), &extra)
+    } else {
+        let own = endpoint.map(|e| hosts::Entry::own(e.ip, record.hostname(), &record.config.domainname));
+        hosts::generate(&extra, own.as_slice())
+    };
+    put(&files.hosts, &hosts)?;
+    write_resolv_conf(shared, record, &files.resolv_conf)?;
+    Ok(files)
+}
+
+/// A user's edits are kept: the file is only written when it is as we last left it.
+fn write_resolv_conf(shared: &Shared, record: &Record, path: &Path) -> Result<()> {
+    let mark = path.with_extension("conf.hash");
+    if let (Ok(now), Ok(last)) = (std::fs::read(path), std::fs::read_to_string(&mark))
+        && image::sha256(&now).as_str() != last.trim()
+    {
+        return Ok(());
+    }
+    let defaults = &shared.config.defaults;
+    let pick = |own: &Option<Vec<String>>, default: &[String]| match own {
+        Some(list) if !list.is_empty() => list.clone(),
+        _ => default.to_vec(),
+    };
+    let overrides = resolv::Overrides {
+        servers: pick(&record.host.dns, &defaults.dns),
+        search: pick(&record.host.dns_search, &defaults.dns_search),
+        options: pick(&record.host.dns_options, &defaults.dns_options),
+    };
+    let text = match record.network() {
+        NetworkMode::Host => resolv::on_host_network(&resolv::HostFile::read_plain(), &overrides),
+        _ => resolv::generate(&resolv::HostFile::read(), &overrides, false),
+    };
+    std::fs::write(path, &text).during(|| format!("write {}", path.display()))?;
+    // a --rm container is never started a second time by its own will: nothing to compare with
+    if !record.host.auto_remove {
+        let digest = image::sha256(text.as_bytes());
+        std::fs::write(&mark, digest.as_str()).during(|| format!("write {}", mark.display()))?;
+    }
+    Ok(())
+}
+
+/// `--add-host`: name and address, `host-gateway` being the bridge's.
+fn extra_hosts(shared: &Shared, record: &Record) -> Result<Vec<hosts::Entry>> {
+    let mut extra = vec![];
+    for entry in record.host.extra_hosts.iter().flatten() {
+        let bad = || Error::invalid(format!("bad format for add-host: {entry:?}"));
+        let (name, address) = entry.split_once(':').ok_or_else(bad)?;
+        let address: IpAddr = match (address, &shared.networks) {
+            ("host-gateway", Some(networks)) => IpAddr::V4(networks.gateway()),
+            ("host-gateway", None) => {
+                return Err(Error::invalid("unable to derive the IP value for host-gateway: there is no default bridge"));
+            }
+            (text, _) => text.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| bad())?,
+        };
+        extra.push(hosts::Entry::new(address, name));
+    }
+    Ok(extra)
+}

@@ -1,0 +1,150 @@
+//! A container as everybody but its supervisor sees it: a published state, a mailbox, and what never changes.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use shim::protocol::Attach;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot, watch};
+use values::{Error, Id, Result};
+
+use super::record::{Endpoint, Record, Volatile};
+use super::state::{Ask, Fact, Phase, Refusal, State};
+use crate::shim_link::{ShimLink, Told};
+
+/// A letter to a container's supervisor.
+pub enum Mail {
+    Ask {
+        ask: Ask,
+        admitted: oneshot::Sender<Result<State, Refusal>>,
+        /// For what can fail after it was admitted (freezing).
+        done: Option<oneshot::Sender<Result<()>>>,
+    },
+    Fact(Fact),
+    /// A launch succeeded.
+    Launched { fact: Fact, link: ShimLink, endpoint: Option<Endpoint>, directory: PathBuf },
+    /// The shim of this launch told something.
+    Told { generation: u64, told: Told },
+}
+
+/// A client that attached before the start.
+pub struct Pending {
+    pub attach: Attach,
+    pub stream: UnixStream,
+}
+
+pub struct Container {
+    pub id: Id,
+    /// Replaced whole by a rename.
+    record: RwLock<Arc<Record>>,
+    state: watch::Receiver<Volatile>,
+    mailbox: mpsc::UnboundedSender<Mail>,
+    pub pending: Mutex<Vec<Pending>>,
+    /// The running shim's directory and control connection.
+    link: Mutex<Option<(PathBuf, ShimLink)>>,
+}
+
+impl Container {
+    pub fn new(record: Record, state: watch::Receiver<Volatile>, mailbox: mpsc::UnboundedSender<Mail>) -> Self {
+        Self {
+            id: record.id.clone(),
+            record: RwLock::new(Arc::new(record)),
+            state,
+            mailbox,
+            pending: Mutex::default(),
+            link: Mutex::default(),
+        }
+    }
+
+    pub fn record(&self) -> Arc<Record> {
+        self.record.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_record(&self, record: Record) {
+        *self.record.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(record);
+    }
+
+    pub fn name(&self) -> String {
+        self.record().name.clone()
+    }
+
+    pub fn state(&self) -> State {
+        self.state.borrow().state.clone()
+    }
+
+    pub fn volatile(&self) -> Volatile {
+        self.state.borrow().clone()
+    }
+
+    /// Every later change of state; the current one counts as seen.
+    pub fn watch(&self) -> watch::Receiver<Volatile> {
+        self.state.clone()
+    }
+
+    pub fn post(&self, mail: Mail) {
+        let _ = self.mailbox.send(mail);
+    }
+
+    pub fn set_link(&self, link: Option<(PathBuf, ShimLink)>) {
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+
+    /// The shim of the running process.
+    pub fn link(&self) -> Result<(PathBuf, ShimLink)> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| self.not_running())
+    }
+
+    pub fn not_running(&self) -> Error {
+        Error::conflict(format!("container {} is not running", self.id))
+    }
+
+    /// Has the supervisor admit `ask`; returns the state right after it.
+    pub async fn ask(&self, ask: Ask) -> Result<Result<State, Refusal>> {
+        let (admitted, answer) = oneshot::channel();
+        self.post(Mail::Ask { ask, admitted, done: None });
+        answer.await.map_err(|_| self.gone())
+    }
+
+    /// The same for an ask whose effect may fail; waits for that too.
+    pub async fn ask_done(&self, ask: Ask) -> Result<Result<State, Refusal>> {
+        let (admitted, answer) = oneshot::channel();
+        let (done, finished) = oneshot::channel();
+        self.post(Mail::Ask { ask, admitted, done: Some(done) });
+        match answer.await.map_err(|_| self.gone())? {
+            Ok(state) => {
+                finished.await.map_err(|_| self.gone())??;
+                Ok(Ok(state))
+            }
+            refused => Ok(refused),
+        }
+    }
+
+    /// Waits until the state is as wanted, or the container is gone.
+    pub async fn until(&self, wanted: impl Fn(&State) -> bool) -> State {
+        let mut watch = self.state.clone();
+        match watch.wait_for(|v| wanted(&v.state) || v.state.is_gone()).await {
+            Ok(volatile) => volatile.state.clone(),
+            // the supervisor ended: what it published last is what is
+            Err(_) => self.state.borrow().state.clone(),
+        }
+    }
+
+    pub fn gone(&self) -> Error {
+        Error::not_found(format!("No such container: {}", self.id))
+    }
+
+    pub fn is_starting(&self) -> bool {
+        matches!(self.state.borrow().state.phase, Phase::Starting { .. })
+    }
+}
+
+impl Container {
+    /// What every event of it carries: its image, its name, its labels.
+    pub fn event_attributes(&self) -> std::collections::BTreeMap<String, String> {
+        let record = self.record();
+        let mut attributes = record.config.labels.clone().unwrap_or_default();
+        attributes.insert("image".into(), record.config.image.clone());
+        attributes.insert("name".into(), record.name.clone());
+        attributes
+    }
+}

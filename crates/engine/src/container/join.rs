@@ -1,0 +1,62 @@
+//! What a container's modes mean at a start: whose namespaces it joins, what address it asks for.
+
+use std::sync::Arc;
+
+use network::EndpointRequest;
+use values::{Error, Result};
+
+use super::record::{Endpoint, Record};
+use crate::oci::Joined;
+use crate::shared::Shared;
+
+/// The processes whose namespaces are shared.
+pub fn joined(shared: &Arc<Shared>, record: &Record) -> Result<Joined> {
+    let pid = |what: &str, mode: &str| -> Result<Option<i32>> {
+        let Some(other) = mode.strip_prefix("container:") else { return Ok(None) };
+        let other = shared.registry.find(other)?;
+        let state = other.state();
+        if !state.is_running() {
+            let id = &other.id;
+            return Err(Error::conflict(format!("cannot join {what} of a non running container: {id}")));
+        }
+        Ok(Some(state.pid))
+    };
+    Ok(Joined {
+        net: pid("network namespace", &record.host.network_mode)?,
+        ipc: pid("IPC", &record.host.ipc_mode)?,
+        pid: pid("PID", &record.host.pid_mode)?,
+    })
+}
+
+/// What the user fixed of its address.
+pub fn endpoint_request(record: &Record) -> Result<EndpointRequest> {
+    let endpoints = record.networking.endpoints_config.as_ref();
+    let settings = endpoints.and_then(|e| e.get("bridge").or_else(|| e.get("default")));
+    let wanted = settings.map(|s| s.mac_address.as_str()).filter(|m| !m.is_empty());
+    let wanted = wanted.or(Some(record.config.mac_address.as_str()).filter(|m| !m.is_empty()));
+    let mac = wanted.map(parse_mac).transpose()?;
+    Ok(EndpointRequest { mac, ip: None })
+}
+
+pub fn parse_mac(text: &str) -> Result<[u8; 6]> {
+    let bad = || Error::invalid(format!("invalid MAC address: {text}"));
+    let mut mac = [0; 6];
+    let mut parts = text.split([':', '-']);
+    for byte in &mut mac {
+        let part = parts.next().filter(|p| p.len() == 2).ok_or_else(bad)?;
+        *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
+    }
+    if parts.next().is_some() { Err(bad()) } else { Ok(mac) }
+}
+
+/// What was made, as it is recorded.
+pub fn endpoint(made: &network::Endpoint) -> Endpoint {
+    Endpoint {
+        endpoint_id: made.endpoint_id.to_string(),
+        host_ifname: made.host_ifname.clone(),
+        mac: made.mac_text(),
+        ip: made.ip,
+        prefix_len: made.prefix_len,
+        gateway: made.gateway,
+    }
+}

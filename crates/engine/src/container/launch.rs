@@ -1,0 +1,221 @@
+//! Starting a container: its network, its files, its shim, all that can overlap overlapping.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use shim::protocol::{self, FailureKind, Fds, Reply};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use values::{Error, Result, ResultExt, RootMount, Timestamp};
+
+use super::etc;
+use super::handle::{Container, Mail};
+use super::record::{Endpoint, Record};
+use super::state::Fact;
+use super::modes::NetworkMode;
+use crate::oci;
+use crate::shared::{Shared, blocking};
+use crate::shim_link::{self, ShimLink};
+use crate::undo::Undo;
+
+/// The words Docker's clients know; 126 and 127 are chosen by what follows them.
+const FAILED: &str = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init";
+/// For the previous shim to be gone: it has only a cgroup to remove.
+const CLOSING: Duration = Duration::from_secs(5);
+
+struct Failure {
+    code: i32,
+    message: String,
+}
+
+impl From<Error> for Failure {
+    fn from(e: Error) -> Self {
+        // 128: the engine, not the program, is the reason
+        Self { code: 128, message: e.message }
+    }
+}
+
+/// Ends as `Launched` or `LaunchFailed`.
+pub async fn launch(shared: Arc<Shared>, container: Arc<Container>, generation: u64, closing: Option<JoinHandle<()>>) {
+    if let Some(closing) = closing {
+        let _ = tokio::time::timeout(CLOSING, closing).await;
+    }
+    if let Err(failure) = attempt(&shared, &container, generation).await {
+        let Failure { code, message } = failure;
+        container.post(Mail::Fact(Fact::LaunchFailed { code, message, at: Timestamp::now() }));
+    }
+}
+
+struct Sandbox {
+    netns: Option<OwnedFd>,
+    endpoint: Option<Endpoint>,
+}
+
+async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u64) -> Result<(), Failure> {
+    let record = container.record();
+    let mut undo = Undo::default();
+    let joined = super::join::joined(shared, &record)?;
+
+    let (s, r) = (shared.clone(), record.clone());
+    let sandbox = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
+    let directory = shared.shim_dir(&container.id, generation);
+    let mut stream = spawn_shim(shared, &directory, &mut undo)?;
+    let sandbox = sandbox.await.map_err(|e| Error::internal(e.to_string()))??;
+    if sandbox.endpoint.is_some()
+        && let Some(networks) = shared.networks.clone()
+    {
+        let id = container.id.clone();
+        undo.push(move || networks.release(id.as_str()));
+    }
+
+    if let Some(endpoint) = &sandbox.endpoint {
+        // a daemon that comes after this one reads it there
+        let text = serde_json::to_vec(endpoint).map_err(|e| Error::internal(e.to_string()))?;
+        std::fs::write(directory.join(crate::restore::ENDPOINT_FILE), text).map_err(Error::from)?;
+    }
+    let (s, r, e) = (shared.clone(), record.clone(), sandbox.endpoint.clone());
+    let first = container.state().exits == 0;
+    let prepared = blocking(move || prepare(&s, &r, e.as_ref(), joined, first)).await?;
+    let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut attached = Fds { netns: sandbox.netns.is_some(), attached: vec![] };
+    let mut streams = vec![];
+    for client in pending {
+        let Ok(stream) = client.stream.into_std() else { continue };
+        attached.attached.push(client.attach);
+        streams.push(OwnedFd::from(stream));
+    }
+    let order = protocol::Launch {
+        container: prepared,
+        directory: directory.clone(),
+        stdio: stdio(&record),
+        log: super::log_config::for_shim(&record, shared.log_path(&record.id)),
+        fds: attached,
+    };
+    let reply = shim_link::launch(&mut stream, order, sandbox.netns, streams).await?;
+    let started = match reply {
+        Reply::Started(started) => started,
+        Reply::Failed(failed) => {
+            let code = match failed.kind {
+                FailureKind::NotFound => 127,
+                FailureKind::NotExecutable => 126,
+                FailureKind::Other => 128,
+            };
+            return Err(Failure { code, message: format!("{FAILED}: {}", failed.message) });
+        }
+        Reply::Refused(why) => return Err(Error::internal(why).into()),
+        other => return Err(Error::internal(format!("the shim answered unexpectedly: {other:?}")).into()),
+    };
+    undo.commit();
+    if sandbox.endpoint.is_some() {
+        shared.emit_network_connect(container);
+    }
+    hand_over(container, generation, directory, stream, &started, sandbox.endpoint);
+    Ok(())
+}
+
+/// From here on the supervisor owns the shim.
+pub fn hand_over(
+    container: &Arc<Container>,
+    generation: u64,
+    directory: PathBuf,
+    stream: UnixStream,
+    started: &protocol::Started,
+    endpoint: Option<Endpoint>,
+) {
+    let (link, service) = ShimLink::new();
+    let fact = Fact::Launched { pid: started.pid, birth: started.birth, at: started.at };
+    container.post(Mail::Launched { fact, link, endpoint, directory });
+    let told = container.clone();
+    service.start(stream, move |what| told.post(Mail::Told { generation, told: what }));
+}
+
+/// Runs the shim with one end of a socketpair as its descriptor 0.
+fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<UnixStream> {
+    // what an earlier daemon left under this name is not ours
+    let _ = std::fs::remove_dir_all(directory);
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .during(|| format!("mkdir {}", directory.display()))?;
+    let path = directory.to_owned();
+    undo.push(move || {
+        let _ = std::fs::remove_dir_all(path);
+    });
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let program = &shared.config.shim;
+    let child = tokio::process::Command::new(program)
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .stderr(shared.shim_stderr())
+        .env_clear()
+        .spawn()
+        .during(|| format!("cannot run {}", program.display()))?;
+    // tokio reaps it whenever it ends; without its socket it ends by itself
+    drop(child);
+    Ok(UnixStream::from_std(ours)?)
+}
+
+fn make_sandbox(shared: &Shared, record: &Record) -> Result<Sandbox> {
+    let none = Sandbox { netns: None, endpoint: None };
+    match record.network() {
+        NetworkMode::Host | NetworkMode::Container(_) => Ok(none),
+        NetworkMode::None => Ok(Sandbox { netns: Some(network::isolated()?), endpoint: None }),
+        NetworkMode::Bridge | NetworkMode::Named(_) => {
+            let networks = shared.bridge()?;
+            let request = super::join::endpoint_request(record)?;
+            let made = networks
+                .sandbox(record.id.as_str(), &request)
+                .during(|| "failed to set up container networking")?;
+            let endpoint = super::join::endpoint(&made.endpoint);
+            Ok(Sandbox { netns: Some(made.netns), endpoint: Some(endpoint) })
+        }
+    }
+}
+
+/// Files and plan: everything the shim needs to know.
+fn prepare(
+    shared: &Arc<Shared>,
+    record: &Record,
+    endpoint: Option<&Endpoint>,
+    joined: oci::Joined,
+    first: bool,
+) -> Result<runtime::Launch> {
+    let etc = etc::write(shared, record, endpoint)?;
+    let rootfs = shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options())?;
+    if let (RootMount::Overlay { work, volatile: true, .. }, false) = (&rootfs, first) {
+        // overlayfs refuses an upper directory that a volatile mount has used (Documentation/filesystems/overlayfs)
+        let _ = std::fs::remove_dir_all(work.join("work/incompat"));
+    }
+    let mounts = super::mounts::resolve(&record.host)?;
+    super::mounts::prepare_sources(&mounts)?;
+    oci::launch(&oci::Input {
+        id: record.id.as_str(),
+        hostname: record.hostname(),
+        config: &record.config,
+        host: &record.host,
+        mounts: &mounts,
+        etc: etc.as_input(),
+        cgroup_path: shared.cgroup_path(&record.id),
+        defaults: &shared.config.defaults,
+        joined,
+        cgroup_v2: shared.cgroup_v2,
+        rootfs,
+    })
+}
+
+fn stdio(record: &Record) -> protocol::Stdio {
+    let [rows, cols] = record.host.console_size;
+    protocol::Stdio {
+        terminal: record.config.tty,
+        rows: u16::try_from(rows).unwrap_or(0),
+        cols: u16::try_from(cols).unwrap_or(0),
+        open_stdin: record.config.open_stdin,
+        stdin_once: record.config.stdin_once,
+    }
+}

@@ -1,0 +1,29 @@
+//! Containers: one verb, one file; [`state`] is the table of what they may do, [`supervisor`] their owner.
+
+pub mod attach;
+pub mod create;
+pub mod adapt;
+pub mod etc;
+mod freeze;
+mod handle;
+pub mod launch;
+pub mod list;
+mod join;
+mod log_config;
+pub mod logs;
+pub mod lost;
+pub mod merge;
+pub mod modes;
+pub mod mounts;
+pub mod record;
+pub mod remove;
+pub mod rename;
+pub mod state;
+pub mod supervisor;
+pub mod top;
+pub mod validate;
+pub mod verbs;
+pub mod view;
+pub mod wait;
+
+pub use handle::{Container, Mail};

@@ -1,0 +1,91 @@
+//! What is known of a container besides its state: fixed when it is created, save for its name.
+
+use api::types::{ContainerConfig, HostConfig, MountPoint, NetworkingConfig};
+use serde::{Deserialize, Serialize};
+use values::{Digest, Id, Timestamp};
+
+use super::modes::NetworkMode;
+use super::state::{Policy, Restart, State};
+
+/// A container as it is kept on disk. What the user asked for is kept in the API's words, so that `inspect` returns it
+/// to the letter; what the runtime is told is derived from it anew at each start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    pub id: Id,
+    /// Without the leading slash.
+    pub name: String,
+    pub created: Timestamp,
+    /// Merged with the image's.
+    pub config: ContainerConfig,
+    pub host: HostConfig,
+    #[serde(default)]
+    pub networking: NetworkingConfig,
+    pub image: Digest,
+    /// The image's layers by chain id, lowest first: the image itself may be removed by force.
+    pub layers: Vec<Digest>,
+    pub platform: String,
+    pub mounts: Vec<MountPoint>,
+}
+
+impl Record {
+    pub fn policy(&self) -> Policy {
+        let policy = &self.host.restart_policy;
+        let restart = match policy.name.as_str() {
+            "always" => Restart::Always,
+            "unless-stopped" => Restart::UnlessStopped,
+            "on-failure" => Restart::OnFailure(u32::try_from(policy.maximum_retry_count).unwrap_or(0)),
+            _ => Restart::No,
+        };
+        Policy { restart, auto_remove: self.host.auto_remove }
+    }
+
+    /// The program and its arguments: entrypoint, then command.
+    pub fn argv(&self) -> Vec<String> {
+        let mut argv: Vec<String> = self.config.entrypoint.iter().flat_map(|e| e.iter().cloned()).collect();
+        argv.extend(self.config.cmd.iter().flat_map(|c| c.iter().cloned()));
+        argv
+    }
+
+    /// Which network it is on; checked when it was created.
+    pub fn network(&self) -> NetworkMode<'_> {
+        NetworkMode::of(&self.config, &self.host).unwrap_or(NetworkMode::None)
+    }
+
+    /// The name by which its network is listed; `None` where it shares another container's.
+    pub fn network_name(&self) -> Option<&'static str> {
+        match self.network() {
+            NetworkMode::Bridge | NetworkMode::Named(_) => Some("bridge"),
+            NetworkMode::None => Some("none"),
+            NetworkMode::Host => Some("host"),
+            NetworkMode::Container(_) => None,
+        }
+    }
+
+    /// How its root filesystem is used.
+    pub fn snapshot_options(&self) -> snapshot::Options {
+        snapshot::Options { volatile: self.host.auto_remove }
+    }
+
+    /// The name inside, by default the short id.
+    pub fn hostname(&self) -> &str {
+        &self.config.hostname
+    }
+}
+
+/// A container's place on the default bridge while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub endpoint_id: String,
+    pub host_ifname: String,
+    pub mac: String,
+    pub ip: std::net::Ipv4Addr,
+    pub prefix_len: u8,
+    pub gateway: std::net::Ipv4Addr,
+}
+
+/// The part of the record that changes often.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Volatile {
+    pub state: State,
+    pub endpoint: Option<Endpoint>,
+}

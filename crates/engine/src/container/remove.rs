@@ -1,0 +1,70 @@
+//! Removing everything of a container. Each step may have been done already by an earlier, interrupted try.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use values::{Error, Result};
+
+use super::handle::{Container, Mail};
+use super::state::{Ask, Fact, Phase, Refusal};
+use crate::shared::{Shared, blocking};
+
+/// Ends as `Removed` or `RemoveFailed`.
+pub async fn delete(shared: Arc<Shared>, container: Arc<Container>, closing: Option<JoinHandle<()>>) {
+    container.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+    let fact = match erase(&shared, &container).await {
+        Ok(()) => {
+            shared.registry.remove(&container.id);
+            Fact::Removed
+        }
+        Err(e) => {
+            tracing::error!("cannot remove container {}: {e}", container.id);
+            Fact::RemoveFailed
+        }
+    };
+    container.post(Mail::Fact(fact));
+    drop(closing);
+}
+
+async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
+    let (shared, id) = (shared.clone(), container.id.clone());
+    blocking(move || {
+        shared.snapshots.remove(id.as_str())?;
+        shared.remove_directories(&id)?;
+        // last: until here a restarted daemon knows what it has to remove
+        shared.records.delete(&id)
+    })
+    .await
+}
+
+/// `DELETE /containers/{id}`: waits until it is gone.
+pub async fn remove(container: &Arc<Container>, force: bool) -> Result<()> {
+    let name = container.name();
+    let refused = |what: &str| Error::conflict(format!("cannot remove container \"{name}\": {what}"));
+    match container.ask(Ask::Remove { force }).await? {
+        Ok(_) => {}
+        Err(Refusal::RunningPaused) => {
+            return Err(refused("container is paused and must be unpaused first"));
+        }
+        Err(Refusal::RunningRestarting) => {
+            return Err(refused("container is restarting: stop the container before removing or force remove"));
+        }
+        Err(Refusal::Running) => {
+            return Err(refused("container is running: stop the container before removing or force remove"));
+        }
+        Err(Refusal::RemovalInProgress) if force => {}
+        Err(_) => return Err(Error::conflict(format!("removal of container {} is already in progress", container.id))),
+    }
+    let ended = container.until(|s| matches!(s.phase, Phase::Gone | Phase::Dead));
+    match tokio::time::timeout(Duration::from_secs(60), ended).await {
+        Ok(state) if state.phase == Phase::Dead => {
+            Err(Error::internal(format!("container {} could not be removed whole; the daemon's log says why", container.id)))
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::internal(format!(
+            "container {} has not ended for 60 seconds after SIGKILL; it is removed as soon as it does",
+            container.id
+        ))),
+    }
+}

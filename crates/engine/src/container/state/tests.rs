@@ -1,0 +1,194 @@
+use super::*;
+use std::collections::{HashSet, VecDeque};
+
+const AT: Timestamp = Timestamp { secs: 1_700_000_000, nanos: 0 };
+const PLAIN: Policy = Policy { restart: Restart::No, auto_remove: false };
+
+fn asks() -> Vec<Ask> {
+    let grace = Some(Duration::from_secs(10));
+    vec![
+        Ask::Start,
+        Ask::Stop { signal: Signal::TERM, grace },
+        Ask::Stop { signal: Signal::TERM, grace: None },
+        Ask::Restart { signal: Signal::TERM, grace },
+        Ask::Kill { signal: Signal::KILL, ends: true },
+        Ask::Kill { signal: Signal::HUP, ends: false },
+        Ask::Pause,
+        Ask::Unpause,
+        Ask::Remove { force: false },
+        Ask::Remove { force: true },
+    ]
+}
+
+fn facts(generation: u64) -> Vec<Fact> {
+    vec![
+        Fact::Launched { pid: 7, birth: 1, at: AT },
+        Fact::LaunchFailed { code: 127, message: "no".into(), at: AT },
+        Fact::Exited { code: 0, oom: false, at: AT },
+        Fact::Exited { code: 1, oom: true, at: AT },
+        Fact::Lost { at: AT },
+        Fact::Oom,
+        Fact::GraceElapsed { generation },
+        Fact::BackoffElapsed { generation },
+        Fact::Frozen,
+        Fact::Thawed,
+        Fact::Removed,
+        Fact::RemoveFailed,
+    ]
+}
+
+/// Everything that tells states apart for the walk; counters are left out so that the walk ends.
+fn key(s: &State) -> (Phase, bool, bool, bool, bool) {
+    (s.phase, s.restarts > 0, s.exits > 0, s.stopped_by_user, s.started_at.is_zero())
+}
+
+/// Walks every reachable state by every ask and fact and holds each step to the invariants.
+fn walk(policy: &Policy, check: impl Fn(&State, &str, &State, &[Effect])) -> usize {
+    let mut seen = HashSet::new();
+    let mut queue = VecDeque::from([State::default()]);
+    while let Some(state) = queue.pop_front() {
+        if !seen.insert(key(&state)) {
+            continue;
+        }
+        for ask in asks() {
+            if let Ok((next, effects)) = admit(&state, ask) {
+                check(&state, &format!("{ask:?}"), &next, &effects);
+                queue.push_back(next);
+            }
+        }
+        for fact in facts(state.generation) {
+            let (next, effects) = observe(&state, &fact, policy);
+            check(&state, &format!("{fact:?}"), &next, &effects);
+            queue.push_back(next);
+        }
+    }
+    seen.len()
+}
+
+#[test]
+fn every_step_keeps_the_invariants() {
+    let policies = [Restart::No, Restart::Always, Restart::UnlessStopped, Restart::OnFailure(2)];
+    let mut states = 0;
+    for restart in policies {
+        for auto_remove in [false, true] {
+            let policy = Policy { restart, auto_remove };
+            states += walk(&policy, |from, why, to, effects| {
+                let what = format!("{policy:?}: {from:?} --{why}--> {to:?} {effects:?}");
+                let has = |e: &Effect| effects.contains(e);
+                // nothing leaves Gone, and only Removing leads there
+                if from.phase == Phase::Gone {
+                    assert_eq!(to.phase, Phase::Gone, "{what}");
+                    assert!(effects.is_empty(), "{what}");
+                }
+                if to.phase == Phase::Gone && from.phase != Phase::Gone {
+                    assert_eq!(from.phase, Phase::Removing, "{what}");
+                }
+                // one launch at a time, each of a new generation, always in Starting
+                if has(&Effect::Launch) {
+                    assert!(matches!(to.phase, Phase::Starting { .. }), "{what}");
+                    assert_eq!(to.generation, from.generation + 1, "{what}");
+                    assert!(!matches!(from.phase, Phase::Starting { .. }), "{what}");
+                }
+                // what ran is released exactly when it stops running
+                let held = |p: Phase| matches!(p, Phase::Starting { .. } | Phase::Running { .. });
+                if held(from.phase) && (!held(to.phase) || has(&Effect::Launch)) {
+                    assert!(has(&Effect::Release), "{what}");
+                }
+                // deletion happens in Removing only, once
+                if has(&Effect::Delete) {
+                    assert_eq!(to.phase, Phase::Removing, "{what}");
+                    assert_ne!(from.phase, Phase::Removing, "{what}");
+                }
+                // a removal that was promised is kept
+                if matches!(from.phase, Phase::Running { then: Some(Then::Remove), .. }) {
+                    let kept = matches!(to.phase, Phase::Running { then: Some(Then::Remove), .. } | Phase::Removing);
+                    assert!(kept, "{what}");
+                }
+                // only a running container has a process
+                assert_eq!(to.pid != 0, to.is_running(), "{what}");
+            });
+        }
+    }
+    assert!(states > 100, "the walk saw only {states} states");
+}
+
+fn running() -> State {
+    let (s, _) = admit(&State::default(), Ask::Start).unwrap();
+    observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &PLAIN).0
+}
+
+fn exited(code: i32) -> Fact {
+    Fact::Exited { code, oom: false, at: AT }
+}
+
+#[test]
+fn the_policy_decides_after_an_exit() {
+    for (restart, code, restarts, again) in [
+        (Restart::No, 1, 0, false),
+        (Restart::Always, 0, 0, true),
+        (Restart::UnlessStopped, 0, 9, true),
+        (Restart::OnFailure(0), 0, 0, false),
+        (Restart::OnFailure(0), 1, 99, true),
+        (Restart::OnFailure(3), 1, 2, true),
+        (Restart::OnFailure(3), 1, 3, false),
+    ] {
+        let s = State { restarts, ..running() };
+        let (s, _) = observe(&s, &exited(code), &Policy { restart, auto_remove: false });
+        assert_eq!(s.phase == Phase::Backoff, again, "{restart:?} {code} {restarts}");
+    }
+}
+
+#[test]
+fn a_users_stop_beats_the_policy() {
+    let policy = Policy { restart: Restart::Always, auto_remove: false };
+    let (s, effects) = admit(&running(), Ask::Stop { signal: Signal::TERM, grace: Some(Duration::from_secs(1)) }).unwrap();
+    assert!(effects.contains(&Effect::Signal(Signal::TERM)));
+    let (s, _) = observe(&s, &exited(143), &policy);
+    assert_eq!((s.phase, s.exit_code), (Phase::Exited, 143));
+    assert!(wanted_at_boot(&s, &policy), "always comes back with the daemon");
+    assert!(!wanted_at_boot(&s, &Policy { restart: Restart::UnlessStopped, auto_remove: false }));
+}
+
+#[test]
+fn delays_double_up_to_a_minute_and_start_anew_after_ten_seconds() {
+    let policy = Policy { restart: Restart::Always, auto_remove: false };
+    let mut s = running();
+    let mut seen = vec![];
+    for _ in 0..12 {
+        s = observe(&s, &exited(1), &policy).0;
+        seen.push(s.backoff_millis);
+        s = observe(&s, &Fact::BackoffElapsed { generation: s.generation }, &policy).0;
+        s = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &policy).0;
+    }
+    assert_eq!(seen, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000]);
+    let late = AT.plus(Duration::from_secs(11));
+    s = observe(&s, &Fact::Exited { code: 1, oom: false, at: late }, &policy).0;
+    assert_eq!(s.backoff_millis, 100);
+}
+
+#[test]
+fn asks_meanwhile_are_remembered() {
+    let (s, _) = admit(&State::default(), Ask::Start).unwrap();
+    let (s, effects) = admit(&s, Ask::Remove { force: true }).unwrap();
+    assert!(effects.is_empty());
+    let (s, effects) = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &PLAIN);
+    assert!(effects.contains(&Effect::KillAll));
+    let (s, effects) = observe(&s, &exited(137), &PLAIN);
+    assert_eq!(s.phase, Phase::Removing);
+    assert!(effects.contains(&Effect::Delete));
+}
+
+#[test]
+fn stale_timers_change_nothing() {
+    let s = running();
+    let stale = Fact::GraceElapsed { generation: s.generation - 1 };
+    assert_eq!(observe(&s, &stale, &PLAIN), (s.clone(), vec![]));
+}
+
+#[test]
+fn a_failed_first_start_leaves_it_created() {
+    let (s, _) = admit(&State::default(), Ask::Start).unwrap();
+    let (s, _) = observe(&s, &Fact::LaunchFailed { code: 127, message: "no".into(), at: AT }, &PLAIN);
+    assert_eq!((s.status(), s.exit_code, s.error.as_str()), ("created", 127, "no"));
+    assert!(s.finished_at.is_zero());
+}

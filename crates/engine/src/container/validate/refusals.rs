@@ -1,0 +1,61 @@
+//! What Docker can do and this engine cannot yet: each is refused by its flag's name.
+
+use api::types::{ContainerConfig, DeviceRequest, HostConfig};
+use values::{Error, Result};
+
+use super::wants_probe;
+use crate::container::modes::NetworkMode;
+
+fn refuse(asked: bool, flag: &str) -> Result<()> {
+    if asked { Err(Error::not_implemented(format!("{flag} is not supported yet"))) } else { Ok(()) }
+}
+
+fn filled<T>(list: &Option<Vec<T>>) -> bool {
+    list.as_ref().is_some_and(|list| !list.is_empty())
+}
+
+/// The portable half of the request, before the image's configuration is merged in.
+///
+/// # Errors
+/// `NotImplemented` naming the flag.
+pub fn config(config: &ContainerConfig) -> Result<()> {
+    if let Some(path) = config.volumes.iter().flatten().map(|(path, _)| path).next() {
+        return Err(Error::not_implemented(format!(
+            "volumes are not supported yet: -v {path} (a bind mount is -v /HOST/PATH:{path})"
+        )));
+    }
+    refuse(wants_probe(config), "--health-cmd (and other health check options)")
+}
+
+/// The host's half.
+///
+/// # Errors
+/// `NotImplemented` naming the flag; `InvalidArgument` for an unknown runtime.
+pub fn host(host: &HostConfig) -> Result<()> {
+    let host_network = NetworkMode::parse(&host.network_mode)? == NetworkMode::Host;
+    let published = host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty());
+    refuse(published && !host_network, "-p (publishing a port)")?;
+    refuse(host.publish_all_ports && !host_network, "-P (publishing all ports)")?;
+    refuse(filled(&host.volumes_from), "--volumes-from")?;
+    refuse(filled(&host.links), "--link")?;
+    refuse(!host.storage_opt.is_empty(), "--storage-opt")?;
+    refuse(!host.cgroup.is_empty(), "sharing another container's cgroup")?;
+    if let Some(request) = host.resources.device_requests.iter().flatten().next() {
+        return Err(device_request(request));
+    }
+    match host.runtime.as_str() {
+        "" | "runc" | "lighter" | "io.containerd.runc.v2" => Ok(()),
+        name => Err(Error::invalid(format!("unknown or invalid runtime name: {name}"))),
+    }
+}
+
+/// `--gpus` and CDI devices; Docker's sentence when it has no driver for them.
+fn device_request(request: &DeviceRequest) -> Error {
+    let groups = request.capabilities.iter().flatten().map(|group| format!("[{}]", group.join(" ")));
+    let groups: Vec<String> = groups.collect();
+    Error::not_implemented(format!(
+        "could not select device driver \"{}\" with capabilities: [{}]",
+        request.driver,
+        groups.join(" ")
+    ))
+}

@@ -1,0 +1,137 @@
+//! Start, stop, restart, kill, pause, unpause: an ask, and the wait for what comes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use values::{Error, Result, Signal};
+
+use super::handle::Container;
+use super::state::{Ask, Phase, Refusal, State};
+use crate::shared::Shared;
+
+/// A killed process that has not ended after this long is stuck in the kernel.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+fn signal_of(container: &Container) -> Signal {
+    container.record().config.stop_signal.parse().unwrap_or(Signal::TERM)
+}
+
+fn grace(shared: &Shared, container: &Container, timeout: Option<i64>) -> Option<Duration> {
+    let seconds = timeout.or(container.record().config.stop_timeout);
+    match seconds {
+        None => Some(shared.config.defaults.stop_timeout),
+        Some(s) => u64::try_from(s).ok().map(Duration::from_secs),
+    }
+}
+
+fn parse(container: &Container, signal: Option<&str>) -> Result<Signal> {
+    match signal {
+        Some(text) if !text.is_empty() => text.parse(),
+        _ => Ok(signal_of(container)),
+    }
+}
+
+pub async fn start(container: &Arc<Container>) -> Result<()> {
+    let admitted = match container.ask(Ask::Start).await? {
+        Ok(state) => state,
+        Err(Refusal::NotModified) => return Err(Error::not_modified("")),
+        Err(Refusal::Paused) => {
+            return Err(Error::conflict("cannot start a paused container, try unpause instead"));
+        }
+        Err(_) => {
+            return Err(Error::conflict("container is marked for removal and cannot be started"));
+        }
+    };
+    outcome_of_launch(container, admitted.generation).await
+}
+
+/// Waits until the launch is decided.
+async fn outcome_of_launch(container: &Arc<Container>, generation: u64) -> Result<()> {
+    let decided = |s: &State| s.generation > generation || !matches!(s.phase, Phase::Starting { .. });
+    let state = container.until(decided).await;
+    if state.error.is_empty() { Ok(()) } else { Err(launch_error(&state)) }
+}
+
+/// Docker answers 400 when the program is at fault, 500 otherwise.
+fn launch_error(state: &State) -> Error {
+    match state.exit_code {
+        126 | 127 => Error::invalid(state.error.clone()),
+        _ => Error::internal(state.error.clone()),
+    }
+}
+
+pub async fn stop(shared: &Shared, container: &Arc<Container>, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
+    let ask = Ask::Stop { signal: parse(container, signal)?, grace: grace(shared, container, timeout) };
+    let admitted = match container.ask(ask).await? {
+        Ok(state) => state,
+        Err(_) => return Err(Error::not_modified("")),
+    };
+    container.until(|s| s.exits > admitted.exits || !held(s)).await;
+    Ok(())
+}
+
+fn held(state: &State) -> bool {
+    matches!(state.phase, Phase::Running { .. } | Phase::Starting { .. })
+}
+
+pub async fn restart(shared: &Shared, container: &Arc<Container>, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
+    let ask = Ask::Restart { signal: parse(container, signal)?, grace: grace(shared, container, timeout) };
+    let admitted = match container.ask(ask).await? {
+        Ok(state) => state,
+        Err(_) => return Err(Error::conflict("container is marked for removal and cannot be started")),
+    };
+    let next = match admitted.phase {
+        Phase::Starting { .. } => admitted.generation,
+        _ => admitted.generation + 1,
+    };
+    container.until(|s| s.generation >= next || !held(s)).await;
+    outcome_of_launch(container, next).await
+}
+
+pub async fn kill(container: &Arc<Container>, signal: Option<&str>) -> Result<()> {
+    let signal = match signal {
+        Some(text) if !text.is_empty() => text.parse()?,
+        _ => Signal::KILL,
+    };
+    let configured = &container.record().config.stop_signal;
+    let ends = signal == Signal::KILL || signal == signal_of(container) || configured.is_empty();
+    let refused = |why: String| Error::conflict(format!("cannot kill container: {}: {why}", container.name()));
+    let admitted = match container.ask(Ask::Kill { signal, ends }).await? {
+        Ok(state) => state,
+        Err(Refusal::Restarting) => {
+            let why = format!("Container {} is restarting, wait until the container is running", container.id);
+            return Err(refused(why));
+        }
+        Err(_) => return Err(refused(format!("container {} is not running", container.id))),
+    };
+    if signal == Signal::KILL {
+        let ended = container.until(|s| s.exits > admitted.exits || !held(s));
+        if tokio::time::timeout(KILL_PATIENCE, ended).await.is_err() {
+            return Err(refused("it has not ended for 10 seconds after SIGKILL: a process of it is stuck in the kernel".into()));
+        }
+    }
+    Ok(())
+}
+
+pub async fn pause(container: &Arc<Container>) -> Result<()> {
+    let id = &container.id;
+    match container.ask_done(Ask::Pause).await? {
+        Ok(_) => {}
+        Err(Refusal::AlreadyPaused) => return Err(Error::conflict(format!("container {id} is already paused"))),
+        Err(Refusal::Restarting) => {
+            return Err(Error::conflict(format!("container {id} is restarting, wait until the container is running")));
+        }
+        Err(_) => return Err(container.not_running()),
+    }
+    container.until(|s| s.is_paused() || !s.is_running()).await;
+    Ok(())
+}
+
+pub async fn unpause(container: &Arc<Container>) -> Result<()> {
+    if container.ask_done(Ask::Unpause).await?.is_err() {
+        let id = &container.id;
+        return Err(Error::conflict(format!("container {id} is not paused")));
+    }
+    container.until(|s| !s.is_paused()).await;
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! A container as `inspect` and lists show it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::types::{
+    ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, NetworkSettings, PortMap, PortSummary,
+    SummaryHostConfig, SummaryNetworkSettings,
+};
+use values::{Result, Timestamp, duration};
+
+use super::handle::Container;
+use super::record::{Record, Volatile};
+use super::state::{Phase, State};
+use crate::shared::Shared;
+
+pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<ContainerInspect> {
+    let record = container.record();
+    let volatile = container.volatile();
+    let mut argv = record.argv().into_iter();
+    let etc = super::etc::files(shared, &record).unwrap_or_default();
+    let sizes = if size { Some(shared.snapshots.usage(record.id.as_str())?.bytes) } else { None };
+    let base = || shared.images.get(&record.image).map_or(0, |i| i.unpacked_size());
+    let logged = record.host.log_config.kind != "none";
+    Ok(ContainerInspect {
+        id: record.id.to_string(),
+        created: record.created.to_rfc3339_nano(),
+        path: argv.next().unwrap_or_default(),
+        args: argv.collect(),
+        state: state_view(&volatile.state),
+        image: record.image.to_string(),
+        resolv_conf_path: etc.resolv_conf.display().to_string(),
+        hostname_path: etc.hostname.display().to_string(),
+        hosts_path: etc.hosts.display().to_string(),
+        log_path: if logged { shared.log_path(&record.id).display().to_string() } else { String::new() },
+        name: format!("/{}", record.name),
+        restart_count: i64::from(volatile.state.restarts),
+        driver: shared.snapshots.driver().into(),
+        platform: "linux".into(),
+        exec_ids: shared.execs.ids_of(&record.id),
+        host_config: record.host.clone(),
+        graph_driver: Some(DriverData { name: shared.snapshots.driver().into(), ..DriverData::default() }),
+        size_rw: sizes.map(|s| s as i64),
+        size_rootfs: sizes.map(|s| s as i64 + base() as i64),
+        mounts: record.mounts.clone(),
+        config: record.config.clone(),
+        network_settings: network_settings(shared, &record, &volatile),
+        ..ContainerInspect::default()
+    })
+}
+
+pub fn summary(shared: &Shared, container: &Container, size: bool) -> Result<ContainerSummary> {
+    let record = container.record();
+    let volatile = container.volatile();
+    let usage = if size { shared.snapshots.usage(record.id.as_str())?.bytes } else { 0 };
+    Ok(ContainerSummary {
+        id: record.id.to_string(),
+        names: Some(vec![format!("/{}", record.name)]),
+        image: image_name(shared, &record),
+        image_id: record.image.to_string(),
+        command: command_line(&record.argv()),
+        created: record.created.secs,
+        ports: ports(&record),
+        size_rw: usage as i64,
+        size_rootfs: if size { usage as i64 + shared.images.get(&record.image).map_or(0, |i| i.unpacked_size()) as i64 } else { 0 },
+        labels: record.config.labels.clone().unwrap_or_default(),
+        state: volatile.state.status().into(),
+        status: status_text(&volatile.state, Timestamp::now()),
+        host_config: SummaryHostConfig {
+            network_mode: record.host.network_mode.clone(),
+            annotations: record.host.annotations.clone(),
+        },
+        network_settings: SummaryNetworkSettings { networks: network_settings(shared, &record, &volatile).networks },
+        mounts: record.mounts.clone(),
+        ..ContainerSummary::default()
+    })
+}
+
+/// The name it was created by while that still means the same image; else the image's id.
+fn image_name(shared: &Shared, record: &Record) -> String {
+    let asked = &record.config.image;
+    match shared.images.resolve(asked) {
+        Ok(image) if image.id == record.image => asked.clone(),
+        _ => record.image.to_string(),
+    }
+}
+
+/// The program and its arguments, those with blanks in quotes.
+fn command_line(argv: &[String]) -> String {
+    let quoted = |arg: &String| if arg.contains(char::is_whitespace) { format!("'{arg}'") } else { arg.clone() };
+    let mut words = argv.iter();
+    let mut line = words.next().cloned().unwrap_or_default();
+    for word in words {
+        line.push(' ');
+        line.push_str(&quoted(word));
+    }
+    line
+}
+
+fn ports(record: &Record) -> Vec<PortSummary> {
+    let exposed = record.config.exposed_ports.keys();
+    let mut ports = vec![];
+    for key in exposed {
+        let (range, kind) = key.split_once('/').unwrap_or((key, "tcp"));
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { continue };
+        ports.extend((first..=last).map(|p| PortSummary { private_port: p, kind: kind.into(), ..PortSummary::default() }));
+    }
+    ports.sort_by_key(|p| (p.private_port, p.kind.clone()));
+    ports
+}
+
+fn state_view(state: &State) -> ContainerState {
+    let up = matches!(state.phase, Phase::Running { .. } | Phase::Backoff);
+    ContainerState {
+        status: state.status().into(),
+        running: up,
+        paused: state.is_paused(),
+        restarting: state.phase == Phase::Backoff,
+        oom_killed: state.oom,
+        dead: state.phase == Phase::Dead,
+        pid: i64::from(state.pid),
+        exit_code: i64::from(state.exit_code),
+        error: state.error.clone(),
+        started_at: state.started_at.to_rfc3339_nano(),
+        finished_at: state.finished_at.to_rfc3339_nano(),
+        health: None,
+    }
+}
+
+/// `Up 5 minutes (Paused)`, `Exited (0) 2 hours ago`, …
+pub fn status_text(state: &State, now: Timestamp) -> String {
+    let ago = |t: Timestamp| format!("{} ago", duration::human(now.since(t)));
+    let up = |now: Timestamp| duration::human(now.since(state.started_at).max(Duration::ZERO));
+    match state.phase {
+        Phase::Running { paused: true, .. } => format!("Up {} (Paused)", up(now)),
+        Phase::Running { .. } => format!("Up {}", up(now)),
+        Phase::Backoff => format!("Restarting ({}) {}", state.exit_code, ago(state.finished_at)),
+        Phase::Removing | Phase::Gone => "Removal In Progress".into(),
+        Phase::Dead => "Dead".into(),
+        Phase::Created => "Created".into(),
+        Phase::Starting { .. } if state.finished_at.is_zero() => "Created".into(),
+        Phase::Starting { .. } | Phase::Exited => format!("Exited ({}) {}", state.exit_code, ago(state.finished_at)),
+    }
+}
+
+fn network_settings(shared: &Shared, record: &Record, volatile: &Volatile) -> NetworkSettings {
+    let mut networks = BTreeMap::new();
+    if let Some(name) = record.network_name() {
+        let asked = record.networking.endpoints_config.as_ref().and_then(|e| e.get(name)).cloned().unwrap_or_default();
+        let mut settings = EndpointSettings { network_id: shared.network_id(name), ..asked };
+        if let Some(endpoint) = &volatile.endpoint {
+            settings.endpoint_id.clone_from(&endpoint.endpoint_id);
+            settings.mac_address.clone_from(&endpoint.mac);
+            settings.ip_address = endpoint.ip.to_string();
+            settings.ip_prefix_len = i64::from(endpoint.prefix_len);
+            settings.gateway = endpoint.gateway.to_string();
+        }
+        if !volatile.state.is_running() {
+            settings.network_id = if volatile.state.exits == 0 { String::new() } else { settings.network_id };
+        }
+        networks.insert(name.to_owned(), settings);
+    }
+    let running = volatile.state.is_running();
+    let ports: PortMap = if running { record.config.exposed_ports.keys().map(|k| (k.clone(), None)).collect() } else { PortMap::default() };
+    NetworkSettings {
+        sandbox_id: if running { shared.network_id(record.id.as_str()) } else { String::new() },
+        sandbox_key: if running { format!("/proc/{}/ns/net", volatile.state.pid) } else { String::new() },
+        ports: Some(ports),
+        networks: Some(networks),
+        ..NetworkSettings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_as_docker_says_it() {
+        let now = Timestamp { secs: 1_000_000, nanos: 0 };
+        let at = |ago: i64| Timestamp { secs: 1_000_000 - ago, nanos: 0 };
+        let base = State { started_at: at(300), finished_at: at(60), exit_code: 3, ..State::default() };
+        for (phase, text) in [
+            (Phase::Created, "Created"),
+            (Phase::Running { paused: false, then: None }, "Up 5 minutes"),
+            (Phase::Running { paused: true, then: None }, "Up 5 minutes (Paused)"),
+            (Phase::Exited, "Exited (3) About a minute ago"),
+            (Phase::Backoff, "Restarting (3) About a minute ago"),
+            (Phase::Removing, "Removal In Progress"),
+            (Phase::Dead, "Dead"),
+        ] {
+            assert_eq!(status_text(&State { phase, ..base.clone() }, now), text);
+        }
+    }
+
+    #[test]
+    fn commands_are_quoted() {
+        let argv = |s: &[&str]| s.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>();
+        assert_eq!(command_line(&argv(&["sh", "-c", "echo hi"])), "sh -c 'echo hi'");
+        assert_eq!(command_line(&[]), "");
+    }
+}

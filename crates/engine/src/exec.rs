@@ -1,0 +1,292 @@
+//! Processes started in running containers.
+//!
+//! An exec lives in the daemon's memory only, as Docker's does; its process lives in the container, whose shim runs it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use api::types::{ExecCreateRequest, ExecInspect, ExecProcessConfig, ExecStartRequest, IdResponse};
+use shim::protocol::{self, Attach, FailureKind, Reply, Request};
+use tokio::sync::watch;
+use values::{Error, Id, Result, Timestamp};
+
+use crate::container::Container;
+use crate::container::attach::{Attached, DetachNotice, EndNotice};
+use crate::container::state::Phase;
+use crate::shared::Shared;
+use crate::{detach_keys, oci, shim_link};
+
+/// How long the outcome of an exec can be asked for.
+const KEPT: Duration = Duration::from_secs(300);
+/// A resize may come before the start it belongs to.
+const RESIZE_PATIENCE: Duration = Duration::from_secs(10);
+
+struct Exec {
+    id: Id,
+    container: Arc<Container>,
+    asked: ExecCreateRequest,
+    keys: Vec<u8>,
+    progress: Mutex<Progress>,
+    /// Becomes true when the exit is known.
+    ended: watch::Sender<bool>,
+    started: watch::Sender<bool>,
+}
+
+#[derive(Clone, Copy)]
+enum Progress {
+    Created,
+    Starting,
+    Running { pid: i32 },
+    Ended { code: i32, at: Instant },
+}
+
+impl Exec {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, code: i32) {
+        *self.progress() = Progress::Ended { code, at: Instant::now() };
+        self.started.send_replace(true);
+        self.ended.send_replace(true);
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(*self.progress(), Progress::Ended { at, .. } if at.elapsed() > KEPT)
+    }
+
+    fn command(&self) -> String {
+        self.asked.cmd.iter().flat_map(|c| c.iter()).cloned().collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[derive(Default)]
+pub struct Execs {
+    all: Mutex<HashMap<Id, Arc<Exec>>>,
+}
+
+impl Execs {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Arc<Exec>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, key: &str) -> Result<Arc<Exec>> {
+        let found = Id::parse(key).and_then(|id| self.lock().get(&id).cloned());
+        found.ok_or_else(|| Error::not_found(format!("No such exec instance: {key}")))
+    }
+
+    /// Those which run, for `inspect`; `None` when there are none.
+    pub fn ids_of(&self, container: &Id) -> Option<Vec<String>> {
+        let runs = |e: &Arc<Exec>| e.container.id == *container && matches!(*e.progress(), Progress::Running { .. });
+        let ids: Vec<String> = self.lock().values().filter(|e| runs(e)).map(|e| e.id.to_string()).collect();
+        if ids.is_empty() { None } else { Some(ids) }
+    }
+
+    /// The shim tells that one ended.
+    pub fn exited(&self, shared: &Shared, container: &Container, id: &str, code: i32, _at: Timestamp) {
+        // one which an earlier daemon started is not known any more
+        let Ok(exec) = self.find(id) else { return };
+        exec.end(code);
+        let mut attributes = container.event_attributes();
+        attributes.insert("execID".into(), id.into());
+        attributes.insert("exitCode".into(), code.to_string());
+        shared.events.emit("container", "exec_die", container.id.as_str(), attributes);
+    }
+
+    /// Its execs ended with it.
+    pub fn container_ended(&self, container: &Id) {
+        let all = self.lock();
+        for exec in all.values().filter(|e| e.container.id == *container) {
+            let runs = matches!(*exec.progress(), Progress::Running { .. } | Progress::Starting);
+            if runs {
+                exec.end(137);
+            }
+        }
+    }
+
+    pub fn container_removed(&self, container: &Id) {
+        self.lock().retain(|_, e| e.container.id != *container);
+    }
+}
+
+fn refuse(container: &Container) -> Result<()> {
+    let state = container.state();
+    let id = &container.id;
+    match state.phase {
+        Phase::Running { paused: true, .. } => {
+            Err(Error::conflict(format!("container {id} is paused, unpause the container before exec")))
+        }
+        Phase::Running { .. } => Ok(()),
+        Phase::Backoff => {
+            Err(Error::conflict(format!("container {id} is restarting, wait until the container is running")))
+        }
+        _ => Err(container.not_running()),
+    }
+}
+
+pub fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: ExecCreateRequest) -> Result<IdResponse> {
+    refuse(container)?;
+    let no_command = asked.cmd.as_ref().is_none_or(|c| c.is_empty());
+    if no_command {
+        return Err(Error::invalid("no exec command specified"));
+    }
+    let keys = detach_keys::parse(Some(&asked.detach_keys))?;
+    let exec = Arc::new(Exec {
+        id: Id::random(),
+        container: container.clone(),
+        asked,
+        keys,
+        progress: Mutex::new(Progress::Created),
+        ended: watch::channel(false).0,
+        started: watch::channel(false).0,
+    });
+    let id = exec.id.clone();
+    emit(shared, &exec, "exec_create");
+    let mut all = shared.execs.lock();
+    all.retain(|_, e| !e.is_over());
+    all.insert(id.clone(), exec);
+    Ok(IdResponse { id: id.to_string() })
+}
+
+fn emit(shared: &Shared, exec: &Exec, verb: &str) {
+    let mut attributes = exec.container.event_attributes();
+    attributes.insert("execID".into(), exec.id.to_string());
+    let action = match verb {
+        "exec_detach" => verb.to_owned(),
+        _ => format!("{verb}: {}", exec.command()),
+    };
+    shared.events.emit("container", &action, exec.container.id.as_str(), attributes);
+}
+
+/// `None`: it runs detached.
+pub async fn start(shared: &Arc<Shared>, key: &str, how: ExecStartRequest) -> Result<Option<Attached>> {
+    let exec = shared.execs.find(key)?;
+    refuse(&exec.container)?;
+    {
+        let mut progress = exec.progress();
+        match *progress {
+            Progress::Created => *progress = Progress::Starting,
+            Progress::Starting | Progress::Running { .. } => {
+                return Err(Error::conflict(format!("exec instance {key} is already running")));
+            }
+            Progress::Ended { .. } => {
+                return Err(Error::conflict(format!("exec instance {key} has already run")));
+            }
+        }
+    }
+    // the shim is told whether or not this caller stays to hear of it
+    let (s, e) = (shared.clone(), exec.clone());
+    let run = tokio::spawn(async move {
+        let outcome = run(&s, &e, &how).await;
+        if let Err(failure) = &outcome {
+            let code = match failure.1 {
+                Some(FailureKind::NotFound) => 127,
+                Some(FailureKind::NotExecutable) => 126,
+                _ => 128,
+            };
+            e.end(code);
+        }
+        outcome
+    });
+    let outcome = run.await.map_err(|e| Error::internal(e.to_string()))?;
+    outcome.map_err(|(error, _)| error)
+}
+
+type Failure = (Error, Option<FailureKind>);
+
+async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> Result<Option<Attached>, Failure> {
+    let plain = |e: Error| (e, None);
+    let record = exec.container.record();
+    let tty = exec.asked.tty;
+    let [rows, cols] = how.console_size.or(exec.asked.console_size).unwrap_or_default();
+    let process = oci::exec(&record.config, &record.host, &exec.asked, &shared.config.defaults).map_err(plain)?;
+    let attach = match how.detach {
+        true => Attach::default(),
+        false => Attach { stdin: exec.asked.attach_stdin, stdout: exec.asked.attach_stdout, stderr: exec.asked.attach_stderr },
+    };
+    let order = protocol::Exec {
+        id: exec.id.to_string(),
+        process,
+        attach,
+        terminal: tty,
+        rows: u16::try_from(rows).unwrap_or(0),
+        cols: u16::try_from(cols).unwrap_or(0),
+    };
+    let (directory, _) = exec.container.link().map_err(plain)?;
+    let (reply, stream) = shim_link::exec(&directory, order).await.map_err(plain)?;
+    match reply {
+        Reply::Started(started) => {
+            let mut progress = exec.progress();
+            // its end may have been told already
+            if matches!(*progress, Progress::Starting) {
+                *progress = Progress::Running { pid: started.pid };
+            }
+        }
+        Reply::Failed(failed) => {
+            let message = format!("OCI runtime exec failed: exec failed: unable to start container process: {}", failed.message);
+            let kind = if failed.kind == FailureKind::Other { Error::internal(message) } else { Error::invalid(message) };
+            return Err((kind, Some(failed.kind)));
+        }
+        Reply::Refused(why) => return Err(plain(Error::conflict(why))),
+        other => return Err(plain(Error::internal(format!("the shim answered unexpectedly: {other:?}")))),
+    }
+    exec.started.send_replace(true);
+    emit(shared, exec, "exec_start");
+    if how.detach {
+        return Ok(None);
+    }
+    let (s, e) = (shared.clone(), exec.clone());
+    Ok(Some(Attached {
+        tty,
+        stream,
+        prefix: None,
+        detach_keys: if tty && exec.asked.attach_stdin { exec.keys.clone() } else { vec![] },
+        detached: DetachNotice(Box::new(move || emit(&s, &e, "exec_detach"))),
+        ended: EndNotice(Some(exec.ended.subscribe())),
+    }))
+}
+
+pub fn inspect(shared: &Shared, key: &str) -> Result<ExecInspect> {
+    let exec = shared.execs.find(key)?;
+    let progress = *exec.progress();
+    let mut argv = exec.asked.cmd.iter().flat_map(|c| c.iter().cloned());
+    let (running, exit_code, pid) = match progress {
+        Progress::Created | Progress::Starting => (false, None, 0),
+        Progress::Running { pid } => (true, None, pid),
+        Progress::Ended { code, .. } => (false, Some(i64::from(code)), 0),
+    };
+    Ok(ExecInspect {
+        id: exec.id.to_string(),
+        running,
+        exit_code,
+        process_config: ExecProcessConfig {
+            tty: exec.asked.tty,
+            entrypoint: argv.next().unwrap_or_default(),
+            arguments: argv.collect(),
+            privileged: Some(exec.asked.privileged),
+            user: exec.asked.user.clone(),
+        },
+        open_stdin: exec.asked.attach_stdin,
+        open_stderr: exec.asked.attach_stderr,
+        open_stdout: exec.asked.attach_stdout,
+        can_remove: matches!(progress, Progress::Ended { .. }),
+        container_id: exec.container.id.to_string(),
+        detach_keys: String::new(),
+        pid: i64::from(pid),
+    })
+}
+
+pub async fn resize(shared: &Shared, key: &str, rows: u16, cols: u16) -> Result<()> {
+    let exec = shared.execs.find(key)?;
+    let mut started = exec.started.subscribe();
+    if tokio::time::timeout(RESIZE_PATIENCE, started.wait_for(|s| *s)).await.is_err() {
+        return Err(Error::conflict(format!("exec instance {key} was not started within 10 seconds")));
+    }
+    if !matches!(*exec.progress(), Progress::Running { .. }) {
+        return Err(Error::conflict(format!("exec instance {key} is not running")));
+    }
+    let (_, link) = exec.container.link()?;
+    link.ask(Request::Resize { exec: Some(exec.id.to_string()), rows, cols }).await?;
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Bringing the engine up and taking it down.
+
+use std::collections::HashMap;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use image::Images;
+use network::{BridgeConfig, Names, Networks};
+use store::Store;
+use values::{Error, Id, Result, ResultExt};
+
+use crate::config::Config;
+use crate::container::verbs;
+use crate::events::Events;
+use crate::exec::Execs;
+use crate::machine::Machine;
+use crate::records::Records;
+use crate::registry::Registry;
+use crate::shared::{Shared, blocking};
+
+/// Names of the facts kept in the store.
+const FACT_ID: &str = "id";
+const FACT_BRIDGE: &str = "bridge-address";
+
+pub async fn open(config: Config) -> Result<Arc<Shared>> {
+    let log_watcher = logging::Watcher::new().during(|| "inotify")?;
+    blocking(move || open_blocking(config, log_watcher)).await
+}
+
+fn open_blocking(config: Config, log_watcher: logging::Watcher) -> Result<Arc<Shared>> {
+    directory(&config.data_root, 0o710)?;
+    directory(&config.run_root, 0o711)?;
+    directory(&config.data_root.join("containers"), 0o710)?;
+    directory(&config.run_root.join("containers"), 0o710)?;
+    directory(&config.run_root.join("shims"), 0o700)?;
+    let store = Arc::new(Store::open(&config.data_root.join("db"))?);
+    let records = Records::new(store.clone());
+    let snapshots = snapshot::open(&config.data_root.join("snapshots"), config.storage_driver.as_deref())?;
+    let images = Images::open(image::Config {
+        root: config.data_root.join("images"),
+        store,
+        snapshots: snapshots.clone(),
+    })?;
+    let daemon_id = lasting_id(&records)?;
+    let networks = if config.bridge.disabled { None } else { Some(Arc::new(open_bridge(&config, &records)?)) };
+    Ok(Arc::new(Shared {
+        config,
+        records,
+        images: Arc::new(images),
+        snapshots,
+        networks,
+        events: Events::default(),
+        registry: Registry::default(),
+        execs: Execs::default(),
+        log_watcher,
+        machine: Machine::read(),
+        daemon_id,
+        creating: Mutex::new(HashMap::new()),
+    }))
+}
+
+fn directory(path: &Path, mode: u32) -> Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).during(|| format!("mkdir {}", path.display()))
+}
+
+/// The daemon's id: made once, kept for good.
+fn lasting_id(records: &Records) -> Result<String> {
+    if let Some(id) = records.fact(FACT_ID)? {
+        return Ok(id);
+    }
+    let id = Id::random().to_string();
+    records.set_fact(FACT_ID, &id)?;
+    Ok(id)
+}
+
+fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
+    let bridge = &config.bridge;
+    let mut wanted = BridgeConfig::new(Names::of_data_root(&config.data_root));
+    if !bridge.name.is_empty() {
+        wanted.name.clone_from(&bridge.name);
+    }
+    let bad = |what: &str, text: &str| Error::invalid(format!("{what}: {text:?} is no IPv4 address with a prefix length"));
+    wanted.bip = bridge.bip.as_deref().map(|t| t.parse().map_err(|_| bad("bip", t))).transpose()?;
+    wanted.mtu = bridge.mtu;
+    wanted.ip_masq = bridge.ip_masq;
+    wanted.icc = bridge.icc;
+    if !bridge.address_pools.is_empty() {
+        wanted.pools.clear();
+        for (base, size) in &bridge.address_pools {
+            let base: network::Ipv4Net = base.parse().map_err(|_| bad("default-address-pools", base))?;
+            let cut = base.subnets(*size).map_err(|_| bad("default-address-pools", &format!("{base} size {size}")))?;
+            wanted.pools.extend(cut);
+        }
+    }
+    let remembered = records.fact(FACT_BRIDGE)?;
+    wanted.remembered = remembered.as_deref().and_then(|t| t.parse().ok());
+    let networks = Networks::open(wanted).during(|| "cannot set up the default bridge")?;
+    let address = networks.address().to_string();
+    if remembered.as_deref() != Some(address.as_str()) {
+        records.set_fact(FACT_BRIDGE, &address)?;
+    }
+    Ok(networks)
+}
+
+/// Stops containers where that is wanted; takes the bridge away when nothing uses it.
+pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
+    let all = shared.registry.all();
+    if let Some(patience) = stop_containers {
+        let mut stops = tokio::task::JoinSet::new();
+        for container in all.iter().filter(|c| c.state().is_running() || c.is_starting()).cloned() {
+            let shared = shared.clone();
+            stops.spawn(async move { verbs::stop(&shared, &container, None, None).await });
+        }
+        let _ = tokio::time::timeout(patience, async { while stops.join_next().await.is_some() {} }).await;
+    }
+    let in_use = all.iter().any(|c| c.state().is_running() || c.is_starting());
+    if let (false, Some(networks)) = (in_use, shared.networks.clone()) {
+        let closed = blocking(move || networks.close_and_remove()).await;
+        if let Err(e) = closed {
+            tracing::warn!("removing the bridge: {e}");
+        }
+    }
+}

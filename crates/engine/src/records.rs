@@ -1,0 +1,79 @@
+//! What the engine keeps of containers across its own death.
+
+use std::sync::Arc;
+
+use store::{Batch, Durability, Store, Table};
+use values::{Id, Result};
+
+use crate::container::record::{Record, Volatile};
+
+const CONTAINERS: Table<Record> = Table::new("container", 1);
+const STATES: Table<Volatile> = Table::new("container-state", 1);
+/// Small facts about the daemon itself, by name.
+const DAEMON: Table<String> = Table::new("daemon", 1);
+
+pub struct Records {
+    store: Arc<Store>,
+}
+
+impl Records {
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
+    /// A new container. One that goes with its process need not survive a power cut.
+    pub fn create(&self, record: &Record, volatile: &Volatile) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(&CONTAINERS, record.id.as_str(), record)?;
+        batch.put(&STATES, record.id.as_str(), volatile)?;
+        self.store.commit(batch, durability(record))
+    }
+
+    /// A changed name.
+    pub fn update(&self, record: &Record) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(&CONTAINERS, record.id.as_str(), record)?;
+        self.store.commit(batch, durability(record))
+    }
+
+    /// A change of state survives the daemon. It owes nothing to a power cut, which ends every process anyway: a
+    /// restart policy finds `created` or the last synced state and goes by the policy.
+    pub fn save_state(&self, id: &Id, volatile: &Volatile) {
+        let mut batch = Batch::new();
+        let saved = batch.put(&STATES, id.as_str(), volatile).and_then(|()| self.store.commit(batch, Durability::Process));
+        if let Err(e) = saved {
+            // the state in memory and the kernel stay right; a restarted daemon asks the shim
+            tracing::error!("cannot record the state of container {id}: {e}");
+        }
+    }
+
+    pub fn delete(&self, id: &Id) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.delete(&CONTAINERS, id.as_str());
+        batch.delete(&STATES, id.as_str());
+        self.store.commit(batch, Durability::Process)
+    }
+
+    pub fn all(&self) -> Result<Vec<(Record, Volatile)>> {
+        let containers = self.store.all(&CONTAINERS)?;
+        let with_state = |(id, record): (String, Record)| {
+            let volatile = self.store.get(&STATES, &id)?.unwrap_or_default();
+            Ok((record, volatile))
+        };
+        containers.into_iter().map(with_state).collect()
+    }
+
+    pub fn fact(&self, name: &str) -> Result<Option<String>> {
+        self.store.get(&DAEMON, name)
+    }
+
+    pub fn set_fact(&self, name: &str, value: &str) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(&DAEMON, name, &value.to_owned())?;
+        self.store.commit(batch, Durability::Power)
+    }
+}
+
+fn durability(record: &Record) -> Durability {
+    if record.host.auto_remove { Durability::Process } else { Durability::Power }
+}

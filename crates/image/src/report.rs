@@ -1,0 +1,54 @@
+//! What long calls say while they work and when they are done.
+
+use values::{Digest, Reference};
+
+/// One message of a progress stream (spec, wire formats §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A line for people, with its newline: the field `stream`.
+    Stream(String),
+    /// `status`, of the thing `id` (12 hex digits, may be empty), with how far it is in bytes.
+    Status { id: String, status: String, current: u64, total: u64 },
+}
+
+/// An image which [`Images::load`](crate::Images::load) brought in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    pub id: Digest,
+    /// The name it now has; `None` where the archive gave it none.
+    pub reference: Option<Reference>,
+    /// The image which had that name before.
+    pub replaced: Option<Digest>,
+}
+
+/// One thing which [`Images::remove`](crate::Images::remove) did, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// A name in Docker's short form.
+    Untagged(String),
+    /// An image's id.
+    Deleted(Digest),
+}
+
+/// A container that stands on an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The container's full id.
+    pub container: String,
+    pub running: bool,
+}
+
+/// One row of an image's history, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryItem {
+    /// The image's id on the newest row, else `<missing>`.
+    pub id: String,
+    /// Seconds since the epoch; 0 where it is not said.
+    pub created: i64,
+    pub created_by: String,
+    /// Names, on the newest row.
+    pub tags: Vec<String>,
+    /// Bytes of the step's layer unpacked.
+    pub size: u64,
+    pub comment: String,
+}

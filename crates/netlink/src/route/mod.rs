@@ -1,0 +1,28 @@
+//! Links, addresses and routes (rtnetlink(7), linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h).
+//!
+//! Functions that change something add one message to a [`Batch`](crate::Batch); functions that ask take a
+//! [`Socket`](crate::Socket) and answer.
+
+mod address;
+mod bridge;
+mod link;
+mod table;
+mod veth;
+
+pub use address::{Address, add_address, addresses, delete_address};
+pub use bridge::{Bridge, add_bridge};
+pub use link::{Link, LinkChange, Target, delete_link, link, links, ports, set_link, settle_link};
+pub use table::{Route, add_default_route, lookup, routes};
+pub use veth::{Veth, add_veth};
+
+const CREATE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
+const DUMP: u16 = libc::NLM_F_DUMP as u16;
+
+/// `struct ifinfomsg`: the fixed part of every message about a link.
+fn ifinfomsg(index: u32, flags: u32, change: u32) -> [u8; 16] {
+    let mut bytes = [0u8; 16];
+    bytes[4..8].copy_from_slice(&index.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
+    bytes[12..16].copy_from_slice(&change.to_ne_bytes());
+    bytes
+}

@@ -1,0 +1,204 @@
+use std::net::IpAddr;
+
+use ipnet::Ipv4Net;
+use netlink::route::{self, Address, Bridge, Link, LinkChange, Target};
+use netlink::{Batch, Socket};
+use values::{Error, Result};
+
+use crate::config::BridgeConfig;
+use crate::{mac, owner, pool};
+
+/// Shorter prefixes are no networks one could collide with but ways to the whole world (a VPN's `0.0.0.0/1`).
+const SHORTEST_NETWORK: u8 = 8;
+
+/// A bridge that is there and up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) index: u32,
+    /// Its own address, which is the containers' gateway, and the network's prefix.
+    pub(crate) address: Ipv4Net,
+}
+
+/// Makes the bridge, or adopts the one of this name with the address it has. `nameservers` are addresses of the
+/// host's resolvers, which no subnet may hide.
+pub(crate) fn ensure(socket: &mut Socket, config: &BridgeConfig, mtu: u32, nameservers: &[Ipv4Net]) -> Result<Made> {
+    check_name(&config.name)?;
+    let link = match route::link(socket, Target::Name(&config.name)).map_err(failed)? {
+        Some(link) => adopt(socket, config, link, mtu)?,
+        None => create(socket, config, mtu)?,
+    };
+    let address = give_address(socket, config, &link, nameservers)?;
+    let mut batch = Batch::new();
+    route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(link.index) });
+    socket.execute(batch).map_err(failed)?;
+    Ok(Made { index: link.index, address })
+}
+
+/// Removes the bridge if this daemon made it.
+pub(crate) fn remove(socket: &mut Socket, config: &BridgeConfig) -> Result<()> {
+    let found = route::link(socket, Target::Name(&config.name)).map_err(failed)?;
+    let Some(link) = found.filter(|link| owner::owns(&config.owner, link.alias.as_deref())) else { return Ok(()) };
+    let mut batch = Batch::new();
+    route::delete_link(&mut batch, Target::Index(link.index));
+    match socket.execute(batch) {
+        Err(error) if !error.missing() => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// What the kernel's dev_valid_name asks for.
+fn check_name(name: &str) -> Result<()> {
+    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    if name.is_empty() || name.len() >= libc::IFNAMSIZ || name == "." || name == ".." || name.contains(bad) {
+        return Err(Error::invalid(format!("invalid bridge name {name:?}: 1 to 15 bytes without '/', ':' or spaces")));
+    }
+    Ok(())
+}
+
+fn create(socket: &mut Socket, config: &BridgeConfig, mtu: u32) -> Result<Link> {
+    let mut batch = Batch::new();
+    route::add_bridge(&mut batch, &Bridge { name: &config.name, mac: mac::random()?, mtu });
+    let alias = owner::alias(&config.owner, "bridge");
+    let change = LinkChange { alias: Some(&alias), no_ipv6_address: true, ..LinkChange::name(&config.name) };
+    route::set_link(&mut batch, &change);
+    socket.execute(batch).map_err(failed)?;
+    let found = route::link(socket, Target::Name(&config.name)).map_err(failed)?;
+    found.ok_or_else(|| Error::internal(format!("bridge {} vanished while it was set up", config.name)))
+}
+
+/// A bridge somebody else made (`--bridge`) keeps its MTU; ours is brought up to date.
+fn adopt(socket: &mut Socket, config: &BridgeConfig, link: Link, mtu: u32) -> Result<Link> {
+    if link.kind.as_deref() != Some("bridge") {
+        return Err(Error::conflict(format!("interface {} exists and is not a bridge", link.name)));
+    }
+    if owner::owns(&config.owner, link.alias.as_deref()) && link.mtu != mtu {
+        let mut batch = Batch::new();
+        route::set_link(&mut batch, &LinkChange { mtu: Some(mtu), ..LinkChange::index(link.index) });
+        socket.execute(batch).map_err(failed)?;
+    }
+    Ok(link)
+}
+
+/// The address the bridge ends up with: the configured one, that which it has, the remembered one, one from the pools.
+fn give_address(socket: &mut Socket, config: &BridgeConfig, link: &Link, nameservers: &[Ipv4Net]) -> Result<Ipv4Net> {
+    let present = own_addresses(socket, link.index)?;
+    if let Some(bip) = config.bip {
+        check_bip(bip)?;
+        replace_addresses(socket, config, link, &present, bip)?;
+        return Ok(bip);
+    }
+    if let Some(address) = present.first() {
+        return Ok(*address);
+    }
+    choose(socket, config, link.index, nameservers)
+}
+
+fn check_bip(bip: Ipv4Net) -> Result<()> {
+    let ends = [bip.network(), bip.broadcast()];
+    if bip.prefix_len() > 30 || ends.contains(&bip.addr()) {
+        return Err(Error::invalid(format!(
+            "invalid bip {bip}: it must be a host's address in a network of /30 or larger"
+        )));
+    }
+    Ok(())
+}
+
+/// Gives the link `bip`. Other addresses go if the link is ours.
+fn replace_addresses(
+    socket: &mut Socket,
+    config: &BridgeConfig,
+    link: &Link,
+    present: &[Ipv4Net],
+    bip: Ipv4Net,
+) -> Result<()> {
+    let mut batch = Batch::new();
+    if owner::owns(&config.owner, link.alias.as_deref()) {
+        for old in present.iter().filter(|old| **old != bip) {
+            route::delete_address(&mut batch, &on(link.index, *old));
+        }
+    }
+    if !present.contains(&bip) {
+        route::add_address(&mut batch, &on(link.index, bip));
+    }
+    socket.execute(batch).map_err(failed)
+}
+
+/// Takes the first free network. Another daemon may be choosing at the same moment: so look again afterwards, and
+/// whoever sees the other steps back and goes on elsewhere, at a place of its own.
+fn choose(socket: &mut Socket, config: &BridgeConfig, index: u32, nameservers: &[Ipv4Net]) -> Result<Ipv4Net> {
+    for attempt in 0..config.pools.len().max(1) {
+        let mut taken = taken(socket, index)?;
+        taken.extend_from_slice(nameservers);
+        let remembered = config.remembered.filter(|net| pool::free(&[*net], &taken).next().is_some());
+        let free: Vec<Ipv4Net> = pool::free(&config.pools, &taken).collect();
+        let start = if attempt == 0 { 0 } else { index as usize + attempt };
+        let next = free.get(start % free.len().max(1)).map(pool::with_gateway);
+        let Some(address) = remembered.filter(|_| attempt == 0).or(next) else { break };
+        let mut batch = Batch::new();
+        route::add_address(&mut batch, &on(index, address));
+        socket.execute(batch).map_err(failed)?;
+        if !self::taken(socket, index)?.iter().any(|other| pool::overlaps(other, &address)) {
+            return Ok(address);
+        }
+        let mut batch = Batch::new();
+        route::delete_address(&mut batch, &on(index, address));
+        socket.execute(batch).map_err(failed)?;
+    }
+    Err(Error::invalid("all predefined address pools have been fully subnetted"))
+}
+
+/// The networks that links other than `index` have or lead to.
+fn taken(socket: &mut Socket, index: u32) -> Result<Vec<Ipv4Net>> {
+    let routes = route::routes(socket).map_err(failed)?;
+    let addresses = route::addresses(socket).map_err(failed)?;
+    let routes = routes.iter().filter(|r| r.link != Some(index)).map(|r| (r.destination, r.prefix_len));
+    let addresses = addresses.iter().filter(|a| a.link != index).map(|a| (a.ip, a.prefix_len));
+    let networks = routes.chain(addresses).filter(|(_, len)| *len >= SHORTEST_NETWORK);
+    Ok(networks.filter_map(|(ip, len)| ipv4(ip, len)).collect())
+}
+
+fn own_addresses(socket: &mut Socket, index: u32) -> Result<Vec<Ipv4Net>> {
+    let all = route::addresses(socket).map_err(failed)?;
+    Ok(all.iter().filter(|a| a.link == index).filter_map(|a| ipv4(a.ip, a.prefix_len)).collect())
+}
+
+fn ipv4(ip: IpAddr, prefix_len: u8) -> Option<Ipv4Net> {
+    match ip {
+        IpAddr::V4(ip) => Ipv4Net::new(ip, prefix_len).ok(),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn on(link: u32, address: Ipv4Net) -> Address {
+    Address { link, ip: address.addr().into(), prefix_len: address.prefix_len() }
+}
+
+pub(crate) fn failed(error: netlink::Error) -> Error {
+    Error::internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let check = |name: &str, expected: bool| assert_eq!(check_name(name).is_ok(), expected, "{name:?}");
+        check("lighter0", true);
+        check("fifteen-bytes-x", true);
+        for bad in ["", ".", "..", "a/b", "a b", "a:b", "sixteen-bytes-xx"] {
+            check(bad, false);
+        }
+    }
+
+    #[test]
+    fn bips() {
+        let check = |bip: &str, expected: bool| assert_eq!(check_bip(bip.parse().unwrap()).is_ok(), expected, "{bip}");
+        check("192.168.5.1/24", true);
+        check("192.168.5.77/24", true);
+        check("192.168.5.0/24", false);
+        check("192.168.5.255/24", false);
+        check("192.168.5.1/31", false);
+        check("192.168.5.1/32", false);
+    }
+}

@@ -1,0 +1,42 @@
+use ipnet::Ipv4Net;
+
+use crate::owner::Names;
+use crate::pool;
+
+/// How the default bridge of one daemon shall be.
+#[derive(Clone, Debug)]
+pub struct BridgeConfig {
+    /// Of the link, at most 15 bytes.
+    pub name: String,
+    /// The bridge's own address and its network (`--bip`). `None`: what the bridge has, or `remembered`, or one from
+    /// `pools`.
+    pub bip: Option<Ipv4Net>,
+    /// Networks to choose from, in this order.
+    pub pools: Vec<Ipv4Net>,
+    /// `None` follows the route to the outside.
+    pub mtu: Option<u32>,
+    /// [`Names::owner`].
+    pub owner: String,
+    /// Containers' packets leave the machine with its address.
+    pub ip_masq: bool,
+    /// Containers on the bridge can talk to each other.
+    pub icc: bool,
+    /// [`Networks::address`](crate::Networks::address) of the last time, taken again if it is still free.
+    pub remembered: Option<Ipv4Net>,
+}
+
+impl BridgeConfig {
+    /// Docker's defaults under our names.
+    pub fn new(names: Names) -> Self {
+        Self {
+            name: names.bridge,
+            bip: None,
+            pools: pool::default_pools(),
+            mtu: None,
+            owner: names.owner,
+            ip_masq: true,
+            icc: true,
+            remembered: None,
+        }
+    }
+}

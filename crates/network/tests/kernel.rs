@@ -1,0 +1,396 @@
+//! Against the real kernel. Each test plays in a network namespace of its own which stands for the host and ends with
+//! the test's thread, together with all that was made in it. Needs root.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use ipnet::Ipv4Net;
+use netlink::route::{self, Address, Bridge, Link, LinkChange, Target, Veth};
+use netlink::{Batch, Socket, nft};
+use network::{BridgeConfig, EndpointRequest, Names, Networks};
+use sys::namespace::{Kinds, join, unshare};
+use values::ErrorKind;
+
+/// Runs `test` on a thread in a new network namespace with `lo` up: the "host".
+fn on_a_host(test: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(Kinds::NETWORK).expect("new network namespace (root needed)");
+            let mut batch = Batch::new();
+            route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(1) });
+            Socket::route().unwrap().execute(batch).unwrap();
+            test();
+        });
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+fn current() -> OwnedFd {
+    std::fs::File::open("/proc/thread-self/ns/net").unwrap().into()
+}
+
+/// Runs `work` on a thread inside `namespace`.
+fn inside<T: Send>(namespace: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            join(namespace, Kinds::NETWORK).unwrap();
+            work()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn config(root: &str) -> BridgeConfig {
+    BridgeConfig::new(Names::of_data_root(root.as_ref()))
+}
+
+fn open(root: &str) -> Networks {
+    Networks::open(config(root)).unwrap()
+}
+
+fn net(text: &str) -> Ipv4Net {
+    text.parse().unwrap()
+}
+
+fn link(name: &str) -> Option<Link> {
+    route::link(&mut Socket::route().unwrap(), Target::Name(name)).unwrap()
+}
+
+fn run(fill: impl FnOnce(&mut Batch)) {
+    let mut batch = Batch::new();
+    fill(&mut batch);
+    Socket::route().unwrap().execute(batch).unwrap();
+}
+
+/// A bridge that just takes up `address` on the host.
+fn occupy(name: &str, address: &str) {
+    let address = net(address);
+    run(|b| route::add_bridge(b, &Bridge { name, mac: [2, 0, 0, 0, 0, 9], mtu: 1500 }));
+    let link = link(name).unwrap().index;
+    run(|b| route::add_address(b, &Address { link, ip: address.addr().into(), prefix_len: address.prefix_len() }));
+    run(|b| route::set_link(b, &LinkChange { up: Some(true), ..LinkChange::index(link) }));
+}
+
+/// The internet: another namespace, 203.0.113.1/24 on a link of `mtu` to the host, which has .2 and its default
+/// route over it. There is no way back from there to any container's subnet.
+fn internet(mtu: u32) -> OwnedFd {
+    let home = current();
+    unshare(Kinds::NETWORK).unwrap();
+    let (outside, mut there) = (current(), Socket::route().unwrap());
+    join(home.as_fd(), Kinds::NETWORK).unwrap();
+    let peer = Veth {
+        name: "uplink",
+        master: None,
+        mtu,
+        peer_name: "world",
+        peer_mac: None,
+        peer_namespace: Some(outside.as_fd()),
+    };
+    run(|b| route::add_veth(b, &peer));
+    let up = |b: &mut Batch, index: u32, ip: [u8; 4]| {
+        route::add_address(b, &Address { link: index, ip: IpAddr::from(ip), prefix_len: 24 });
+        route::set_link(b, &LinkChange { up: Some(true), ..LinkChange::index(index) });
+    };
+    let world = route::link(&mut there, Target::Name("world")).unwrap().unwrap().index;
+    let mut batch = Batch::new();
+    up(&mut batch, world, [203, 0, 113, 1]);
+    there.execute(batch).unwrap();
+    let uplink = link("uplink").unwrap().index;
+    run(|b| {
+        up(b, uplink, [203, 0, 113, 2]);
+        route::add_default_route(b, uplink, IpAddr::from([203, 0, 113, 1]));
+    });
+    outside
+}
+
+const WORLD: &str = "203.0.113.1:80";
+
+/// Connects from inside `client` to a listener at `address` inside `server`; what the server saw as its peer.
+fn peer_seen(server: BorrowedFd<'_>, address: &str, client: BorrowedFd<'_>, timeout: Duration) -> Option<Ipv4Addr> {
+    let listener = inside(server, || TcpListener::bind(address).unwrap());
+    let target: SocketAddr = address.parse().unwrap();
+    let mut stream = inside(client, || TcpStream::connect_timeout(&target, timeout)).ok()?;
+    let (mut accepted, peer) = listener.accept().unwrap();
+    accepted.write_all(b"hello").unwrap();
+    drop(accepted);
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+    match peer.ip() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(ip) => panic!("unexpected {ip}"),
+    }
+}
+
+const SOON: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_container_reaches_the_world_and_is_not_reached_from_it() {
+    on_a_host(|| {
+        let outside = internet(1400);
+        let networks = open("/test/world");
+        assert_eq!((networks.subnet(), networks.gateway()), (net("172.17.0.0/16"), [172, 17, 0, 1].into()));
+        assert_eq!(networks.mtu(), 1400);
+        let a = networks.sandbox("a", &EndpointRequest::default()).unwrap();
+        assert_eq!((a.endpoint.ip, a.endpoint.mac_text().as_str()), ([172, 17, 0, 2].into(), "02:42:ac:11:00:02"));
+
+        let seen = peer_seen(outside.as_fd(), WORLD, a.netns.as_fd(), SOON);
+        assert_eq!(seen, Some([203, 0, 113, 2].into()), "masqueraded");
+        let host = current();
+        let seen = peer_seen(host.as_fd(), "172.17.0.1:81", a.netns.as_fd(), SOON);
+        assert_eq!(seen, Some(a.endpoint.ip), "the gateway sees the container's own address");
+
+        // Someone outside who adds a route to the subnet gets nothing but what was published.
+        let mut there = inside(outside.as_fd(), || Socket::route().unwrap());
+        let world = route::link(&mut there, Target::Name("world")).unwrap().unwrap().index;
+        let mut batch = Batch::new();
+        route::add_default_route(&mut batch, world, IpAddr::from([203, 0, 113, 2]));
+        there.execute(batch).unwrap();
+        assert_eq!(peer_seen(a.netns.as_fd(), "172.17.0.2:82", outside.as_fd(), SOON), None);
+
+        let eth0 = inside(a.netns.as_fd(), || link("eth0").unwrap());
+        assert_eq!((eth0.mtu, eth0.up, eth0.mac), (1400, true, Some(a.endpoint.mac)));
+        assert_eq!(link(networks.name()).unwrap().mtu, 1400);
+    });
+}
+
+#[test]
+fn the_first_packet_of_a_new_container_arrives_at_once() {
+    on_a_host(|| {
+        let networks = open("/test/first");
+        let host = current();
+        for spare in [false, true].repeat(15) {
+            if spare {
+                networks.prefetch();
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let start = Instant::now();
+            let sandbox = networks.sandbox("a", &EndpointRequest::default()).unwrap();
+            let seen = peer_seen(host.as_fd(), "172.17.0.1:80", sandbox.netns.as_fd(), SOON);
+            assert_eq!(seen, Some(sandbox.endpoint.ip));
+            // A lost ARP request is repeated after a second.
+            assert!(start.elapsed() < SOON, "{:?} (spare: {spare})", start.elapsed());
+        }
+    });
+}
+
+#[test]
+fn containers_talk_to_each_other_unless_icc_is_off() {
+    for icc in [true, false] {
+        on_a_host(|| {
+            let networks = Networks::open(BridgeConfig { icc, ..config("/test/icc") }).unwrap();
+            let a = networks.sandbox("a", &EndpointRequest::default()).unwrap();
+            let b = networks.sandbox("b", &EndpointRequest::default()).unwrap();
+            let seen = peer_seen(a.netns.as_fd(), "172.17.0.2:80", b.netns.as_fd(), SOON);
+            assert_eq!(seen, icc.then_some(b.endpoint.ip), "icc {icc}");
+            let host = current();
+            assert!(peer_seen(host.as_fd(), "172.17.0.1:80", b.netns.as_fd(), SOON).is_some());
+        });
+    }
+}
+
+#[test]
+fn an_isolated_namespace_has_only_lo() {
+    on_a_host(|| {
+        let namespace = open("/test/none").isolated().unwrap();
+        let links = inside(namespace.as_fd(), || route::links(&mut Socket::route().unwrap()).unwrap());
+        let up: Vec<_> = links.iter().filter(|link| link.up).map(|link| link.name.as_str()).collect();
+        assert_eq!(up, ["lo"]);
+        inside(namespace.as_fd(), || {
+            let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", server.local_addr().unwrap()).unwrap();
+            server.set_read_timeout(Some(SOON)).unwrap();
+            assert_eq!(server.recv(&mut [0; 4]).unwrap(), 1);
+        });
+    });
+}
+
+#[test]
+fn the_subnet_avoids_what_the_host_uses() {
+    on_a_host(|| {
+        occupy("docker0", "172.17.0.1/16");
+        occupy("vpn", "172.18.200.1/24");
+        let first = open("/test/one");
+        assert_eq!(first.address(), net("172.19.0.1/16"));
+        let second = open("/test/two");
+        assert_eq!(second.address(), net("172.20.0.1/16"));
+        assert_ne!(first.name(), second.name());
+        drop(second);
+        // The bridge keeps its address over a restart of the daemon, whatever is asked for by memory.
+        let again = Networks::open(BridgeConfig { remembered: Some(net("172.25.0.1/16")), ..config("/test/two") });
+        assert_eq!(again.unwrap().address(), net("172.20.0.1/16"));
+        let third = Networks::open(BridgeConfig { remembered: Some(net("172.25.0.1/16")), ..config("/test/3") });
+        assert_eq!(third.unwrap().address(), net("172.25.0.1/16"));
+        let taken = Networks::open(BridgeConfig { remembered: Some(net("172.17.0.1/16")), ..config("/test/4") });
+        assert_eq!(taken.unwrap().address(), net("172.21.0.1/16"));
+        let bip = BridgeConfig { bip: Some(net("10.9.0.7/24")), ..config("/test/two") };
+        assert_eq!(Networks::open(bip).unwrap().address(), net("10.9.0.7/24"));
+        let full = Networks::open(BridgeConfig { pools: vec![net("172.17.0.0/16")], ..config("/test/5") });
+        assert_eq!(full.err().unwrap().message, "all predefined address pools have been fully subnetted");
+    });
+}
+
+#[test]
+fn daemons_that_start_together_take_different_subnets() {
+    on_a_host(|| {
+        let host = current();
+        let start = std::sync::Barrier::new(6);
+        let open_one = |i: usize| {
+            join(host.as_fd(), Kinds::NETWORK).unwrap();
+            start.wait();
+            open(&format!("/test/together/{i}")).subnet()
+        };
+        let open_one = &open_one;
+        let mut found: Vec<Ipv4Net> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..6).map(|i| scope.spawn(move || open_one(i))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 6, "{found:?}");
+    });
+}
+
+#[test]
+fn a_bridge_of_somebody_else_is_used_and_left_alone() {
+    on_a_host(|| {
+        occupy("br-mine", "10.20.0.1/24");
+        let networks = Networks::open(BridgeConfig { name: "br-mine".into(), ..config("/test/mine") }).unwrap();
+        assert_eq!(networks.address(), net("10.20.0.1/24"));
+        let sandbox = networks.sandbox("a", &EndpointRequest::default()).unwrap();
+        assert_eq!(sandbox.endpoint.ip, Ipv4Addr::new(10, 20, 0, 2));
+        networks.close_and_remove().unwrap();
+        assert!(link("br-mine").is_some());
+        let error = Networks::open(BridgeConfig { name: "lo".into(), ..config("/test/mine") }).err().unwrap();
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Conflict, "interface lo exists and is not a bridge")
+        );
+    });
+}
+
+#[test]
+fn wanted_addresses_and_macs() {
+    on_a_host(|| {
+        let networks = open("/test/wanted");
+        let request = EndpointRequest { ip: Some([172, 17, 9, 9].into()), mac: Some([2, 1, 2, 3, 4, 5]) };
+        let a = networks.sandbox("a", &request).unwrap();
+        assert_eq!((a.endpoint.ip, a.endpoint.mac_text().as_str()), ([172, 17, 9, 9].into(), "02:01:02:03:04:05"));
+        let error = networks.sandbox("b", &request).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Forbidden, "Address already in use"));
+        networks.release("a");
+        assert!(networks.sandbox("b", &request).is_ok());
+        let wrong = EndpointRequest { mac: Some([0xff; 6]), ip: None };
+        assert!(networks.sandbox("c", &wrong).is_err(), "a multicast address is no station's");
+        assert_eq!(
+            networks.sandbox("d", &EndpointRequest::default()).unwrap().endpoint.ip,
+            Ipv4Addr::new(172, 17, 0, 3)
+        );
+    });
+}
+
+/// The daemon dies; a container, a forgotten namespace and a spare were there.
+#[test]
+fn a_restart_keeps_the_living_and_sweeps_the_rest() {
+    on_a_host(|| {
+        let networks = open("/test/restart");
+        let (a, b) =
+            (networks.sandbox("a", &EndpointRequest::default()), networks.sandbox("b", &EndpointRequest::default()));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        let other = open("/test/other");
+        let c = other.sandbox("c", &EndpointRequest::default()).unwrap();
+        drop(networks);
+
+        let networks = open("/test/restart");
+        let kept = ("a".to_owned(), a.endpoint.ip, a.endpoint.host_ifname.clone());
+        assert_eq!(networks.restore(&[kept]).unwrap(), [b.endpoint.host_ifname.as_str()]);
+        until("the stale interface is gone", || link(&b.endpoint.host_ifname).is_none());
+        assert!(link(&a.endpoint.host_ifname).is_some() && link(&c.endpoint.host_ifname).is_some());
+        let host = current();
+        assert!(peer_seen(host.as_fd(), "172.17.0.1:80", a.netns.as_fd(), SOON).is_some());
+        let d = networks.sandbox("d", &EndpointRequest { ip: Some(a.endpoint.ip), mac: None });
+        assert_eq!(d.unwrap_err().message, "Address already in use");
+        let d = networks.sandbox("d", &EndpointRequest::default()).unwrap();
+        assert_eq!(d.endpoint.ip, b.endpoint.ip, "the freed address");
+    });
+}
+
+#[test]
+fn the_host_changes_and_the_next_prefetch_follows() {
+    on_a_host(|| {
+        let _outside = internet(1400);
+        let networks = open("/test/follow");
+        networks.prefetch();
+        let uplink = link("uplink").unwrap().index;
+        run(|b| route::set_link(b, &LinkChange { mtu: Some(1300), ..LinkChange::index(uplink) }));
+        run(|b| route::delete_link(b, Target::Name(networks.name())));
+        let mut netfilter = Socket::netfilter().unwrap();
+        let table = nft::tables(&mut netfilter, nft::Family::Ipv4).unwrap().remove(0);
+        nft::delete(&mut netfilter, nft::Family::Ipv4, &table).unwrap();
+        networks.prefetch();
+        until("the MTU follows", || networks.mtu() == 1300);
+        until("the table is back", || nft::tables(&mut netfilter, nft::Family::Ipv4).unwrap().contains(&table));
+        let sandbox = networks.sandbox("a", &EndpointRequest::default()).unwrap();
+        assert_eq!(inside(sandbox.netns.as_fd(), || link("eth0").unwrap().mtu), 1300);
+        let host = current();
+        assert!(peer_seen(host.as_fd(), "172.17.0.1:80", sandbox.netns.as_fd(), SOON).is_some());
+        // Without a prefetch in between, too.
+        run(|b| route::delete_link(b, Target::Name(networks.name())));
+        let sandbox = networks.sandbox("b", &EndpointRequest::default()).unwrap();
+        assert!(peer_seen(host.as_fd(), "172.17.0.1:81", sandbox.netns.as_fd(), SOON).is_some());
+    });
+}
+
+#[test]
+fn nothing_is_left_after_the_end() {
+    on_a_host(|| {
+        let networks = open("/test/end");
+        networks.prefetch();
+        let sandboxes: Vec<_> =
+            (0..20).map(|i| networks.sandbox(&i.to_string(), &EndpointRequest::default()).unwrap()).collect();
+        drop(sandboxes);
+        networks.prefetch();
+        networks.close_and_remove().unwrap();
+        drop(networks);
+        let mut socket = Socket::route().unwrap();
+        let mut left = || route::links(&mut socket).unwrap().into_iter().filter(|link| link.kind.is_some());
+        until("only hardware and lo are left", || {
+            left().all(|link| !["veth", "bridge"].contains(&link.kind.as_deref().unwrap_or("")))
+        });
+        let mut netfilter = Socket::netfilter().unwrap();
+        assert!(nft::tables(&mut netfilter, nft::Family::Ipv4).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn foreign_chains_that_drop_are_named() {
+    use nft::{Chain, Family, Hook, Kind, Policy, Table};
+    on_a_host(|| {
+        let networks = open("/test/foreign");
+        assert!(networks.foreign_drops().unwrap().is_empty());
+        let chain = |hook, policy| Chain {
+            name: format!("{hook:?}"),
+            kind: Kind::Filter,
+            hook,
+            priority: 0,
+            policy,
+            rules: Vec::new(),
+        };
+        let chains = vec![chain(Hook::Forward, Policy::Drop), chain(Hook::Input, Policy::Drop)];
+        let table = Table { family: Family::Inet, name: "firewall".into(), chains };
+        nft::replace(&mut Socket::netfilter().unwrap(), &table).unwrap();
+        assert_eq!(networks.foreign_drops().unwrap(), ["inet firewall Forward"]);
+    });
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(10), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,46 @@
+use std::os::fd::OwnedFd;
+
+use oci::runtime::Spec;
+use serde::{Deserialize, Serialize};
+use values::RootMount;
+
+use crate::SeccompProgram;
+
+/// Everything needed to create a container, as data.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Launch {
+    pub id: String,
+    /// `root.path` is not used (see `rootfs`); `root.readonly` is.
+    pub spec: Spec,
+    pub rootfs: RootMount,
+    /// A compiled filter; when None, `spec.linux.seccomp` is compiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seccomp: Option<SeccompProgram>,
+    /// Run our own small init as PID 1 which forks the program, forwards signals and reaps (`--init`).
+    #[serde(default)]
+    pub init: bool,
+    /// `USER[:GROUP]`, resolved in the container's own files; overrides `spec.process.user`'s ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Group names or ids to be added (`--group-add`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub additional_groups: Vec<String>,
+}
+
+/// What a process has as standard streams.
+#[derive(Debug)]
+pub enum Stdio {
+    /// None for stdin: the container's /dev/null.
+    Pipes { stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd },
+    /// A pseudo-terminal of the container's own devpts; 0 × 0: size left alone.
+    Terminal { rows: u16, cols: u16 },
+}
+
+/// Descriptors handed over.
+#[derive(Debug)]
+pub struct Fds {
+    /// A ready network namespace to be joined; None: what the specification says.
+    pub netns: Option<OwnedFd>,
+    pub stdio: Stdio,
+}

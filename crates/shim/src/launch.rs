@@ -1,0 +1,121 @@
+//! From the launch request to a running container; every failure undoes what was done.
+
+use crate::client::Client;
+use crate::control::Control;
+use crate::directory::Directory;
+use crate::log::{Bounds, LogWriter};
+use crate::outbox::Outbox;
+use crate::pipes::Pipes;
+use crate::poller::{Interest, Poller, Token};
+use crate::protocol::{Failed, FailureKind, Launch, Log, Started};
+use crate::session::Session;
+use rustix::event::{PollFd, PollFlags};
+use runtime::{Fds, Running, StartError, StartErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use values::Timestamp;
+
+/// The number of the container's own session; execs count on from it.
+pub const MAIN: u32 = 0;
+
+/// What a successful launch made.
+pub struct Launched {
+    pub directory: Directory,
+    pub listener: OwnedFd,
+    pub running: Running,
+    pub session: Session,
+    pub started: Started,
+    pub oom: Option<cgroup::OomWatch>,
+}
+
+/// Starts the container. `fds` came with the request; `control` is watched for the daemon's end until the start.
+pub fn launch(request: Launch, fds: Vec<OwnedFd>, control: &Control, poller: &Poller) -> Result<Launched, Failed> {
+    let directory = Directory::open(&request.directory).map_err(|e| other(format!("{}: {e}", request.directory.display())))?;
+    match launch_in(request, fds, control, poller, &directory) {
+        Ok((listener, running, session, started)) => {
+            // Without memory control there is nothing to watch.
+            let oom = running.cgroup.oom_watch().ok();
+            Ok(Launched { directory, listener, running, session, started, oom })
+        }
+        Err(failed) => {
+            directory.clear();
+            Err(failed)
+        }
+    }
+}
+
+fn launch_in(
+    request: Launch,
+    fds: Vec<OwnedFd>,
+    control: &Control,
+    poller: &Poller,
+    directory: &Directory,
+) -> Result<(OwnedFd, Running, Session, Started), Failed> {
+    let expected = usize::from(request.fds.netns) + request.fds.attached.len();
+    if fds.len() != expected {
+        return Err(other(format!("launch came with {} descriptors instead of {expected}", fds.len())));
+    }
+    let mut fds = fds.into_iter();
+    let netns = if request.fds.netns { fds.next() } else { None };
+    let listener = directory.listen().map_err(|e| other(format!("listening socket: {e}")))?;
+    poller.add(&listener, Token::Listener, Interest::IN).map_err(|e| other(e.to_string()))?;
+    let log = open_log(&request.log)?;
+    let stdio = &request.stdio;
+    let pipes = Pipes::new(stdio.terminal, [stdio.open_stdin, true, true]);
+    let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
+    let theirs = theirs.into_stdio(stdio.rows, stdio.cols);
+    let created = runtime::create(&request.container, Fds { netns, stdio: theirs }).map_err(failed)?;
+    if is_hung_up(control) {
+        return Err(other("the daemon has gone".to_owned()));
+    }
+    let mut running = created.start().map_err(failed)?;
+    let started = Started { pid: running.pid, birth: birth(running.pid), at: Timestamp::now() };
+    let _ = directory.write_started(&started);
+    let pidfd = running.pidfd.try_clone().map_err(|e| other(e.to_string()))?;
+    let process = pipes.into_process(running.pid, pidfd, running.console.take(), stdio.open_stdin);
+    let process = process.map_err(|e| other(format!("standard streams: {e}")))?;
+    let mut session = Session::new(MAIN, None, process, stdio.stdin_once, log);
+    for (id, (fd, wants)) in (0..).zip(fds.zip(request.fds.attached)) {
+        session.attach(poller, Client::new(fd, id, MAIN, wants, Outbox::default()), &[]);
+    }
+    Ok((listener, running, session, started))
+}
+
+fn open_log(log: &Log) -> Result<Option<LogWriter>, Failed> {
+    let Some(path) = &log.path else { return Ok(None) };
+    if log.compress {
+        return Err(other("failed to initialize logging driver: compress is not supported yet".to_owned()));
+    }
+    let bounds = Bounds { max_size: log.max_size, max_file: log.max_files };
+    let writer = LogWriter::open(path, bounds, log.attrs.as_deref().unwrap_or_default());
+    writer.map(Some).map_err(|e| other(format!("failed to initialize logging driver: {}: {e}", path.display())))
+}
+
+/// Whether the other side is closed.
+fn is_hung_up(control: &Control) -> bool {
+    let mut polled = [PollFd::from_borrowed_fd(control.as_fd(), PollFlags::RDHUP)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::event::poll(&mut polled, Some(&now)).is_ok()
+        && polled[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
+}
+
+/// Field 22 of `/proc/PID/stat`; 0 when the process is gone already.
+/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
+pub fn birth(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The second field is the program's name in parentheses and may have anything in it.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_ascii_whitespace().nth(19).and_then(|field| field.parse().ok()).unwrap_or(0)
+}
+
+pub fn failed(error: StartError) -> Failed {
+    let kind = match error.kind {
+        StartErrorKind::NotFound => FailureKind::NotFound,
+        StartErrorKind::NotExecutable => FailureKind::NotExecutable,
+        StartErrorKind::Other => FailureKind::Other,
+    };
+    Failed { kind, message: error.message }
+}
+
+fn other(message: String) -> Failed {
+    Failed { kind: FailureKind::Other, message }
+}

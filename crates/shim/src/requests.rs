@@ -1,0 +1,143 @@
+//! What daemons ask for.
+
+use crate::client::Client;
+use crate::launch::{self, MAIN};
+use crate::pipes::Pipes;
+use crate::protocol::{Attach, Exec, Failed, FailureKind, Message, Reply, Request, Started};
+use crate::session::Session;
+use crate::shim::Shim;
+use values::Timestamp;
+
+impl Shim {
+    /// Serves the requests which have come whole on a control connection.
+    pub fn serve(&mut self, id: u32) {
+        loop {
+            let Some(control) = self.controls.iter_mut().find(|c| c.id == id) else { return };
+            // Descriptors come with a launch only.
+            drop(control.take_fds());
+            match control.request() {
+                Ok(None) => return,
+                Ok(Some(request)) => self.serve_one(id, request),
+                Err(error) => {
+                    self.reply(id, Reply::Refused(format!("bad request: {error}")));
+                    self.drop_control(id);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn serve_one(&mut self, id: u32, request: Request) {
+        let result = match request {
+            Request::Launch(_) => Err("this shim has its container already".to_owned()),
+            Request::Subscribe => return self.subscribe(id),
+            Request::Ack(number) => return self.facts.acknowledge(number),
+            Request::Attach(wants) => return self.attach(id, wants),
+            Request::Exec(exec) => return self.exec(id, *exec),
+            Request::Kill { signal } => self.kill(None, signal),
+            Request::ExecKill { exec, signal } => self.kill(Some(&exec), signal),
+            Request::KillAll => self.running.cgroup.kill_all().map_err(|e| e.message),
+            Request::Resize { exec, rows, cols } => self.resize(exec.as_deref(), rows, cols),
+            Request::CloseStdin => {
+                self.close_stdin();
+                Ok(())
+            }
+            Request::Release => return self.serve_release(id),
+        };
+        self.reply(id, result.map_or_else(Reply::Refused, |()| Reply::Done));
+    }
+
+    fn reply(&mut self, id: u32, reply: Reply) {
+        self.send(id, &Message::Reply(reply));
+    }
+
+    /// The running session of an exec, or of the container's first process.
+    fn find(&self, exec: Option<&str>) -> Result<&Session, String> {
+        let session = self.sessions.iter().find(|s| s.exec.as_deref() == exec && s.is_running());
+        session.ok_or_else(|| match exec {
+            Some(exec) => format!("exec {exec} is not running"),
+            None => "the container's process has ended".to_owned(),
+        })
+    }
+
+    fn kill(&self, exec: Option<&str>, signal: i32) -> Result<(), String> {
+        let session = self.find(exec)?;
+        sys::signal::send(&session.pidfd, signal).map_err(|e| format!("signal {signal}: {e}"))
+    }
+
+    fn resize(&self, exec: Option<&str>, rows: u16, cols: u16) -> Result<(), String> {
+        self.find(exec)?.resize(rows, cols).map_err(|e| format!("cannot resize: {e}"))
+    }
+
+    fn close_stdin(&mut self) {
+        if let Some(session) = self.sessions.iter_mut().find(|s| s.id() == MAIN) {
+            session.close_input(&self.poller);
+        }
+    }
+
+    fn attach(&mut self, id: u32, wants: Attach) {
+        self.reply(id, Reply::Done);
+        self.turn_into_client(id, MAIN, wants);
+    }
+
+    /// The connection is a byte stream from here on.
+    fn turn_into_client(&mut self, id: u32, session: u32, wants: Attach) {
+        let Some(index) = self.controls.iter().position(|c| c.id == id) else { return };
+        if self.subscriber == Some(id) {
+            self.subscriber = None;
+        }
+        let (fd, early, outbox) = self.controls.remove(index).into_stream(&self.poller);
+        let client = Client::new(fd, id, session, wants, outbox);
+        match self.sessions.iter_mut().find(|s| s.id() == session) {
+            Some(session) => session.attach(&self.poller, client, &early),
+            None => client.close(&self.poller),
+        }
+    }
+
+    fn exec(&mut self, id: u32, exec: Exec) {
+        let wants = exec.attach.clone();
+        match self.start_exec(exec) {
+            Ok((session, started)) => {
+                self.reply(id, Reply::Started(started));
+                if wants.stdin || wants.stdout || wants.stderr {
+                    self.turn_into_client(id, session, wants);
+                }
+            }
+            Err(failed) => self.reply(id, Reply::Failed(failed)),
+        }
+    }
+
+    fn start_exec(&mut self, exec: Exec) -> Result<(u32, Started), Failed> {
+        let other = |message: String| Failed { kind: FailureKind::Other, message };
+        self.find(None).map_err(other)?;
+        if self.sessions.iter().any(|s| s.exec.as_deref() == Some(&exec.id)) {
+            return Err(other(format!("exec {} is running already", exec.id)));
+        }
+        let wants = &exec.attach;
+        let pipes = Pipes::new(exec.terminal, [wants.stdin, wants.stdout, wants.stderr]);
+        let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
+        let stdio = theirs.into_stdio(exec.rows, exec.cols);
+        let running = runtime::exec(&self.running, &exec.process, stdio).map_err(launch::failed)?;
+        let started = Started { pid: running.pid, birth: launch::birth(running.pid), at: Timestamp::now() };
+        let process = pipes.into_process(running.pid, running.pidfd, running.console, wants.stdin);
+        let process = process.map_err(|e| other(format!("standard streams: {e}")))?;
+        let number = self.next_number();
+        self.sessions.push(Session::new(number, Some(exec.id), process, true, None));
+        let session = self.sessions.len() - 1;
+        self.sessions[session].on_time(&self.poller, std::time::Instant::now());
+        Ok((number, started))
+    }
+
+    fn serve_release(&mut self, id: u32) {
+        if self.exited.is_none() {
+            return self.reply(id, Reply::Refused("the container is running".to_owned()));
+        }
+        if let Err(error) = self.release() {
+            return self.reply(id, Reply::Refused(error.message));
+        }
+        self.reply(id, Reply::Done);
+        if let Some(control) = self.controls.iter_mut().find(|c| c.id == id) {
+            control.ending = true;
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The shim at work: one loop over everything that can happen.
+
+use crate::control::Control;
+use crate::directory::Directory;
+use crate::facts::Facts;
+use crate::launch::{Launched, MAIN};
+use crate::poller::{Interest, Poller, Token};
+use crate::protocol::{Exited, Fact, Message, Reply, Started, State};
+use crate::session::Session;
+use rustix::net::SocketFlags;
+use rustix::process::{WaitOptions, WaitStatus};
+use runtime::Running;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+use values::Timestamp;
+
+/// How much is read from one descriptor at once.
+const READ: usize = 64 * 1024;
+/// Memory is given back after so long without an event.
+const COOL: Duration = Duration::from_millis(100);
+/// How long clients may take to read what is left after the release.
+const LINGER: Duration = Duration::from_secs(10);
+
+pub struct Shim {
+    pub poller: Poller,
+    pub running: Running,
+    pub started: Started,
+    pub exited: Option<Exited>,
+    pub oom: bool,
+    pub facts: Facts,
+    /// The container's own first, then its execs.
+    pub sessions: Vec<Session>,
+    pub controls: Vec<Control>,
+    /// The control connection that is told facts.
+    pub subscriber: Option<u32>,
+    directory: Directory,
+    listener: Option<OwnedFd>,
+    children: OwnedFd,
+    oom_watch: Option<cgroup::OomWatch>,
+    /// Counts connections, clients and execs; never a number twice.
+    numbers: u32,
+    buffer: Vec<u8>,
+    /// Memory may be held which an idle shim doesn't need.
+    warm: bool,
+    /// Since when it was told to go.
+    released: Option<Instant>,
+}
+
+impl Shim {
+    /// `children`: a signalfd of SIGCHLD, in the poller already.
+    pub fn new(poller: Poller, launched: Launched, control: Control, children: OwnedFd) -> Self {
+        if let Some(watch) = &launched.oom {
+            let _ = poller.add(watch, Token::Oom, Interest::IN);
+        }
+        Self {
+            poller,
+            running: launched.running,
+            started: launched.started,
+            exited: None,
+            oom: false,
+            facts: Facts::default(),
+            sessions: vec![launched.session],
+            subscriber: Some(control.id),
+            controls: vec![control],
+            directory: launched.directory,
+            listener: Some(launched.listener),
+            children,
+            oom_watch: launched.oom,
+            // Attachments of the launch have the lowest numbers.
+            numbers: 1 << 10,
+            buffer: Vec::new(),
+            warm: true,
+            released: None,
+        }
+    }
+
+    /// Until released.
+    pub fn run(mut self) -> io::Result<()> {
+        self.reap();
+        loop {
+            let now = Instant::now();
+            self.settle(now);
+            if self.is_over(now) {
+                return Ok(());
+            }
+            let events = self.poller.wait(self.timeout(now))?;
+            if events.is_empty() {
+                self.relax();
+            }
+            for (token, flags) in events {
+                self.handle(token, flags);
+            }
+        }
+    }
+
+    pub fn next_number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn handle(&mut self, token: Token, flags: Interest) {
+        match token {
+            Token::Listener => self.accept(),
+            Token::Children => self.reap(),
+            Token::Oom => self.on_oom(),
+            Token::Control(id) => self.on_control(id, flags),
+            Token::Output(id, stream) => self.with_buffer(id, |s, p, buffer| s.on_output(p, stream, buffer)),
+            Token::Input(id) => self.with_buffer(id, |s, p, _| s.on_input(p, flags)),
+            Token::Client { session, client } => {
+                self.with_buffer(session, |s, p, buffer| s.on_client(p, client, flags, buffer));
+            }
+        }
+    }
+
+    fn with_buffer(&mut self, id: u32, act: impl FnOnce(&mut Session, &Poller, &mut Vec<u8>)) {
+        self.warm = true;
+        self.buffer.reserve(READ);
+        if let Some(session) = self.sessions.iter_mut().find(|s| s.id() == id) {
+            act(session, &self.poller, &mut self.buffer);
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(listener) = &self.listener else { return };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        if let Ok(fd) = rustix::net::accept_with(listener, flags) {
+            let mut control = Control::new(fd, self.next_number());
+            control.register(&self.poller);
+            self.controls.push(control);
+        }
+    }
+
+    /// Takes every ended child: processes of the container, and orphans which became ours.
+    fn reap(&mut self) {
+        let mut scrap = [0; 128];
+        while rustix::io::read(&self.children, &mut scrap).is_ok() {}
+        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+            let at = Timestamp::now();
+            let pid = pid.as_raw_nonzero().get();
+            if let Some(session) = self.sessions.iter_mut().find(|s| s.pid == pid && s.is_running()) {
+                session.end(&self.poller, exit_code(status), at);
+            }
+        }
+    }
+
+    fn on_oom(&mut self) {
+        let Some(watch) = &mut self.oom_watch else { return };
+        match watch.take() {
+            Ok(0) => {}
+            Ok(_) => self.tell_oom(),
+            Err(_) => self.drop_oom_watch(),
+        }
+    }
+
+    fn tell_oom(&mut self) {
+        self.oom = true;
+        self.tell(Fact::Oom);
+    }
+
+    fn drop_oom_watch(&mut self) {
+        if let Some(watch) = self.oom_watch.take() {
+            self.poller.remove(&watch);
+        }
+    }
+
+    /// Keeps a fact and tells it to the subscriber, if there is one.
+    pub fn tell(&mut self, fact: Fact) {
+        let message = self.facts.add(fact);
+        if let Some(id) = self.subscriber {
+            self.send(id, &message);
+        }
+    }
+
+    /// Facts go to this connection from now on, beginning with all that are not acknowledged.
+    pub fn subscribe(&mut self, id: u32) {
+        self.subscriber = Some(id);
+        let state = Message::Reply(Reply::State(self.state()));
+        self.send(id, &state);
+        for message in self.facts.kept().collect::<Vec<_>>() {
+            self.send(id, &message);
+        }
+    }
+
+    /// Sends to a control connection; one that fails is closed.
+    pub fn send(&mut self, id: u32, message: &Message) {
+        let Some(control) = self.controls.iter_mut().find(|c| c.id == id) else { return };
+        if control.send(message).is_ok() {
+            control.register(&self.poller);
+        } else {
+            self.drop_control(id);
+        }
+    }
+
+    pub fn drop_control(&mut self, id: u32) {
+        if self.subscriber == Some(id) {
+            self.subscriber = None;
+        }
+        if let Some(index) = self.controls.iter().position(|c| c.id == id) {
+            self.controls.remove(index).close(&self.poller);
+        }
+    }
+
+    fn on_control(&mut self, id: u32, flags: Interest) {
+        let Some(control) = self.controls.iter_mut().find(|c| c.id == id) else { return };
+        let mut open = control.flush().is_ok();
+        if open && flags.intersects(Interest::IN | Interest::HUP | Interest::ERR) {
+            open = control.receive().unwrap_or(false);
+        }
+        if !open || (control.ending && !control.has_pending()) {
+            self.drop_control(id);
+            return;
+        }
+        control.register(&self.poller);
+        self.serve(id);
+    }
+
+    /// Does what is due: by time, and by what happened to the sessions.
+    fn settle(&mut self, now: Instant) {
+        for index in 0..self.sessions.len() {
+            self.sessions[index].on_time(&self.poller, now);
+            let Some(ended) = self.sessions[index].take_end() else { continue };
+            match self.sessions[index].exec.clone() {
+                Some(id) => self.tell(Fact::ExecExited { id, code: ended.code, at: ended.at }),
+                None => self.on_exit(ended.code, ended.at),
+            }
+            self.sessions[index].let_go(&self.poller, now);
+        }
+        self.sessions.retain(|s| s.id() == MAIN || !s.is_reported() || s.has_clients());
+    }
+
+    fn on_exit(&mut self, code: i32, at: Timestamp) {
+        self.drop_oom_watch();
+        // The notice may not have come yet.
+        if !self.oom && self.running.cgroup.oom_count().is_ok_and(|n| n > 0) {
+            self.tell_oom();
+        }
+        let exited = Exited { code, oom: self.oom, at };
+        let _ = self.directory.write_exit(&exited);
+        self.exited = Some(exited.clone());
+        self.tell(Fact::Exited(exited));
+    }
+
+    pub fn state(&self) -> State {
+        State {
+            started: Some(self.started.clone()),
+            exited: self.exited.clone(),
+            oom: self.oom,
+            execs: self.sessions.iter().filter(|s| s.is_running()).filter_map(|s| s.exec.clone()).collect(),
+        }
+    }
+
+    /// Cleans up; clients may still read what is theirs.
+    pub fn release(&mut self) -> values::Result<()> {
+        self.running.cgroup.remove()?;
+        if let Some(listener) = self.listener.take() {
+            self.poller.remove(&listener);
+        }
+        self.directory.clear();
+        self.released = Some(Instant::now());
+        Ok(())
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let Some(released) = self.released else { return false };
+        let idle = !self.sessions.iter().any(Session::has_clients) && !self.controls.iter().any(Control::has_pending);
+        idle || now >= released + LINGER
+    }
+
+    fn timeout(&self, now: Instant) -> Option<Duration> {
+        let cool = self.warm.then(|| now + COOL);
+        let linger = self.released.map(|t| t + LINGER);
+        let next = self.sessions.iter().filter_map(|s| s.deadline(now)).chain(cool).chain(linger).min()?;
+        Some(next.saturating_duration_since(now))
+    }
+
+    /// Nothing has happened for a while: down to the smallest size.
+    fn relax(&mut self) {
+        if std::mem::take(&mut self.warm) {
+            self.buffer = Vec::new();
+            self.sessions.iter_mut().for_each(Session::relax);
+            self.sessions.shrink_to_fit();
+            sys::memory::trim();
+        }
+    }
+}
+
+/// 0–255, or 128 + the number of the signal that killed it.
+fn exit_code(status: WaitStatus) -> i32 {
+    status.exit_status().or_else(|| status.terminating_signal().map(|s| 128 + s)).unwrap_or(255)
+}

@@ -1,0 +1,33 @@
+//! Descriptors.
+
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use crate::{Result, check};
+
+/// Marks every descriptor from `first` on to be closed at exec.
+/// <https://man7.org/linux/man-pages/man2/close_range.2.html>
+pub fn close_at_exec_from(first: u32) -> Result<()> {
+    close_range(first, libc::CLOSE_RANGE_CLOEXEC)
+}
+
+/// Closes every descriptor from `first` on. Owners of such descriptors must not be used any more: for a
+/// process that is about to end or loop in its own small world.
+pub fn close_from(first: u32) -> Result<()> {
+    close_range(first, 0)
+}
+
+fn close_range(first: u32, flags: libc::c_uint) -> Result<()> {
+    // SAFETY: takes no memory.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) }).map(drop)
+}
+
+/// Takes over a descriptor that was inherited by number (socket activation, `--preserve-fds`, a spawner's
+/// promise). None when it is not open. The caller vouches that nothing else in the process owns it.
+pub fn inherited(number: RawFd) -> Option<OwnedFd> {
+    // SAFETY: F_GETFD takes no memory.
+    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+        return None;
+    }
+    // SAFETY: it is open, and by the contract above nobody else closes it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
