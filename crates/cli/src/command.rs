@@ -111,6 +111,8 @@ pub enum Complete {
     Volumes,
     /// Names of signals.
     Signals,
+    /// Names of capabilities.
+    Capabilities,
     /// Names of environment variables.
     Environment,
     /// Names of the client's contexts.

@@ -29,6 +29,8 @@ mod pool;
 mod sandbox;
 
 pub use config::BridgeConfig;
+pub use ipnet::Ipv4Net;
+pub use namespace::isolated;
 pub use networks::Networks;
 pub use owner::Names;
 pub use pool::default_pools;

@@ -74,17 +74,32 @@ impl Maker {
         // links are made, and the next call comes back here.
         sys::namespace::join(self.home.as_fd(), Kinds::NETWORK)
             .map_err(|e| Error::internal(format!("return from network namespace: {e}")))?;
-        let mut namespace = made?;
-        let mut batch = Batch::new();
-        route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(LOOPBACK) });
-        namespace.socket.execute(batch).map_err(|e| Error::internal(e.to_string()))?;
-        Ok(namespace)
+        made
     }
 }
 
+/// A new namespace with nothing but `lo`, for a container without a network. Made by a thread that ends in it.
+///
+/// Errors: `Internal` with the kernel's words.
+pub fn isolated() -> Result<OwnedFd> {
+    let make = || {
+        sys::namespace::unshare(Kinds::NETWORK)
+            .map_err(|e| Error::internal(format!("create network namespace: {e}")))?;
+        Ok(open_here()?.fd)
+    };
+    let builder = std::thread::Builder::new().name("namespace".into()).stack_size(STACK);
+    let thread = builder.spawn(make).map_err(|e| Error::internal(format!("start thread: {e}")))?;
+    thread.join().map_err(|_| Error::internal("the network namespace thread has ended"))?
+}
+
+/// The calling thread's namespace with `lo` up.
 fn open_here() -> Result<Namespace> {
+    let failed = |e: netlink::Error| Error::internal(e.to_string());
     let fd = current()?;
-    let socket = Socket::route().map_err(|e| Error::internal(e.to_string()))?;
+    let mut socket = Socket::route().map_err(failed)?;
+    let mut batch = Batch::new();
+    route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(LOOPBACK) });
+    socket.execute(batch).map_err(failed)?;
     Ok(Namespace { fd, socket })
 }
 

@@ -1,5 +1,4 @@
 use std::net::Ipv4Addr;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +17,7 @@ use crate::{egress, files, mac, owner};
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
-/// The networks of one daemon: its default bridge, and namespaces without one.
+/// The networks of one daemon: today its default bridge.
 pub struct Networks {
     shared: Arc<Shared>,
     thread: namespace::Thread,
@@ -111,11 +110,6 @@ impl Networks {
             self.release(container);
         }
         made
-    }
-
-    /// A namespace with nothing but `lo`, for the network `none`.
-    pub fn isolated(&self) -> Result<OwnedFd> {
-        Ok(self.thread.run(Maker::namespace)?.fd)
     }
 
     /// Frees the address of `container`. Its interfaces go with the namespace, which ends with the container's last

@@ -196,7 +196,7 @@ fn containers_talk_to_each_other_unless_icc_is_off() {
 #[test]
 fn an_isolated_namespace_has_only_lo() {
     on_a_host(|| {
-        let namespace = open("/test/none").isolated().unwrap();
+        let namespace = network::isolated().unwrap();
         let links = inside(namespace.as_fd(), || route::links(&mut Socket::route().unwrap()).unwrap());
         let up: Vec<_> = links.iter().filter(|link| link.up).map(|link| link.name.as_str()).collect();
         assert_eq!(up, ["lo"]);

@@ -2,6 +2,13 @@
 //!
 //! Single thread, blocking, no async: it runs in the shim and in `lighter-runtime`.
 
+mod capability;
+mod child;
+mod failure;
+mod link;
+mod mount_options;
+mod program;
+mod reaper;
 mod create;
 mod defaults;
 mod error;

@@ -140,7 +140,18 @@ impl Shim {
             let pid = pid.as_raw_nonzero().get();
             if let Some(session) = self.sessions.iter_mut().find(|s| s.pid == pid && s.is_running()) {
                 session.end(&self.poller, exit_code(status), at);
+                if session.id() == MAIN {
+                    self.end_others();
+                }
             }
+        }
+    }
+
+    /// With the first process the container ends. A pid namespace of its own sees to that; without one, its other
+    /// processes are still there.
+    fn end_others(&self) {
+        if self.running.cgroup.pids().is_ok_and(|pids| !pids.is_empty()) {
+            let _ = self.running.cgroup.kill_all();
         }
     }
 

@@ -213,3 +213,11 @@ impl Text {
         Ok(into.len > 0)
     }
 }
+
+/// An error (EXDEV) when the working directory lies outside of the process' root, where a descriptor's magic link can lead:
+/// then the kernel's `getcwd(2)` (<https://man7.org/linux/man-pages/man2/getcwd.2.html>) does not begin with a slash.
+pub fn working_directory_is_reachable(buffer: &mut [u8]) -> Result<()> {
+    // SAFETY: the kernel writes at most the length told.
+    crate::check(unsafe { libc::syscall(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) })?;
+    if buffer.first() == Some(&b'/') { Ok(()) } else { Err(Errno::XDEV) }
+}

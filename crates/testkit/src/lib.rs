@@ -1,1 +1,30 @@
-//! (being written)
+//! Scenarios against a private daemon.
+//!
+//! ```no_run
+//! let daemon = testkit::Daemon::with_images(&["busybox"]);
+//! daemon.run(&["run", "--rm", "busybox", "echo", "hi"]).ok().stdout("hi\n");
+//! ```
+//!
+//! Each [`Daemon`] has its own roots, socket, bridge and table; when it is dropped, also by a failing test, its containers
+//! are removed, it is stopped, and what it leaves on the machine (mounts, links, cgroups, processes, files) fails the test.
+
+mod daemon;
+mod leftovers;
+mod output;
+mod pty;
+
+pub use daemon::{Cli, Daemon, binaries, real_docker};
+pub use leftovers::Leftovers;
+pub use output::Finished;
+pub use pty::Terminal;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `ready` says yes, at most ten seconds; panics with `what` otherwise.
+pub fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !ready() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{what}: not within 10 seconds");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -19,7 +19,7 @@ impl Endpoint for ContainerResize {
 query! {
     /// Parameters of [`ContainerResize`].
     pub struct ContainerResizeQuery {
-        "h" => pub height: i64,
-        "w" => pub width: i64,
+        "h" => pub height: Option<i64>,
+        "w" => pub width: Option<i64>,
     }
 }

@@ -19,7 +19,7 @@ impl Endpoint for ExecResize {
 query! {
     /// Parameters of [`ExecResize`].
     pub struct ExecResizeQuery {
-        "h" => pub height: i64,
-        "w" => pub width: i64,
+        "h" => pub height: Option<i64>,
+        "w" => pub width: Option<i64>,
     }
 }

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn broken_records_are_refused() {
-        for bad in [&b"x path=a\n"[..], b"99 path=a\n", b"9 path=a", b"5 a=b", b"6  =a\n", b"0 a=b\n", b"7 path\n"] {
+        for bad in [&b"x path=a\n"[..], b"99 path=a\n", b"9 path=a", b"5 a=b", b"5 =a\n", b"0 a=b\n", b"7 path\n"] {
             assert!(records(bad).is_err(), "{bad:?}");
         }
     }

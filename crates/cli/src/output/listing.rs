@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gotemplate::{Functions, MissingKey, Object, Template, Value};
+use gotemplate::{Functions, Object, Template, Value};
 
 use super::columns;
 use crate::failure::Failure;
@@ -40,12 +40,11 @@ impl<R: 'static> Listing<R> {
             None if format == "json" => (false, "{{json .}}".into()),
             None => (false, unescaped(format)),
         };
-        let template = Template::parse("", &text)
-            .map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
+        let template = parse(&text)?;
         let mut body = String::new();
         for row in rows {
             let row = Value::Object(Rc::new(Row { listing: self, row }));
-            let line = template.render(&row).map_err(|error| Failure::new(format!("failed to execute template: {error}")))?;
+            let line = template.render(&row).map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
             body.push_str(&line);
             body.push('\n');
         }
@@ -53,9 +52,28 @@ impl<R: 'static> Listing<R> {
             return Ok(body);
         }
         let header = Value::Object(Rc::new(Header { listing: self }));
-        let header = template.render_with(&header, Functions::Header, MissingKey::Default).unwrap_or_default();
+        // a function that cannot take a caption ends the header, not the listing
+        let (header, _) = template.render_partly(&header, Functions::Header);
         Ok(columns::align(&format!("{header}\n{body}")))
     }
+
+    /// Runs `format` as it was given over one row, for the row to note which columns it uses.
+    ///
+    /// # Errors
+    /// What is wrong with the template, in the words of `ps`, which alone looks ahead.
+    pub fn probe(&'static self, format: &str, row: R) -> Result<(), Failure> {
+        let template = Template::parse("", format)
+            .map_err(|error| Failure::new(format!("failed to parse template: {error}")))?;
+        let row = Value::Object(Rc::new(Row { listing: self, row }));
+        match template.render(&row) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::new(format!("failed to execute template: {error}"))),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Template, Failure> {
+    Template::parse("", text).map_err(|error| Failure::new(format!("template parsing error: {error}")))
 }
 
 struct Row<R: 'static> {

@@ -1,1 +1,10 @@
-//! `lighter image …` and its short spellings.
+//! `image …`
+
+pub mod history;
+pub mod import;
+pub mod inspect;
+pub mod load;
+pub mod ls;
+pub mod rm;
+pub mod tag;
+mod tree;

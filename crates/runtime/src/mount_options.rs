@@ -1,0 +1,140 @@
+//! Mount options of `config.json` (`mount(8)`'s words) in the kernel's terms.
+
+use rustix::mount::MountAttrFlags as Attr;
+use sys::mount::Propagation;
+
+use crate::StartError;
+
+/// A mount's options, read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `bind` (false) or `rbind` (true) was among them.
+    pub(crate) bind: Option<bool>,
+    /// Attributes of the mount itself.
+    pub(crate) set: u32,
+    pub(crate) clear: u32,
+    /// Attributes of the mount and of those below it (`rro`, …).
+    pub(crate) set_below: u32,
+    pub(crate) clear_below: u32,
+    /// How events travel; true: for the mounts below, too.
+    pub(crate) propagation: Vec<(Propagation, bool)>,
+    /// What is the file system's own business, in order.
+    pub(crate) data: Vec<(String, Option<String>)>,
+}
+
+/// Name, attribute, whether the name takes it away.
+const ATTRIBUTES: &[(&str, u32, bool)] = &[
+    ("ro", Attr::MOUNT_ATTR_RDONLY.bits(), false),
+    ("rw", Attr::MOUNT_ATTR_RDONLY.bits(), true),
+    ("nosuid", Attr::MOUNT_ATTR_NOSUID.bits(), false),
+    ("suid", Attr::MOUNT_ATTR_NOSUID.bits(), true),
+    ("nodev", Attr::MOUNT_ATTR_NODEV.bits(), false),
+    ("dev", Attr::MOUNT_ATTR_NODEV.bits(), true),
+    ("noexec", Attr::MOUNT_ATTR_NOEXEC.bits(), false),
+    ("exec", Attr::MOUNT_ATTR_NOEXEC.bits(), true),
+    ("noatime", Attr::MOUNT_ATTR_NOATIME.bits(), false),
+    ("atime", Attr::MOUNT_ATTR_NOATIME.bits(), true),
+    ("strictatime", Attr::MOUNT_ATTR_STRICTATIME.bits(), false),
+    ("nostrictatime", Attr::MOUNT_ATTR_STRICTATIME.bits(), true),
+    // Relative access times are the kernel's zero value.
+    ("relatime", 0, false),
+    ("norelatime", 0, true),
+    ("nodiratime", Attr::MOUNT_ATTR_NODIRATIME.bits(), false),
+    ("diratime", Attr::MOUNT_ATTR_NODIRATIME.bits(), true),
+    ("nosymfollow", Attr::MOUNT_ATTR_NOSYMFOLLOW.bits(), false),
+    ("symfollow", Attr::MOUNT_ATTR_NOSYMFOLLOW.bits(), true),
+];
+
+impl Options {
+    pub(crate) fn parse(options: &[String]) -> Result<Self, StartError> {
+        let mut read = Self::default();
+        for option in options {
+            read.one(option)?;
+        }
+        Ok(read)
+    }
+
+    fn one(&mut self, option: &str) -> Result<(), StartError> {
+        if let Some((propagation, below)) = propagation(option) {
+            self.propagation.push((propagation, below));
+        } else if let Some((bit, takes)) = attribute(option) {
+            let (set, clear) = (&mut self.set, &mut self.clear);
+            apply(set, clear, bit, takes);
+        } else if let Some((bit, takes)) = option.strip_prefix('r').and_then(attribute) {
+            let (set, clear) = (&mut self.set_below, &mut self.clear_below);
+            apply(set, clear, bit, takes);
+        } else {
+            match option {
+                "bind" => self.bind = Some(self.bind == Some(true)),
+                "rbind" => self.bind = Some(true),
+                "" | "defaults" | "silent" | "loud" | "async" | "nomand" | "noiversion" => {}
+                "remount" | "idmap" | "ridmap" | "tmpcopyup" | "copy-symlink" | "dest-nofollow" => {
+                    return Err(StartError::other(format!("mount option {option:?} is not supported")));
+                }
+                _ => {
+                    let (key, value) = match option.split_once('=') {
+                        Some((key, value)) => (key, Some(value.to_owned())),
+                        None => (option, None),
+                    };
+                    self.data.push((key.to_owned(), value));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn attribute(name: &str) -> Option<(u32, bool)> {
+    ATTRIBUTES.iter().find(|(known, ..)| *known == name).map(|(_, bit, takes)| (*bit, *takes))
+}
+
+fn apply(set: &mut u32, clear: &mut u32, bit: u32, takes: bool) {
+    let (to, from) = if takes { (clear, set) } else { (set, clear) };
+    *to |= bit;
+    *from &= !bit;
+}
+
+/// `private`, `rslave`, …
+pub(crate) fn propagation(name: &str) -> Option<(Propagation, bool)> {
+    let kind = |name| match name {
+        "private" => Some(Propagation::Private),
+        "slave" => Some(Propagation::Slave),
+        "shared" => Some(Propagation::Shared),
+        "unbindable" => Some(Propagation::Unbindable),
+        _ => None,
+    };
+    kind(name).map(|kind| (kind, false)).or_else(|| kind(name.strip_prefix('r')?).map(|kind| (kind, true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(options: &str, expected: Options) {
+        let words: Vec<String> = options.split(',').map(str::to_owned).collect();
+        assert_eq!(Options::parse(&words).unwrap(), expected, "{options}");
+    }
+
+    #[test]
+    fn tables() {
+        let ro = Attr::MOUNT_ATTR_RDONLY.bits();
+        let nosuid = Attr::MOUNT_ATTR_NOSUID.bits();
+        check("ro,nosuid", Options { set: ro | nosuid, ..Options::default() });
+        check("ro,rw", Options { clear: ro, ..Options::default() });
+        check("rbind,rprivate", Options { bind: Some(true), propagation: vec![(Propagation::Private, true)], ..Options::default() });
+        check("rbind,bind,rro", Options { bind: Some(true), set_below: ro, ..Options::default() });
+        check(
+            "mode=755,size=65536k,quiet",
+            Options {
+                data: vec![
+                    ("mode".to_owned(), Some("755".to_owned())),
+                    ("size".to_owned(), Some("65536k".to_owned())),
+                    ("quiet".to_owned(), None),
+                ],
+                ..Options::default()
+            },
+        );
+        check("relatime,defaults", Options::default());
+        assert!(Options::parse(&["idmap".to_owned()]).is_err());
+    }
+}

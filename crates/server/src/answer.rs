@@ -1,0 +1,89 @@
+//! What a handler gives back, and the usual replies.
+
+use api::types::ErrorResponse;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+use values::{Error, ErrorKind};
+
+use crate::body::Body;
+use crate::hijack::Hijack;
+use crate::status::status;
+
+/// The exact header of JSON: the Go client compares the whole string.
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The outcome of a request.
+pub(crate) enum Answer {
+    Reply(Response<Body>),
+    /// The connection leaves HTTP.
+    Hijack(Hijack),
+}
+
+impl Answer {
+    /// Status 204.
+    pub(crate) fn no_content() -> Answer {
+        Answer::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// A status without a body.
+    pub(crate) fn empty(status: StatusCode) -> Answer {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        Answer::Reply(response)
+    }
+
+    /// A value as compact JSON with a newline behind it, as Go's encoder writes it.
+    pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
+        match json_line(value) {
+            Ok(line) => Answer::Reply(with_type(status, JSON, Body::full(line))),
+            Err(e) => Answer::Reply(error(&e)),
+        }
+    }
+
+    /// A body that comes piece by piece; its headers are sent at once.
+    pub(crate) fn stream(content_type: HeaderValue, body: Body) -> Answer {
+        Answer::Reply(with_type(StatusCode::OK, content_type, body))
+    }
+}
+
+/// A value as one line of JSON.
+pub(crate) fn json_line<T: Serialize>(value: &T) -> values::Result<Vec<u8>> {
+    let mut line =
+        serde_json::to_vec(value).map_err(|e| Error::internal(format!("cannot encode a reply: {e}")))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The reply to a request that failed.
+pub(crate) fn error(error: &Error) -> Response<Body> {
+    let status = status(error.kind);
+    if error.kind == ErrorKind::NotModified {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        return response;
+    }
+    with_type(status, JSON, Body::full(message_line(&error.message)))
+}
+
+/// The reply to a path or method that does not exist.
+pub(crate) fn page_not_found() -> Response<Body> {
+    with_type(StatusCode::NOT_FOUND, JSON, Body::full(message_line("page not found")))
+}
+
+/// An error for clients from before 1.24, which do not read JSON.
+pub(crate) fn text_error(error: &Error) -> Response<Body> {
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    with_type(status(error.kind), text, Body::full(format!("{}\n", error.message)))
+}
+
+fn message_line(message: &str) -> Vec<u8> {
+    json_line(&ErrorResponse { message: message.to_owned() }).unwrap_or_default()
+}
+
+fn with_type(status: StatusCode, content_type: HeaderValue, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

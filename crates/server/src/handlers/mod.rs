@@ -1,0 +1,71 @@
+//! The handlers, one endpoint a file. A handler reads the request, asks the engine and shapes the answer; it decides nothing.
+
+macro_rules! handlers {
+    ($($name:ident)*) => {$(
+        mod $name;
+        pub(crate) use $name::$name;
+    )*};
+}
+
+handlers! {
+    container_attach container_create container_inspect container_kill container_list container_logs container_pause
+    container_remove container_rename container_resize container_restart container_start container_stop container_top
+    container_unpause container_wait
+    exec_create exec_inspect exec_resize exec_start
+    image_create image_history image_inspect image_list image_load image_remove image_tag
+    network_inspect network_list
+    system_events system_info system_ping system_ping_head system_version
+    volume_list
+}
+
+mod attached;
+mod progress;
+
+use values::{Error, Result, Timestamp};
+
+/// A parameter of the query, or nothing when it is empty.
+fn given(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A moment of the query: `SECONDS[.NANOS]`, or nothing when it is empty.
+fn moment(text: &str) -> Result<Option<Timestamp>> {
+    given(text)
+        .map(|text| {
+            Timestamp::from_unix_text(text).ok_or_else(|| Error::invalid(format!("invalid timestamp {text:?}")))
+        })
+        .transpose()
+}
+
+/// A dimension of a terminal.
+fn cells(name: &str, value: Option<i64>) -> Result<u16> {
+    let value = value.ok_or_else(|| Error::invalid(format!("invalid resize {name} \"\": invalid syntax")))?;
+    u16::try_from(value).map_err(|_| Error::invalid(format!("invalid resize {name} \"{value}\": value out of range")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let check = |text: &str, expected: Option<(i64, u32)>| {
+            assert_eq!(moment(text).expect(text).map(|t| (t.secs, t.nanos)), expected, "{text}");
+        };
+        check("", None);
+        check("0", Some((0, 0)));
+        check("1700000000", Some((1_700_000_000, 0)));
+        check("1700000000.5", Some((1_700_000_000, 500_000_000)));
+        check("1700000000.000000001", Some((1_700_000_000, 1)));
+        assert!(moment("zz").is_err());
+    }
+
+    #[test]
+    fn dimensions() {
+        let message = |value| cells("height", value).map_err(|e| e.message);
+        assert_eq!(message(Some(24)), Ok(24));
+        assert_eq!(message(None), Err("invalid resize height \"\": invalid syntax".to_owned()));
+        assert!(message(Some(-1)).is_err());
+        assert!(message(Some(70_000)).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! The table of routes: one row for each endpoint. Method, path and first version are the endpoint's own.
+
+use api::{Endpoint, endpoints};
+use engine::Engine;
+
+use crate::call::Call;
+use crate::handlers;
+use crate::router::Route;
+
+/// Makes rows of `Endpoint => handler`.
+macro_rules! routes {
+    ($($endpoint:ident => $handler:ident,)*) => {
+        &[$(
+            Route {
+                method: endpoints::$endpoint::METHOD,
+                path: endpoints::$endpoint::PATH,
+                since: endpoints::$endpoint::SINCE,
+                handler: |call| Box::pin(handlers::$handler(Call::<Engine, endpoints::$endpoint>::new(call))),
+            },
+        )*]
+    };
+}
+
+/// Literal paths come before patterns that would match them.
+pub(crate) const ROUTES: &[Route<Engine>] = routes! {
+    SystemPing => system_ping,
+    SystemPingHead => system_ping_head,
+    SystemVersion => system_version,
+    SystemInfo => system_info,
+    SystemEvents => system_events,
+    ContainerList => container_list,
+    ContainerCreate => container_create,
+    ContainerInspect => container_inspect,
+    ContainerTop => container_top,
+    ContainerLogs => container_logs,
+    ContainerStart => container_start,
+    ContainerStop => container_stop,
+    ContainerRestart => container_restart,
+    ContainerKill => container_kill,
+    ContainerPause => container_pause,
+    ContainerUnpause => container_unpause,
+    ContainerRename => container_rename,
+    ContainerWait => container_wait,
+    ContainerAttach => container_attach,
+    ContainerResize => container_resize,
+    ContainerRemove => container_remove,
+    ExecCreate => exec_create,
+    ExecStart => exec_start,
+    ExecInspect => exec_inspect,
+    ExecResize => exec_resize,
+    ImageList => image_list,
+    ImageCreate => image_create,
+    ImageLoad => image_load,
+    ImageInspect => image_inspect,
+    ImageHistory => image_history,
+    ImageTag => image_tag,
+    ImageRemove => image_remove,
+    NetworkList => network_list,
+    NetworkInspect => network_inspect,
+    VolumeList => volume_list,
+};

@@ -1,0 +1,268 @@
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::{Finished, Leftovers, eventually};
+
+/// The directory with the built programs: that of the running test.
+pub fn binaries() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let directory = test.parent().and_then(Path::parent).expect("target directory");
+    assert!(
+        directory.join("lighter-shim").exists(),
+        "no programs in {}: run `cargo build --workspace` first (scripts/test.sh does)",
+        directory.display()
+    );
+    directory.to_owned()
+}
+
+/// The real Docker client, where there is one.
+pub fn real_docker() -> Option<PathBuf> {
+    ["/usr/local/bin/docker", "/usr/bin/docker"].iter().map(PathBuf::from).find(|p| p.exists())
+}
+
+/// Which client talks to the daemon.
+#[derive(Clone, Debug)]
+pub enum Cli {
+    Lighter,
+    /// Our client under the name `docker`.
+    AsDocker,
+    Docker(PathBuf),
+}
+
+/// A private daemon.
+pub struct Daemon {
+    pub directory: PathBuf,
+    process: Option<Child>,
+    flags: Vec<String>,
+    before: Leftovers,
+    cli: Cli,
+}
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+impl Daemon {
+    pub fn start() -> Self {
+        Self::with_flags(&[])
+    }
+
+    /// A daemon with `busybox` and/or `debian` in its store.
+    pub fn with_images(images: &[&str]) -> Self {
+        let daemon = Self::start();
+        images.iter().for_each(|i| daemon.import(i));
+        daemon
+    }
+
+    pub fn with_flags(flags: &[&str]) -> Self {
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = PathBuf::from(format!("/tmp/lighter-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("test directory");
+        let mut daemon = Self {
+            before: Leftovers::now(&directory),
+            directory,
+            process: None,
+            flags: flags.iter().map(|f| (*f).to_owned()).collect(),
+            cli: Cli::Lighter,
+        };
+        daemon.spawn();
+        daemon
+    }
+
+    /// The same daemon through another client.
+    pub fn through(mut self, cli: Cli) -> Self {
+        self.cli = cli;
+        self
+    }
+
+    pub fn set_cli(&mut self, cli: Cli) {
+        self.cli = cli;
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("sock")
+    }
+
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// Process id of the daemon.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a running daemon").id()
+    }
+
+    fn spawn(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).expect("log file");
+        let child = Command::new(binaries().join("lighter"))
+            .arg("daemon")
+            .arg("--data-root")
+            .arg(self.directory.join("data"))
+            .arg("--exec-root")
+            .arg(self.directory.join("run"))
+            .arg("-H")
+            .arg(self.host())
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("log file"))
+            .stderr(log)
+            .spawn()
+            .expect("start the daemon");
+        self.process = Some(child);
+        let socket = self.socket();
+        let begin = std::time::Instant::now();
+        while UnixStream::connect(&socket).is_err() {
+            let ended = self.process.as_mut().and_then(|p| p.try_wait().ok().flatten());
+            let waited = begin.elapsed() > Duration::from_secs(20);
+            assert!(ended.is_none() && !waited, "the daemon did not start ({ended:?}):\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What the daemon wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+
+    /// `kill -9`, and nothing else.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            child.kill().expect("kill the daemon");
+            child.wait().expect("wait for the daemon");
+        }
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.process.take() else { return };
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("stop the daemon");
+        child.wait().expect("wait for the daemon");
+    }
+
+    /// Started once more on the same roots.
+    pub fn start_again(&mut self) {
+        self.spawn();
+    }
+
+    /// A client's command, not yet started.
+    pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = match &self.cli {
+            Cli::Lighter => Command::new(binaries().join("lighter")),
+            Cli::AsDocker => {
+                use std::os::unix::process::CommandExt;
+                let mut command = Command::new(binaries().join("lighter"));
+                command.arg0("docker");
+                command
+            }
+            Cli::Docker(path) => Command::new(path),
+        };
+        command.args(args).env("DOCKER_HOST", self.host()).env("DOCKER_CONFIG", self.directory.join("config"));
+        command.env_remove("DOCKER_CONTEXT").env_remove("DOCKER_API_VERSION").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a client's command to its end.
+    pub fn run(&self, args: &[impl AsRef<OsStr>]) -> Finished {
+        let mut command = self.command(args);
+        let output = command.output().expect("run the client");
+        Finished::new(format!("{command:?}"), output)
+    }
+
+    /// The same with something on its stdin.
+    pub fn run_with_input(&self, args: &[impl AsRef<OsStr>], input: &[u8]) -> Finished {
+        let mut command = self.command(args);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("run the client");
+        let mut stdin = child.stdin.take().expect("stdin");
+        let input = input.to_vec();
+        // a client may end without reading it all
+        let writer = std::thread::spawn(move || {
+            let _ = stdin.write_all(&input);
+        });
+        let output = child.wait_with_output().expect("run the client");
+        writer.join().expect("writer");
+        Finished::new(format!("{command:?}"), output)
+    }
+
+    /// Imports one of the test images (scripts/test-setup.sh) under its own name.
+    pub fn import(&self, image: &str) {
+        let cache = std::env::var("LIGHTER_TEST_CACHE").unwrap_or_else(|_| "/var/cache/lighter-tests".into());
+        let tar = format!("{cache}/{image}.tar");
+        assert!(Path::new(&tar).exists(), "no {tar}: run scripts/test-setup.sh");
+        let shell = if image == "debian" { "CMD [\"/bin/bash\"]" } else { "CMD [\"/bin/sh\"]" };
+        self.run(&["import", "-c", shell, &tar, &format!("{image}:latest")]).ok();
+    }
+
+    /// `inspect --format`.
+    pub fn inspect(&self, container: &str, format: &str) -> String {
+        self.run(&["inspect", "--format", format, container]).ok().text().to_owned()
+    }
+
+    /// A raw HTTP exchange over the socket: what comes back until the end.
+    pub fn raw(&self, request: &str) -> String {
+        use std::io::Read;
+        let mut stream = UnixStream::connect(self.socket()).expect("connect");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("timeout");
+        stream.write_all(request.as_bytes()).expect("request");
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    fn remove_all(&self) {
+        let ids = self.run(&["ps", "-aq"]);
+        let ids: Vec<&str> = ids.stdout.split_whitespace().collect();
+        if !ids.is_empty() {
+            self.run(&[&["rm", "-f"][..], &ids].concat());
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let failing = std::thread::panicking();
+        if self.process.is_none() {
+            self.spawn();
+        }
+        self.cli = Cli::Lighter;
+        self.remove_all();
+        self.stop();
+        let log = self.log();
+        if failing {
+            eprintln!("== the daemon's log\n{log}");
+        }
+        let own = |l: &Leftovers| l.since(&self.before);
+        if !failing {
+            // the last shims and namespaces end by themselves
+            eventually_clean(|| own(&Leftovers::now(&self.directory)));
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+        if !failing {
+            for word in ["panicked", "level=error"] {
+                assert!(!log.contains(word), "{word:?} in the daemon's log:\n{log}");
+            }
+        }
+    }
+}
+
+fn eventually_clean(left: impl Fn() -> Vec<String>) {
+    let mut last = vec![];
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < Duration::from_secs(10) {
+        last = left();
+        if last.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("left behind:\n{}", last.join("\n"));
+}
+
+/// For tests that poll.
+pub fn wait_for(what: &str, ready: impl FnMut() -> bool) {
+    eventually(what, ready);
+}
