@@ -115,7 +115,8 @@ fn no_stdin_is_the_end_of_file() {
 
 #[test]
 fn terminal_with_resize() {
-    let (mut shim, _) = Shim::start(terminal(Plan { attached: vec![ALL], ..sh("stty size; read x; stty size; exit 5") }));
+    let (mut shim, _) =
+        Shim::start(terminal(Plan { attached: vec![ALL], ..sh("stty size; read x; stty size; exit 5") }));
     let mut client = shim.clients.remove(0);
     assert_eq!(read_until(&mut client, false, |t| t.ends_with('\n')), "30 100\r\n");
     assert!(matches!(shim.control().ask(Request::Resize { exec: None, rows: 11, cols: 22 }), Reply::Done));
@@ -123,6 +124,15 @@ fn terminal_with_resize() {
     assert_eq!(String::from_utf8(drain(&mut client)).unwrap(), "go\r\n11 22\r\n");
     assert_eq!(shim.exited().code, 5);
     assert_eq!(shim.logged(), "30 100\r\ngo\r\n11 22\r\n");
+    shim.release();
+}
+
+#[test]
+fn a_terminal_may_be_closed_and_opened_again() {
+    let script = "exec </dev/null >/dev/null 2>&1; sleep 0.2; echo back >/dev/console";
+    let (mut shim, _) = Shim::start(terminal(Plan { attached: vec![ALL], ..sh(script) }));
+    assert_eq!(String::from_utf8(drain(&mut shim.clients[0])).unwrap(), "back\r\n");
+    shim.exited();
     shim.release();
 }
 
@@ -239,7 +249,9 @@ fn facts_wait_for_the_next_daemon() {
 
 #[test]
 fn signals_reach_the_process_unmasked() {
-    let (mut shim, _) = Shim::start(sh("grep Sig /proc/self/status; trap 'echo got; exit 4' TERM; echo ready; while :; do sleep 0.01; done"));
+    let (mut shim, _) = Shim::start(sh(
+        "grep Sig /proc/self/status; trap 'echo got; exit 4' TERM; echo ready; while :; do sleep 0.01; done",
+    ));
     let mut client = shim.attach(OUT);
     while !shim.logged().contains("ready") {
         thread::sleep(Duration::from_millis(2));
@@ -289,7 +301,8 @@ fn nonsense_closes_only_its_connection() {
 
 #[test]
 fn out_of_memory_is_told() {
-    let plan = Plan { memory: Some(16 << 20), ..sh("head -c 100000000 /dev/zero | tail -c 90000000 >/dev/null; exit 0") };
+    let plan =
+        Plan { memory: Some(16 << 20), ..sh("head -c 100000000 /dev/zero | tail -c 90000000 >/dev/null; exit 0") };
     let (mut shim, _) = Shim::start(plan);
     let (_, fact) = shim.control().fact();
     assert!(matches!(fact, Fact::Oom), "{fact:?}");
@@ -300,7 +313,8 @@ fn out_of_memory_is_told() {
 #[test]
 fn orphans_are_reaped() {
     let script = "(sleep 0.1; exit 0) >/dev/null 2>&1 & echo $!; exec sleep 1000";
-    let (mut shim, _) = Shim::start(Plan { host_pids: true, ..sh(&format!("sh -c '({script}) &' >/dev/null; sleep 1000")) });
+    let (mut shim, _) =
+        Shim::start(Plan { host_pids: true, ..sh(&format!("sh -c '({script}) &' >/dev/null; sleep 1000")) });
     thread::sleep(Duration::from_millis(400));
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", shim.child.id())).unwrap();
     for child in children.split_ascii_whitespace() {

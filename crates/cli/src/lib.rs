@@ -18,9 +18,12 @@ mod help;
 mod host;
 mod invocation;
 mod man;
+mod moment;
 mod output;
 mod root;
 mod session;
+mod streams;
+mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use crate::reply::Reply;
 use crate::{Error, Hijacked, Host};
 
 /// Makes a daemon answer where none did; called at most once, when the first connection fails.
-pub type Starter = Box<dyn Fn() -> Result<(), Error>>;
+pub type Starter = Box<dyn Fn() -> Result<(), Error> + Send>;
 
 /// A client of one daemon. Cheap: it connects with the first request, keeps one idle connection for the next, and
 /// speaks the newest version both know.

@@ -73,7 +73,8 @@ impl Encoder {
         let attrs = entry.attrs.as_deref().unwrap_or_default();
         if self.details.0 != attrs {
             let map: BTreeMap<String, String> = serde_json::from_slice(attrs).unwrap_or_default();
-            let pairs: Vec<String> = map.iter().map(|(k, v)| format!("{}={}", query_escape(k), query_escape(v))).collect();
+            let pairs: Vec<String> =
+                map.iter().map(|(k, v)| format!("{}={}", query_escape(k), query_escape(v))).collect();
             self.details = (attrs.to_vec(), pairs.join(","));
         }
         &self.details.1

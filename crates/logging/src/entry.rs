@@ -49,7 +49,12 @@ fn parse_known(line: &[u8]) -> Option<Entry<'_>> {
         None => (None, rest),
     };
     let time = rest.strip_prefix(b"time\":\"")?.strip_suffix(b"\"}")?;
-    (memchr(b'"', time).is_none()).then_some(Entry { text: Text::Escaped(text), stderr, attrs, time: Cow::Borrowed(time) })
+    (memchr(b'"', time).is_none()).then_some(Entry {
+        text: Text::Escaped(text),
+        stderr,
+        attrs,
+        time: Cow::Borrowed(time),
+    })
 }
 
 /// Where the string which begins `rest` ends (its closing quote), if all its escapes are simple ones.
@@ -154,7 +159,11 @@ mod tests {
     fn takes_lines_apart() {
         check(r#"{"log":"a\n","stream":"stdout","time":"2024-01-01T00:00:00Z"}"#, true, Some("a\n"));
         check(r#"{"log":"","stream":"stderr","time":"2024-01-01T00:00:00.5Z"}"#, true, Some(""));
-        check(r#"{"log":"\u003cq\u003e\t\"\\\/\ufffd","stream":"stdout","time":"t"}"#, true, Some("<q>\t\"\\/\u{fffd}"));
+        check(
+            r#"{"log":"\u003cq\u003e\t\"\\\/\ufffd","stream":"stdout","time":"t"}"#,
+            true,
+            Some("<q>\t\"\\/\u{fffd}"),
+        );
         check(r#"{"log":"\ud83d\ude00","stream":"stdout","time":"t"}"#, false, Some("😀"));
         check(r#"{"stream":"stdout", "log":"x", "time":"t"}"#, false, Some("x"));
         check(r#"{"log":"x","stream":"stdout","time":"t"#, false, None);

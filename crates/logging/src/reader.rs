@@ -47,7 +47,11 @@ impl LogReader {
 
     /// Goes on reading what is written later, through rotations, until `stopped` resolves and the end is reached, or the
     /// log's directory is removed, or the moment `until` has passed. To be called before the first chunk is read.
-    pub fn following(mut self, watcher: &Watcher, stopped: impl Future<Output = ()> + Send + 'static) -> io::Result<Self> {
+    pub fn following(
+        mut self,
+        watcher: &Watcher,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<Self> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         self.follow = Some(Follow { changes: watcher.subscribe(directory)?, stopped: Some(Box::pin(stopped)) });
         if let State::Resting(scan) = &mut self.state {

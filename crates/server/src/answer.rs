@@ -49,8 +49,7 @@ impl Answer {
 
 /// A value as one line of JSON.
 pub(crate) fn json_line<T: Serialize>(value: &T) -> values::Result<Vec<u8>> {
-    let mut line =
-        serde_json::to_vec(value).map_err(|e| Error::internal(format!("cannot encode a reply: {e}")))?;
+    let mut line = serde_json::to_vec(value).map_err(|e| Error::internal(format!("cannot encode a reply: {e}")))?;
     line.push(b'\n');
     Ok(line)
 }

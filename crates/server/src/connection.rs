@@ -1,7 +1,6 @@
 //! One client's connection: HTTP/1.1 until it ends or is hijacked.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -50,7 +49,7 @@ pub(crate) async fn serve<S: Send + Sync + 'static>(
                 }
                 return;
             }
-            true = stopped(&mut stopping) => Pin::new(&mut connection).graceful_shutdown(),
+            true = stopped(&mut stopping) => std::pin::Pin::new(&mut connection).graceful_shutdown(),
         }
     };
     let parts = connection.into_parts();
@@ -64,3 +63,6 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) -> bool {
         Err(_) => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

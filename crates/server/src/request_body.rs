@@ -99,7 +99,11 @@ mod tests {
     #[test]
     fn values() {
         let check = |text: &str, expected: std::result::Result<u32, &str>| {
-            assert_eq!(parse::<u32>(text.as_bytes()).map_err(|e| e.message), expected.map_err(str::to_owned), "{text:?}");
+            assert_eq!(
+                parse::<u32>(text.as_bytes()).map_err(|e| e.message),
+                expected.map_err(str::to_owned),
+                "{text:?}"
+            );
         };
         check(" 3\n", Ok(3));
         check("", Err("invalid JSON: got EOF while reading request body"));

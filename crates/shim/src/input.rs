@@ -24,7 +24,13 @@ pub enum Fate {
 
 impl Input {
     pub fn new(fd: OwnedFd, session: u32) -> Self {
-        Self { fd, token: Token::Input(session), outbox: Outbox::default(), registration: Registration::default(), closing: false }
+        Self {
+            fd,
+            token: Token::Input(session),
+            outbox: Outbox::default(),
+            registration: Registration::default(),
+            closing: false,
+        }
     }
 
     /// Nothing more should be handed in before the process reads.

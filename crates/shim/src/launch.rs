@@ -9,8 +9,8 @@ use crate::pipes::Pipes;
 use crate::poller::{Interest, Poller, Token};
 use crate::protocol::{Failed, FailureKind, Launch, Log, Started};
 use crate::session::Session;
-use rustix::event::{PollFd, PollFlags};
 use runtime::{Fds, Running, StartError, StartErrorKind};
+use rustix::event::{PollFd, PollFlags};
 use std::os::fd::{AsFd, OwnedFd};
 use values::Timestamp;
 
@@ -29,7 +29,8 @@ pub struct Launched {
 
 /// Starts the container. `fds` came with the request; `control` is watched for the daemon's end until the start.
 pub fn launch(request: Launch, fds: Vec<OwnedFd>, control: &Control, poller: &Poller) -> Result<Launched, Failed> {
-    let directory = Directory::open(&request.directory).map_err(|e| other(format!("{}: {e}", request.directory.display())))?;
+    let directory =
+        Directory::open(&request.directory).map_err(|e| other(format!("{}: {e}", request.directory.display())))?;
     match launch_in(request, fds, control, poller, &directory) {
         Ok((listener, running, session, started)) => {
             // Without memory control there is nothing to watch.

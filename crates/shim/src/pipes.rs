@@ -1,10 +1,11 @@
 //! The pipes between the shim and a process.
 
 use crate::session::Process;
+use runtime::Stdio;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::ioctl_fionbio;
 use rustix::pipe::PipeFlags;
-use runtime::Stdio;
+use rustix::pty::OpenptFlags;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -47,13 +48,16 @@ impl Pipes {
         console: Option<OwnedFd>,
         wants_input: bool,
     ) -> io::Result<Process> {
+        let mut terminal_peer = None;
         if let Some(console) = console {
+            let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+            terminal_peer = Some(rustix::pty::ioctl_tiocgptpeer(&console, flags)?);
             ioctl_fionbio(&console, true)?;
             // Reading and writing are waited for separately, which epoll does by descriptor.
             self.input = if wants_input { Some(rustix::io::fcntl_dupfd_cloexec(&console, 3)?) } else { None };
             self.outputs = [Some(console), None];
         }
-        Ok(Process { pid, pidfd, terminal: self.terminal, input: self.input, outputs: self.outputs })
+        Ok(Process { pid, pidfd, terminal: self.terminal, input: self.input, outputs: self.outputs, terminal_peer })
     }
 }
 

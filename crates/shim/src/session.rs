@@ -27,6 +27,9 @@ pub struct Process {
     pub input: Option<OwnedFd>,
     /// stdout (or the terminal) and stderr; non-blocking.
     pub outputs: [Option<OwnedFd>; 2],
+    /// The process' side of its terminal: while we hold it, a process which closes all its own (to open `/dev/console`
+    /// again) is not hung up on.
+    pub terminal_peer: Option<OwnedFd>,
 }
 
 /// How and when the process ended.
@@ -48,6 +51,7 @@ pub struct Session {
     input_follows_client: bool,
     input: Option<Input>,
     outputs: [Option<Output>; 2],
+    terminal_peer: Option<OwnedFd>,
     log: Option<LogWriter>,
     clients: Vec<Client>,
     ended: Option<Ended>,
@@ -83,6 +87,7 @@ impl Session {
             input_follows_client: input_follows_client && !process.terminal,
             input: process.input.map(|fd| Input::new(fd, id)),
             outputs: [output(first, Stream::Stdout), output(second, Stream::Stderr)],
+            terminal_peer: process.terminal_peer,
             log,
             clients: Vec::new(),
             ended: None,
@@ -234,6 +239,7 @@ impl Session {
     /// The process was reaped.
     pub fn end(&mut self, poller: &Poller, code: i32, at: Timestamp) {
         self.ended = Some(Ended { code, at, seen: Instant::now() });
+        self.terminal_peer = None;
         self.drop_input(poller);
         self.register(poller);
     }
@@ -279,7 +285,7 @@ impl Session {
     /// Ends clients which have all they wanted, and removes the ended and the dead.
     pub fn let_go(&mut self, poller: &Poller, now: Instant) {
         // An exec's end is told before its stream ends, so that whoever sees the latter can ask for the code.
-        let held = self.exec.is_some() && !self.reported && !self.silent_since.is_some_and(|t| now >= t + LAST_BREATH);
+        let held = self.exec.is_some() && !self.reported && self.silent_since.is_none_or(|t| now < t + LAST_BREATH);
         let mut index = 0;
         while index < self.clients.len() {
             let over = self.is_over_for(&self.clients[index].wants) && !held;

@@ -1,7 +1,7 @@
 //! Snapshots: unpacked layers and containers' writable root filesystems.
 //!
 //! A [`Snapshotter`] keeps two kinds of things below its root directory. *Layers* are read-only, named by their chain id
-//! (the digest of a layer and all below it), made once by [`Snapshotter::stage`] and [`Snapshotter::commit`] and shared by
+//! (the digest of a layer and all below it), made once by [`Snapshotter::stage`], [`Stage::apply`] and [`Snapshotter::commit`] and shared by
 //! all who stand on them. *Root filesystems* belong to one container each, named by its id, made by
 //! [`Snapshotter::prepare`] in microseconds. Nobody above this crate may assume that a layer is a directory: what can be
 //! had of one is a [`RootMount`], data that says what to mount, and the caller is the one who mounts.
@@ -21,55 +21,22 @@ mod merged;
 mod native;
 mod overlay;
 mod probe;
+mod settle;
+mod stage;
 #[cfg(test)]
 mod suite;
 mod trash;
 mod tree;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use values::{Digest, Result, RootMount};
 
 pub use native::Native;
 pub use overlay::Overlay;
+pub use stage::{Applied, Stage};
 pub use trash::Trash;
 pub use tree::Usage;
-
-/// A layer being made: write into [`Stage::target`], then hand it to [`Snapshotter::commit`]. Dropped, it is discarded.
-pub struct Stage {
-    target: Target,
-    dir: PathBuf,
-    trash: Arc<Trash>,
-    committed: bool,
-}
-
-/// Where a layer's content goes and how deletions are said there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// An empty directory for this layer's own entries. Deletions become overlayfs' whiteouts and opaque directories.
-    /// What the layer leaves to those below it (attributes of directories it only passes through, files it links to)
-    /// is found in `lower`, topmost first, by [`Snapshotter::lower_dirs`] once those layers are there.
-    Overlay { dir: PathBuf },
-    /// A directory which holds all that is below already: deletions are done in it.
-    Whole { dir: PathBuf },
-}
-
-impl Stage {
-    pub fn target(&self) -> &Target {
-        &self.target
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if !self.committed {
-            self.trash.throw(&self.dir);
-        }
-    }
-}
 
 /// How a container's root filesystem is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,10 +56,8 @@ pub trait Snapshotter: Send + Sync {
     /// Begins a layer on top of `below`. Where [`Snapshotter::is_parallel`] says no, those must be committed.
     fn stage(&self, below: &[Digest]) -> Result<Stage>;
 
-    /// Directories a [`Target::Overlay`] of a layer on top of `below` falls back on, topmost first.
-    fn lower_dirs(&self, below: &[Digest]) -> Vec<PathBuf>;
-
-    /// Makes staged layers durable and visible, in order. One that exists already stays as it was.
+    /// Makes staged layers durable and visible under their chain ids. What a layer stands on is there or comes before it in
+    /// the list. One that exists already stays as it was.
     fn commit(&self, layers: Vec<(Stage, Digest)>) -> Result<()>;
 
     /// Whether the layer is there.
@@ -128,7 +93,7 @@ pub trait Snapshotter: Send + Sync {
     /// What a layer takes.
     fn layer_usage(&self, layer: &Digest) -> Result<Usage>;
 
-    /// The trash of this root directory's filesystem.
+    /// The trash of this root directory.
     fn trash(&self) -> &Arc<Trash>;
 }
 

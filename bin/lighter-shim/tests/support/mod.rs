@@ -123,7 +123,10 @@ impl Shim {
     /// The texts of the log's entries, put together.
     pub fn logged(&self) -> String {
         let lines = self.log();
-        lines.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["log"].as_str().unwrap().to_owned()).collect()
+        lines
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["log"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     fn launch_request(&self, plan: &Plan) -> Launch {
@@ -298,7 +301,9 @@ fn make_root(root: &Path) {
         fs::create_dir_all(root.join(directory)).unwrap();
     }
     fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
-    for name in ["sh", "cat", "echo", "head", "yes", "sleep", "stty", "true", "false", "tail", "kill", "grep", "seq", "dd"] {
+    for name in
+        ["sh", "cat", "echo", "head", "yes", "sleep", "stty", "true", "false", "tail", "kill", "grep", "seq", "dd"]
+    {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).unwrap();
     }
 }

@@ -106,36 +106,35 @@ fn is_copied(name: &[u8]) -> bool {
     !name.is_empty() && is_allowed(name)
 }
 
-/// Copies the entry `name` of `from` to the same name in `to`, which has none: everything but a directory's content.
-pub fn copy_entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+/// Copies the entry `name` of the directory `from` to `new` in `to`, where there is none: everything but a directory's
+/// content.
+pub fn copy_entry(from: BorrowedFd<'_>, name: &[u8], to: BorrowedFd<'_>, new: &[u8]) -> io::Result<()> {
     let stat = fs::statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
-            fs::mkdirat(to, name, Mode::from(0o700))?;
-            copy_attributes(open_dir(from, name)?.as_fd(), open_dir(to, name)?.as_fd())
+            fs::mkdirat(to, new, Mode::from(0o700))?;
+            return copy_attributes(open_dir(from, name)?.as_fd(), open_dir(to, new)?.as_fd());
         }
-        FileType::RegularFile => copy_file(from, to, name),
-        FileType::Symlink => {
-            let target = fs::readlinkat(from, name, Vec::new())?;
-            fs::symlinkat(&*target, to, name)?;
-            copy_unopened(from, to, name, &stat)
-        }
+        FileType::RegularFile => return copy_file(from, name, to, new),
+        FileType::Symlink => fs::symlinkat(&*fs::readlinkat(from, name, Vec::new())?, to, new)?,
         kind => {
-            fs::mknodat(to, name, kind, Mode::from(0o600), stat.st_rdev)?;
-            fs::chmodat(to, name, Mode::from(stat.st_mode & 0o7777), AtFlags::empty())?;
-            copy_unopened(from, to, name, &stat)
+            fs::mknodat(to, new, kind, Mode::from(0o600), stat.st_rdev)?;
+            fs::chmodat(to, new, Mode::from(stat.st_mode & 0o7777), AtFlags::empty())?;
         }
     }
+    fs::chownat(to, new, Some(uid(stat.st_uid)), Some(gid(stat.st_gid)), AtFlags::SYMLINK_NOFOLLOW)?;
+    copy_xattrs_unopened(&by_descriptor(from, name), &by_descriptor(to, new))?;
+    Ok(fs::utimensat(to, new, &stat_times(&stat), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 fn open_dir(dir: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
     fs::openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn copy_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+fn copy_file(from: BorrowedFd<'_>, name: &[u8], to: BorrowedFd<'_>, new: &[u8]) -> io::Result<()> {
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let source = fs::openat(from, name, OFlags::RDONLY | OFlags::NONBLOCK | flags, Mode::empty())?;
-    let target = fs::openat(to, name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | flags, Mode::from(0o600))?;
+    let target = fs::openat(to, new, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | flags, Mode::from(0o600))?;
     // shares the blocks where the filesystem can (btrfs, XFS), which also keeps holes
     if fs::ioctl_ficlone(&target, &source).is_err() {
         copy_data(&File::from(source.try_clone()?), &File::from(target.try_clone()?))?;
@@ -162,12 +161,6 @@ fn copy_data(source: &File, target: &File) -> io::Result<()> {
         at = end;
     }
     Ok(())
-}
-
-fn copy_unopened(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> io::Result<()> {
-    fs::chownat(to, name, Some(uid(stat.st_uid)), Some(gid(stat.st_gid)), AtFlags::SYMLINK_NOFOLLOW)?;
-    copy_xattrs_unopened(&by_descriptor(from, name), &by_descriptor(to, name))?;
-    Ok(fs::utimensat(to, name, &stat_times(stat), AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 fn copy_xattrs_unopened(from: &Path, to: &Path) -> io::Result<()> {

@@ -5,7 +5,10 @@
 
 pub mod check;
 pub mod container;
+pub mod filters;
+pub mod moment;
 pub mod parse;
+pub mod platform;
 
 use crate::command::Complete;
 

@@ -9,6 +9,12 @@ use super::json;
 use crate::failure::{Failure, Outcome};
 use crate::session::Session;
 
+/// Help of `--format` where one object is shown.
+pub const FORMAT_HELP: &str = "Format output using a custom template:
+'json':             Print in JSON format
+'TEMPLATE':         Print output using the given Go template.
+Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates";
+
 /// Status when the template cannot be read.
 const BAD_TEMPLATE: u8 = 64;
 
@@ -37,9 +43,10 @@ pub fn show(
     let mode = match format {
         "" => Mode::Indented,
         "json" => Mode::Json,
-        text => Mode::Template(Template::parse("", text).map_err(|error| {
-            Failure::new(format!("template parsing error: {error}")).status(BAD_TEMPLATE)
-        })?),
+        text => Mode::Template(
+            Template::parse("", text)
+                .map_err(|error| Failure::new(format!("template parsing error: {error}")).status(BAD_TEMPLATE))?,
+        ),
     };
     let mut shown: Vec<Vec<u8>> = Vec::new();
     let mut failures = Vec::new();
@@ -63,8 +70,8 @@ fn render(mode: &Mode, found: Found) -> Result<Vec<u8>, Failure> {
 
 fn fill(template: &Template, found: &Found) -> Result<String, Failure> {
     let failed = |what: String| Failure::new(format!("template parsing error: {what}"));
-    let any: serde_json::Value =
-        serde_json::from_slice(&found.json).map_err(|error| Failure::new(format!("unable to read inspect data: {error}")))?;
+    let any: serde_json::Value = serde_json::from_slice(&found.json)
+        .map_err(|error| Failure::new(format!("unable to read inspect data: {error}")))?;
     if let Some(shape) = found.shape
         && let Ok(text) = template.render(&Value::typed(&any, shape))
     {

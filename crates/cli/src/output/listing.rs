@@ -7,6 +7,14 @@ use gotemplate::{Functions, Object, Template, Value};
 use super::columns;
 use crate::failure::Failure;
 
+/// Help of `--format` where rows are shown.
+pub const FORMAT_HELP: &str = "Format output using a custom template:
+'table':            Print output in table format with column headers (default)
+'table TEMPLATE':   Print output in table format using the given Go template
+'json':             Print in JSON format
+'TEMPLATE':         Print output using the given Go template.
+Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates";
+
 /// One column: the name templates use, its caption, and its value in a row.
 pub struct Column<R: 'static> {
     pub name: &'static str,
@@ -44,7 +52,8 @@ impl<R: 'static> Listing<R> {
         let mut body = String::new();
         for row in rows {
             let row = Value::Object(Rc::new(Row { listing: self, row }));
-            let line = template.render(&row).map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
+            let line =
+                template.render(&row).map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
             body.push_str(&line);
             body.push('\n');
         }
@@ -62,8 +71,8 @@ impl<R: 'static> Listing<R> {
     /// # Errors
     /// What is wrong with the template, in the words of `ps`, which alone looks ahead.
     pub fn probe(&'static self, format: &str, row: R) -> Result<(), Failure> {
-        let template = Template::parse("", format)
-            .map_err(|error| Failure::new(format!("failed to parse template: {error}")))?;
+        let template =
+            Template::parse("", format).map_err(|error| Failure::new(format!("failed to parse template: {error}")))?;
         let row = Value::Object(Rc::new(Row { listing: self, row }));
         match template.render(&row) {
             Ok(_) => Ok(()),

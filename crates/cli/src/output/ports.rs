@@ -12,7 +12,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn text(&self) -> String {
-        let ports = if self.first == self.last { self.first.to_string() } else { format!("{}-{}", self.first, self.last) };
+        let ports =
+            if self.first == self.last { self.first.to_string() } else { format!("{}-{}", self.first, self.last) };
         match self.ip {
             "" => format!("{ports}/{}", self.protocol),
             ip => format!("{}->{ports}/{}", host_port(ip, &ports), self.protocol),

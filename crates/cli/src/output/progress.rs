@@ -30,6 +30,20 @@ fn columns(terminal: impl std::os::fd::AsFd) -> usize {
     }
 }
 
+/// As [`show`], on stderr: for a pull on the way to something else.
+///
+/// # Errors
+/// As [`show`].
+pub fn show_on_stderr(messages: impl Iterator<Item = Result<JsonMessage, client::Error>>) -> Result<(), Failure> {
+    let stderr = std::io::stderr();
+    let width = stderr.is_terminal().then(|| columns(&stderr));
+    let mut display = Display { out: stderr.lock(), width, lines: Vec::new() };
+    for message in messages {
+        display.message(&message?)?;
+    }
+    Ok(())
+}
+
 struct Display<W: Write> {
     out: W,
     /// `Some` on a terminal.

@@ -66,10 +66,10 @@ pub fn copy(connection: Hijacked, wiring: &Wiring) -> End {
     }
 }
 
-/// Without stdin the write half stays open, in case: some daemons take its end for the client's.
+/// Without stdin the daemon is told at once that none will come.
 fn start_input(writer: WriteHalf, wiring: &Wiring, detached: &Arc<AtomicBool>) -> Option<JoinHandle<()>> {
     if !wiring.stdin {
-        std::mem::forget(writer);
+        let _ = writer.close();
         return None;
     }
     let detached = Arc::clone(detached);

@@ -57,7 +57,8 @@ pub fn check(host: &HostConfig) -> Result<()> {
         } else if name != "kernel.domainname" || uts_is_host(&host.uts_mode)? {
             return refuse("is not in a separate kernel namespace");
         }
-        if name.split('.').any(str::is_empty) || name.contains("..") || name.contains('\0') {
+        // a component of slashes only is `.` or `..` in the path below /proc/sys
+        if name.split('.').any(|part| part.chars().all(|c| c == '/')) || name.contains('\0') {
             return refuse("is not a valid name");
         }
     }
@@ -104,6 +105,8 @@ mod tests {
         );
         check("vm.swappiness", "", "", "sysctl \"vm.swappiness\" is not in a separate kernel namespace");
         check("net.../../x", "", "", "sysctl \"net.../../x\" is not a valid name");
+        check("net/../x", "", "", "sysctl \"net.//.x\" is not a valid name");
+        check("net/ipv4/conf/eth0.1/forwarding", "", "", "");
     }
 
     #[test]

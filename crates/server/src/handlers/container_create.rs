@@ -1,7 +1,7 @@
 use api::endpoints::ContainerCreate;
-use engine::Engine;
 use api::types::ContainerConfig;
 use api::versions::raise_create;
+use engine::Engine;
 use http::StatusCode;
 use values::{Error, Result};
 

@@ -14,7 +14,9 @@ pub(crate) async fn image_create(mut call: Call<Engine, ImageCreate>) -> Result<
     }
     if query.from_src != "-" {
         let source = &query.from_src;
-        return Err(Error::not_implemented(format!("importing from a URL is not supported yet: {source:?} (send the archive)")));
+        return Err(Error::not_implemented(format!(
+            "importing from a URL is not supported yet: {source:?} (send the archive)"
+        )));
     }
     let archive = Box::new(call.upload());
     let engine = call.raw.state;
@@ -52,6 +54,9 @@ mod tests {
             message("docker.io/library/busybox", "latest"),
             "pulling images is not supported yet: busybox:latest (load or import it)"
         );
-        assert_eq!(message("localhost:5000/a", ""), "pulling images is not supported yet: localhost:5000/a (load or import it)");
+        assert_eq!(
+            message("localhost:5000/a", ""),
+            "pulling images is not supported yet: localhost:5000/a (load or import it)"
+        );
     }
 }

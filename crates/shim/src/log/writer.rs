@@ -172,11 +172,7 @@ fn entry_len(text: &[u8]) -> Option<usize> {
 }
 
 fn next_nano(t: Timestamp) -> Timestamp {
-    if t.nanos < 999_999_999 {
-        Timestamp { nanos: t.nanos + 1, ..t }
-    } else {
-        Timestamp { secs: t.secs + 1, nanos: 0 }
-    }
+    if t.nanos < 999_999_999 { Timestamp { nanos: t.nanos + 1, ..t } } else { Timestamp { secs: t.secs + 1, nanos: 0 } }
 }
 
 #[cfg(test)]
@@ -264,7 +260,12 @@ mod tests {
         assert!(!dir.path().join("log.3").exists());
         let numbers: Vec<usize> = all
             .lines()
-            .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["log"].as_str().unwrap()[5..].trim().parse().unwrap())
+            .map(|l| {
+                serde_json::from_str::<serde_json::Value>(l).unwrap()["log"].as_str().unwrap()[5..]
+                    .trim()
+                    .parse()
+                    .unwrap()
+            })
             .collect();
         assert_eq!(numbers.last(), Some(&199));
         assert!(numbers.windows(2).all(|w| w[1] == w[0] + 1), "{numbers:?}");

@@ -16,7 +16,7 @@ pub static COMMAND: Command = Command {
     args: Args::AtLeast(1),
     complete: Complete::Containers(States::All),
     flags: &[
-        Flag::text("format", crate::commands::INSPECT_FORMAT_HELP).short('f'),
+        Flag::text("format", crate::output::inspect::FORMAT_HELP).short('f'),
         Flag::bool("size", "Display total file sizes").short('s'),
     ],
     run,

@@ -9,8 +9,8 @@ use gotemplate::{Type, Value};
 use values::Reference;
 
 use crate::command::{Args, Command};
-use crate::commands::filters;
 use crate::flags::Flag;
+use crate::flags::filters::filters;
 use crate::output::listing::{Column, Listing};
 use crate::output::{human, local_time, ports, width};
 use crate::{Failure, Invocation, Outcome, Session};
@@ -23,7 +23,7 @@ pub static COMMAND: Command = Command {
     flags: &[
         Flag::bool("all", "Show all containers (default shows just running)").short('a'),
         Flag::filter("filter", "Filter output based on conditions provided").short('f'),
-        Flag::text("format", crate::commands::FORMAT_HELP),
+        Flag::text("format", crate::output::listing::FORMAT_HELP),
         Flag::int("last", "Show n last created containers (includes all states)").short('n').shows_default("-1"),
         Flag::bool("latest", "Show the latest created container (includes all states)").short('l'),
         Flag::bool("no-trunc", "Don't truncate output"),
@@ -111,7 +111,11 @@ static LISTING: Listing<Row> = Listing {
     type_name: "*formatter.ContainerContext",
     columns: &[
         Column { name: "Command", caption: "COMMAND", value: |row| command(row).into() },
-        Column { name: "CreatedAt", caption: "CREATED AT", value: |row| local_time::go_default(row.container.created).into() },
+        Column {
+            name: "CreatedAt",
+            caption: "CREATED AT",
+            value: |row| local_time::go_default(row.container.created).into(),
+        },
         Column { name: "ID", caption: "CONTAINER ID", value: |row| id(row).into() },
         Column { name: "Image", caption: "IMAGE", value: |row| image(row).into() },
         Column { name: "Labels", caption: "LABELS", value: |row| labels(row).into() },

@@ -1,4 +1,23 @@
 //! `lighter container …` and its short spellings.
 
+pub mod attach;
+pub mod create;
+mod creating;
 mod each;
+pub mod exec;
+pub mod inspect;
+pub mod kill;
+pub mod logs;
+pub mod ls;
+pub mod pause;
+pub mod port;
+mod pulling;
+pub mod rename;
+pub mod restart;
+pub mod rm;
+pub mod run;
+pub mod start;
 pub mod stop;
+pub mod top;
+pub mod unpause;
+pub mod wait;

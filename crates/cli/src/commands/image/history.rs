@@ -4,8 +4,8 @@ use api::endpoints::{ImageHistory, ImageHistoryQuery};
 use api::types::HistoryItem;
 
 use crate::command::{Args, Command, Complete};
-use crate::commands::platform_json;
 use crate::flags::Flag;
+use crate::flags::platform::platform_json;
 use crate::output::listing::{Column, Listing};
 use crate::output::{human, local_time, width};
 use crate::{Invocation, Outcome, Session};
@@ -17,10 +17,13 @@ pub static COMMAND: Command = Command {
     args: Args::Exactly(1),
     complete: Complete::Images,
     flags: &[
-        Flag::text("format", crate::commands::FORMAT_HELP),
+        Flag::text("format", crate::output::listing::FORMAT_HELP),
         Flag::bool_on("human", "Print sizes and dates in human readable format").short('H'),
         Flag::bool("no-trunc", "Don't truncate output"),
-        Flag::text("platform", "Show history for the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")"),
+        Flag::text(
+            "platform",
+            "Show history for the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")",
+        ),
         Flag::bool("quiet", "Only show image IDs").short('q'),
     ],
     run,

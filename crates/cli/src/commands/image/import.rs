@@ -54,5 +54,5 @@ fn open(source: &str) -> Result<Box<dyn Read>, Failure> {
             "importing from a URL is not supported: fetch {source} first and import the file, or '-' for stdin"
         )));
     }
-    Ok(Box::new(crate::commands::open(source)?))
+    Ok(Box::new(super::archive::open(source)?))
 }

@@ -3,8 +3,8 @@
 use api::endpoints::{ImageInspect, ImageInspectQuery};
 
 use crate::command::{Args, Command, Complete};
-use crate::commands::platform_json;
 use crate::flags::Flag;
+use crate::flags::platform::platform_json;
 use crate::output::inspect::{Found, show};
 use crate::output::raw::Raw;
 use crate::output::shapes;
@@ -17,7 +17,7 @@ pub static COMMAND: Command = Command {
     args: Args::AtLeast(1),
     complete: Complete::Images,
     flags: &[
-        Flag::text("format", crate::commands::INSPECT_FORMAT_HELP).short('f'),
+        Flag::text("format", crate::output::inspect::FORMAT_HELP).short('f'),
         Flag::text(
             "platform",
             "Inspect a specific platform of the multi-platform image.\nIf the image or the server is not multi-platform capable, the command will error out if the platform does not match.\n'os[/arch[/variant]]': Explicit platform (eg. linux/amd64)",
@@ -33,11 +33,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
 }
 
 /// The image of this name or id, the daemon's refusal apart. `platform` is JSON or empty.
-pub fn find_or_error(
-    session: &Session,
-    name: &str,
-    platform: &str,
-) -> Result<Result<Found, client::Error>, Failure> {
+pub fn find_or_error(session: &Session, name: &str, platform: &str) -> Result<Result<Found, client::Error>, Failure> {
     let query = ImageInspectQuery { platform: platform.into(), ..ImageInspectQuery::default() };
     let found = session.client()?.call::<Raw<ImageInspect>>(&[name], &query, &());
     Ok(found.map(|json| Found { json, shape: Some(&shapes::image::INSPECT) }))

@@ -5,8 +5,8 @@ use std::io::{IsTerminal, Read};
 use api::endpoints::{ImageLoad, ImageLoadQuery};
 
 use crate::command::{Args, Command};
-use crate::commands::platform_json;
 use crate::flags::Flag;
+use crate::flags::platform::platform_json;
 use crate::output::progress;
 use crate::{Failure, Invocation, Outcome, Session};
 
@@ -45,7 +45,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
 
 fn open(input: &str) -> Result<Box<dyn Read>, Failure> {
     if !input.is_empty() {
-        return Ok(Box::new(crate::commands::open(input)?));
+        return Ok(Box::new(super::archive::open(input)?));
     }
     let stdin = std::io::stdin();
     if stdin.is_terminal() {

@@ -7,8 +7,8 @@ use api::types::ImageSummary;
 use values::Reference;
 
 use crate::command::{Args, Command, Complete};
-use crate::commands::filters;
 use crate::flags::Flag;
+use crate::flags::filters::filters;
 use crate::output::listing::{Column, Listing};
 use crate::output::{human, local_time};
 use crate::{Failure, Invocation, Outcome, Session};
@@ -23,7 +23,7 @@ pub static COMMAND: Command = Command {
         Flag::bool("all", "Show all images (default hides intermediate images)").short('a'),
         Flag::bool("digests", "Show digests"),
         Flag::filter("filter", "Filter output based on conditions provided").short('f'),
-        Flag::text("format", crate::commands::FORMAT_HELP),
+        Flag::text("format", crate::output::listing::FORMAT_HELP),
         Flag::bool("no-trunc", "Don't truncate output"),
         Flag::bool("quiet", "Only show image IDs").short('q'),
         Flag::bool("tree", "List multi-platform images as a tree (EXPERIMENTAL)"),
@@ -175,7 +175,11 @@ static LISTING: Listing<Row> = Listing {
     type_name: "*formatter.imageContext",
     columns: &[
         Column { name: "Containers", caption: "CONTAINERS", value: |row| counted(row.image.containers).into() },
-        Column { name: "CreatedAt", caption: "CREATED AT", value: |row| local_time::go_default(row.image.created).into() },
+        Column {
+            name: "CreatedAt",
+            caption: "CREATED AT",
+            value: |row| local_time::go_default(row.image.created).into(),
+        },
         Column { name: "CreatedSince", caption: "CREATED", value: |row| human::ago(row.image.created).into() },
         Column { name: "Digest", caption: "DIGEST", value: |row| row.digest.as_str().into() },
         Column { name: "ID", caption: "IMAGE ID", value: |row| id(row).into() },

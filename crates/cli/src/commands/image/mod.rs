@@ -1,5 +1,6 @@
 //! `image …`
 
+mod archive;
 pub mod history;
 pub mod import;
 pub mod inspect;

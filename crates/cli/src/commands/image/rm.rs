@@ -3,8 +3,8 @@
 use api::endpoints::{ImageRemove, ImageRemoveQuery};
 
 use crate::command::{Args, Command, Complete};
-use crate::commands::platform_json;
 use crate::flags::Flag;
+use crate::flags::platform::platform_json;
 use crate::{Failure, Invocation, Outcome, Session};
 
 pub static COMMAND: Command = Command {
@@ -35,11 +35,8 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         match session.client()?.call::<ImageRemove>(&[name], &query, &()) {
             Ok(items) => {
                 for item in items {
-                    let (what, name) = if item.deleted.is_empty() {
-                        ("Untagged", item.untagged)
-                    } else {
-                        ("Deleted", item.deleted)
-                    };
+                    let (what, name) =
+                        if item.deleted.is_empty() { ("Untagged", item.untagged) } else { ("Deleted", item.deleted) };
                     session.println(format_args!("{what}: {name}"));
                 }
             }

@@ -20,10 +20,19 @@ pub static COMMAND: Command = Command {
     args: Args::AtLeast(1),
     complete: Complete::Objects,
     flags: &[
-        Flag::text("format", crate::commands::INSPECT_FORMAT_HELP).short('f'),
+        Flag::text("format", crate::output::inspect::FORMAT_HELP).short('f'),
         Flag::bool("size", "Display total file sizes if the type is container").short('s'),
         Flag::text("type", "Only inspect objects of the given type").completes(Complete::Words(&[
-            "config", "container", "image", "network", "node", "plugin", "secret", "service", "task", "volume",
+            "config",
+            "container",
+            "image",
+            "network",
+            "node",
+            "plugin",
+            "secret",
+            "service",
+            "task",
+            "volume",
         ])),
     ],
     run,
@@ -46,7 +55,11 @@ static KINDS: &[Kind] = &[
     Kind { name: "container", swarm: false, find: container::inspect::find_or_error },
     Kind { name: "image", swarm: false, find: |session, name, _| image::inspect::find_or_error(session, name, "") },
     Kind { name: "network", swarm: false, find: |session, name, _| network(session, name) },
-    Kind { name: "volume", swarm: false, find: |session, name, _| other::<Volume>(session, name, Some(&shapes::volume::INSPECT)) },
+    Kind {
+        name: "volume",
+        swarm: false,
+        find: |session, name, _| other::<Volume>(session, name, Some(&shapes::volume::INSPECT)),
+    },
     Kind { name: "service", swarm: true, find: |session, name, _| other::<Service>(session, name, None) },
     Kind { name: "task", swarm: true, find: |session, name, _| other::<Task>(session, name, None) },
     Kind { name: "node", swarm: true, find: |session, name, _| other::<Node>(session, name, None) },
@@ -59,7 +72,11 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     let size = call.is("size");
     let wanted = match call.text("type") {
         None => None,
-        Some("") => return Err(Failure::new("type is empty: must be one of \"config\", \"container\", \"image\", \"network\", \"node\", \"plugin\", \"secret\", \"service\", \"task\", \"volume\"")),
+        Some("") => {
+            return Err(Failure::new(
+                "type is empty: must be one of \"config\", \"container\", \"image\", \"network\", \"node\", \"plugin\", \"secret\", \"service\", \"task\", \"volume\"",
+            ));
+        }
         Some(name) => Some(KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| unknown(name))?),
     };
     show(session, call.text_or_empty("format"), &call.args, |name| match wanted {

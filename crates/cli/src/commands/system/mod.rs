@@ -1,5 +1,6 @@
 //! `system …`, and what asks about the whole.
 
+mod client_version;
 pub mod events;
 pub mod info;
 mod info_text;

@@ -20,4 +20,5 @@ pub const MESSAGE: Type = Type::Struct(&Struct {
     ],
 });
 
-const ACTOR: Type = Type::Struct(&Struct { name: "events.Actor", fields: &[same("ID", &TEXT), same("Attributes", &MAP)] });
+const ACTOR: Type =
+    Type::Struct(&Struct { name: "events.Actor", fields: &[same("ID", &TEXT), same("Attributes", &MAP)] });

@@ -69,8 +69,7 @@ pub const DRIVER_DATA: Type =
 const ROOT_FS: Type =
     Type::Struct(&Struct { name: "image.RootFS", fields: &[maybe("Type", &TEXT), maybe("Layers", &TEXTS)] });
 
-const METADATA: Type =
-    Type::Struct(&Struct { name: "image.Metadata", fields: &[maybe("LastTagTime", &Type::Time)] });
+const METADATA: Type = Type::Struct(&Struct { name: "image.Metadata", fields: &[maybe("LastTagTime", &Type::Time)] });
 
 /// A reference to content in a registry or store.
 pub const DESCRIPTOR: Type = Type::Struct(&Struct {
@@ -87,7 +86,8 @@ pub const DESCRIPTOR: Type = Type::Struct(&Struct {
     ],
 });
 
-const PLATFORM: Type = Type::Struct(&Struct {
+/// A platform of the OCI image specification.
+pub const PLATFORM: Type = Type::Struct(&Struct {
     name: "v1.Platform",
     fields: &[
         named("Architecture", "architecture", &TEXT),

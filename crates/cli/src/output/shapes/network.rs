@@ -44,8 +44,7 @@ const IPAM_CONFIG: Type = Type::Struct(&Struct {
     ],
 });
 
-const CONFIG_FROM: Type =
-    Type::Struct(&Struct { name: "network.ConfigReference", fields: &[same("Network", &TEXT)] });
+const CONFIG_FROM: Type = Type::Struct(&Struct { name: "network.ConfigReference", fields: &[same("Network", &TEXT)] });
 
 const ENDPOINT: Type = Type::Struct(&Struct {
     name: "network.EndpointResource",
@@ -58,16 +57,12 @@ const ENDPOINT: Type = Type::Struct(&Struct {
     ],
 });
 
-const PEER: Type = Type::Struct(&Struct { name: "network.PeerInfo", fields: &[same("Name", &TEXT), same("IP", &TEXT)] });
+const PEER: Type =
+    Type::Struct(&Struct { name: "network.PeerInfo", fields: &[same("Name", &TEXT), same("IP", &TEXT)] });
 
 const SERVICE: Type = Type::Struct(&Struct {
     name: "network.ServiceInfo",
-    fields: &[
-        same("VIP", &TEXT),
-        same("Ports", &TEXTS),
-        same("LocalLBIndex", &INT),
-        same("Tasks", &Type::List(&TASK)),
-    ],
+    fields: &[same("VIP", &TEXT), same("Ports", &TEXTS), same("LocalLBIndex", &INT), same("Tasks", &Type::List(&TASK))],
 });
 
 const TASK: Type = Type::Struct(&Struct {

@@ -130,15 +130,15 @@ const PLUGINS: Type = Type::Struct(&Struct {
 const REGISTRY_CONFIG: Type = Type::Struct(&Struct {
     name: "registry.ServiceConfig",
     fields: &[
-        same("InsecureRegistryCIDRs", &TEXTS),
         same("IndexConfigs", &Type::Map(&Type::Pointer(&INDEX))),
+        same("InsecureRegistryCIDRs", &TEXTS),
         same("Mirrors", &TEXTS),
     ],
 });
 
 const INDEX: Type = Type::Struct(&Struct {
     name: "registry.IndexInfo",
-    fields: &[same("Name", &TEXT), same("Mirrors", &TEXTS), same("Secure", &BOOL), same("Official", &BOOL)],
+    fields: &[same("Mirrors", &TEXTS), same("Name", &TEXT), same("Official", &BOOL), same("Secure", &BOOL)],
 });
 
 const RUNTIME: Type = Type::Struct(&Struct {
@@ -168,10 +168,10 @@ const SWARM: Type = Type::Struct(&Struct {
     ],
 });
 
-const PEER: Type =
-    Type::Struct(&Struct { name: "swarm.Peer", fields: &[same("NodeID", &TEXT), same("Addr", &TEXT)] });
+const PEER: Type = Type::Struct(&Struct { name: "swarm.Peer", fields: &[same("NodeID", &TEXT), same("Addr", &TEXT)] });
 
-const COMMIT: Type = Type::Struct(&Struct { name: "system.Commit", fields: &[same("ID", &TEXT), maybe("Expected", &TEXT)] });
+const COMMIT: Type =
+    Type::Struct(&Struct { name: "system.Commit", fields: &[same("ID", &TEXT), maybe("Expected", &TEXT)] });
 
 const ADDRESS_POOL: Type =
     Type::Struct(&Struct { name: "system.NetworkAddressPool", fields: &[same("Base", &TEXT), same("Size", &INT)] });
@@ -191,7 +191,8 @@ const NAMESPACES: Type = Type::Struct(&Struct {
     fields: &[same("Containers", &TEXT), same("Plugins", &TEXT)],
 });
 
-const CLIENT_INFO: Type = Type::Struct(&Struct {
+/// The client in `info`.
+pub const CLIENT_INFO: Type = Type::Struct(&Struct {
     name: "system.clientInfo",
     fields: &[
         same("Debug", &BOOL),

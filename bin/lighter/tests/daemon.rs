@@ -1,0 +1,77 @@
+//! The daemon may die at any instant.
+
+use testkit::{Daemon, eventually};
+
+#[test]
+fn containers_do_not_notice() {
+    let mut d = Daemon::with_images(&["busybox"]);
+    let ticks = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.02; done";
+    d.run(&["run", "-d", "--name", "on", "busybox", "sh", "-c", ticks]).ok();
+    d.run(&["run", "-d", "--name", "ends", "busybox", "sh", "-c", "sleep 0.5; exit 42"]).ok();
+    d.run(&["run", "-d", "--rm", "--name", "goes", "busybox", "sleep", "0.5"]).ok();
+    let pid = d.inspect("on", "{{.State.Pid}} {{.State.StartedAt}} {{.NetworkSettings.Networks.bridge.IPAddress}}");
+    d.kill();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    d.start_again();
+    assert_eq!(
+        d.inspect("on", "{{.State.Pid}} {{.State.StartedAt}} {{.NetworkSettings.Networks.bridge.IPAddress}}"),
+        pid
+    );
+    eventually("the exit is known", || d.inspect("ends", "{{.State.Status}} {{.State.ExitCode}}") == "exited 42");
+    eventually("--rm is kept", || d.run(&["inspect", "goes"]).status == 1);
+    d.run(&["exec", "on", "true"]).ok();
+    d.run(&["stop", "-t", "0", "on"]).ok();
+    let log = d.run(&["logs", "on"]).ok().stdout;
+    let numbers: Vec<u32> = log.lines().map(|l| l.parse().unwrap()).collect();
+    assert!(numbers.len() > 40 && numbers.iter().enumerate().all(|(i, n)| i as u32 == *n), "a hole in the log");
+}
+
+#[test]
+fn policies_survive() {
+    let mut d = Daemon::with_images(&["busybox"]);
+    d.run(&["run", "-d", "--name", "a", "--restart", "always", "busybox", "sleep", "1000"]).ok();
+    d.run(&["stop", "-t", "0", "a"]).ok();
+    d.run(&["run", "-d", "--name", "u", "--restart", "unless-stopped", "busybox", "sleep", "1000"]).ok();
+    d.run(&["stop", "-t", "0", "u"]).ok();
+    d.stop();
+    d.start_again();
+    eventually("always comes back", || d.inspect("a", "{{.State.Status}}") == "running");
+    assert_eq!(d.inspect("u", "{{.State.Status}}"), "exited");
+}
+
+#[test]
+fn two_side_by_side() {
+    let one = Daemon::with_images(&["busybox"]);
+    let two = Daemon::with_images(&["busybox"]);
+    one.run(&["run", "-d", "--name", "same", "busybox", "sleep", "1000"]).ok();
+    two.run(&["run", "-d", "--name", "same", "busybox", "sleep", "1000"]).ok();
+    let subnet = |d: &Daemon| d.inspect("same", "{{.NetworkSettings.Networks.bridge.Gateway}}");
+    assert_ne!(subnet(&one), subnet(&two));
+}
+
+#[test]
+fn a_second_daemon_on_the_same_roots_is_refused() {
+    let d = Daemon::start();
+    let mut second = std::process::Command::new(testkit::binaries().join("lighter"));
+    second
+        .arg("daemon")
+        .arg("--data-root")
+        .arg(d.directory.join("data"))
+        .arg("--exec-root")
+        .arg(d.directory.join("run"));
+    let output = second.arg("-H").arg(format!("{}2", d.host())).output().unwrap();
+    assert!(!output.status.success());
+    d.run(&["ps"]).ok();
+}
+
+#[test]
+fn unknown_keys_are_refused_by_name() {
+    let path = std::env::temp_dir().join(format!("lighter-config-{}.json", std::process::id()));
+    std::fs::write(&path, r#"{"debug": true, "nonsense": 1}"#).unwrap();
+    let mut daemon = std::process::Command::new(testkit::binaries().join("lighter"));
+    let output = daemon.args(["daemon", "--validate", "--config-file"]).arg(&path).output().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("nonsense"), "{text}");
+}

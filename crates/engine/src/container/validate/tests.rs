@@ -1,0 +1,221 @@
+use super::*;
+use api::types::{EndpointIpamConfig, EndpointSettings, NetworkingConfig, PortBinding};
+use values::ErrorKind;
+
+use crate::machine::Limits;
+
+fn machine() -> Machine {
+    let limits = Limits { memory: true, swap: true, cpu_cfs: true, pids: true, ..Limits::default() };
+    Machine { cpus: 2, cgroup_version: 1, limits, seccomp: true, cgroup_namespaces: true, ..Machine::default() }
+}
+
+fn outcome(json: &str) -> Result<Vec<String>> {
+    let mut body: ContainerCreateRequest = serde_json::from_str(json).expect(json);
+    request(&mut body, &machine(), &Defaults::default())
+}
+
+#[track_caller]
+fn check(json: &str, expected: &str) {
+    let got = outcome(json).map_err(|e| e.message).err().unwrap_or_default();
+    assert_eq!(got, expected, "{json}");
+}
+
+#[track_caller]
+fn check_host(json: &str, expected: &str) {
+    check(&format!(r#"{{"HostConfig":{{{json}}}}}"#), expected);
+}
+
+#[test]
+fn names() {
+    for good in ["web", "/web", "a1", "a_b.c-d", "0x"] {
+        assert_eq!(name(good), Ok(good.trim_start_matches('/')));
+    }
+    for bad in ["", "/", "a", "_ab", "-x", "a b", "a/b", "//ab", "é1", "ab\n"] {
+        assert_eq!(
+            name(bad).unwrap_err().message,
+            format!("Invalid container name ({bad}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
+        );
+    }
+}
+
+#[test]
+fn plain_requests_pass() {
+    for json in [
+        "{}",
+        r#"{"Image":"x","Cmd":["true"],"Env":["A=1","B"],"WorkingDir":"/w/../x","StopSignal":"SIGTERM"}"#,
+        r#"{"ExposedPorts":{"80/tcp":{},"53/udp":{},"8000-8010":{}},"Volumes":null,"Healthcheck":{"Test":["NONE"]}}"#,
+        r#"{"HostConfig":{"NetworkMode":"default","PortBindings":{},"Links":[],"VolumesFrom":null,"Runtime":"runc","IpcMode":"","Isolation":"","UsernsMode":"host","RestartPolicy":{"Name":"on-failure","MaximumRetryCount":3}},"NetworkingConfig":{"EndpointsConfig":{"default":{}}}}"#,
+        r#"{"HostConfig":{"NetworkMode":"host","PublishAllPorts":false,"Tmpfs":{"/run":"size=64m"},"Binds":["/tmp:/x:ro"],"Memory":6291456}}"#,
+        r#"{"Hostname":"h","HostConfig":{"NetworkMode":"host","ExtraHosts":["a:1.2.3.4","b=::1","c:host-gateway"],"Dns":["1.1.1.1","fe80::1%eth0"]}}"#,
+    ] {
+        assert_eq!(outcome(json), Ok(vec![]), "{json}");
+    }
+}
+
+#[test]
+fn working_directory_is_cleaned() {
+    let mut body: ContainerCreateRequest = serde_json::from_str(r#"{"WorkingDir":"/a/./b/../c/"}"#).unwrap();
+    request(&mut body, &machine(), &Defaults::default()).unwrap();
+    assert_eq!(body.config.working_dir, "/a/c");
+}
+
+#[test]
+fn portable_half() {
+    check(r#"{"WorkingDir":"w"}"#, "the working directory 'w' is invalid, it needs to be an absolute path");
+    check(r#"{"StopSignal":"FOO"}"#, "invalid signal: FOO");
+    check(r#"{"Env":["=x"]}"#, "invalid environment variable: =x");
+    check(r#"{"ExposedPorts":{"x/tcp":{}}}"#, "invalid port specification: \"x\"");
+    check(r#"{"ExposedPorts":{"80/icmp":{}}}"#, "invalid proto: icmp");
+    check(r#"{"ExposedPorts":{"90-80/tcp":{}}}"#, "invalid port specification: \"90-80\"");
+    check(r#"{"Healthcheck":{"Test":["NONE"],"Interval":1000}}"#, "Interval in Healthcheck cannot be less than 1ms");
+    check(r#"{"Healthcheck":{"Test":["NONE"],"Retries":-1}}"#, "Retries in Healthcheck cannot be negative");
+    check("{\"Cmd\":[\"a\\u0000\"]}", "invalid argument: \"a\\0\" contains a NUL byte");
+}
+
+#[test]
+fn host_half() {
+    check_host(
+        r#""AutoRemove":true,"RestartPolicy":{"Name":"always"}"#,
+        "can't create 'AutoRemove' container with restart policy",
+    );
+    check_host(
+        r#""RestartPolicy":{"Name":"x"}"#,
+        "invalid restart policy: unknown policy 'x'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
+    );
+    check_host(
+        r#""RestartPolicy":{"Name":"always","MaximumRetryCount":1}"#,
+        "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+    );
+    check_host(
+        r#""RestartPolicy":{"Name":"on-failure","MaximumRetryCount":-1}"#,
+        "invalid restart policy: maximum retry count cannot be negative",
+    );
+    check_host(r#""CapAdd":["FOO"]"#, "invalid CapAdd: unknown capability: \"CAP_FOO\"");
+    check_host(r#""CapDrop":"net""#, "invalid CapDrop: unknown capability: \"CAP_NET\"");
+    check_host(r#""Isolation":"hyperv""#, "invalid isolation 'hyperv' on linux");
+    check_host(
+        r#""Annotations":{"":"x"}"#,
+        "invalid Annotations: the empty string is not permitted as an annotation key",
+    );
+    check_host(r#""IpcMode":"x""#, "invalid IPC mode: x");
+    check_host(r#""PidMode":"x""#, "invalid PID mode: x");
+    check_host(r#""UTSMode":"x""#, "invalid UTS mode: x");
+    check_host(r#""CgroupnsMode":"x""#, "invalid cgroup namespace mode: x");
+    check_host(r#""ShmSize":-1"#, "SHM size can not be less than 0");
+    check_host(r#""OomScoreAdj":2000"#, "Invalid value 2000, range for oom score adj is [-1000, 1000]");
+    check_host(r#""Runtime":"kata""#, "unknown or invalid runtime name: kata");
+    check_host(r#""Memory":1024"#, "Minimum memory limit allowed is 6MB");
+    check_host(r#""Tmpfs":{"/":""}"#, "invalid specification: destination can't be '/'");
+    check_host(r#""Tmpfs":{"/x":"y"}"#, "invalid tmpfs option [\"y\"]");
+    check_host(r#""Tmpfs":{"/x":""},"Binds":["/tmp:/x"]"#, "Duplicate mount point: /x");
+    check_host(r#""LogConfig":{"Type":"x"}"#, "logger: no log driver named 'x' is registered");
+    check_host(
+        r#""LogConfig":{"Config":{"a":"b"}}"#,
+        "unknown log opt 'a' for json-file log driver",
+    );
+    check_host(r#""SecurityOpt":["x"]"#, "invalid --security-opt 1: \"x\"");
+    check_host(r#""Ulimits":[{"Name":"x","Soft":1,"Hard":1}]"#, "invalid ulimit type: x");
+    check_host(r#""DeviceCgroupRules":["x"]"#, "invalid device cgroup rule format: 'x'");
+    check_host(r#""Sysctls":{"vm.x":"1"}"#, "sysctl \"vm.x\" is not in a separate kernel namespace");
+    check_host(r#""CgroupParent":"/a/../b""#, "invalid cgroup parent: /a/../b");
+}
+
+#[test]
+fn network_conflicts() {
+    for (json, what) in [
+        (r#"{"Hostname":"h","HostConfig":{"UTSMode":"host"}}"#, "hostname and the UTS mode"),
+        (r#"{"Hostname":"h","HostConfig":{"NetworkMode":"container:x"}}"#, "hostname and the network mode"),
+        (r#"{"HostConfig":{"NetworkMode":"container:x","Dns":["1.1.1.1"]}}"#, "dns and the network mode"),
+        (
+            r#"{"HostConfig":{"NetworkMode":"container:x","ExtraHosts":["a:1.1.1.1"]}}"#,
+            "custom host-to-IP mapping and the network mode",
+        ),
+        (
+            r#"{"HostConfig":{"NetworkMode":"container:x","PortBindings":{"80/tcp":[]}}}"#,
+            "port publishing and the container type network mode",
+        ),
+        (
+            r#"{"ExposedPorts":{"80/tcp":{}},"HostConfig":{"NetworkMode":"container:x"}}"#,
+            "port exposing and the container type network mode",
+        ),
+        (r#"{"MacAddress":"02:42:ac:11:00:02","HostConfig":{"NetworkMode":"host"}}"#, "mac-address and the network mode"),
+    ] {
+        check(json, &format!("conflicting options: {what}"));
+    }
+    check_host(r#""NetworkMode":"container:""#, "invalid container format container:<name|id>");
+    check_host(r#""Dns":["x"]"#, "bad nameserver address: x");
+    check_host(r#""ExtraHosts":["x"]"#, "bad format for add-host: \"x\"");
+    check_host(r#""ExtraHosts":["x:y"]"#, "invalid IP address in add-host: \"y\"");
+    check_host(r#""NetworkMode":"host","PortBindings":{"80":[{"HostPort":"x"}]}"#, "invalid port specification: \"x\"");
+    let unknown = outcome(r#"{"HostConfig":{"NetworkMode":"blue"}}"#).unwrap_err();
+    assert_eq!((unknown.kind, unknown.message.as_str()), (ErrorKind::NotFound, "network blue not found"));
+}
+
+#[test]
+fn endpoints() {
+    let outcome = |name: &str, settings: EndpointSettings| {
+        let mut body = ContainerCreateRequest::default();
+        let endpoints = [(name.to_owned(), settings)].into();
+        body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
+        request(&mut body, &machine(), &Defaults::default()).map_err(|e| e.message)
+    };
+    assert_eq!(outcome("bridge", EndpointSettings::default()), Ok(vec![]));
+    assert_eq!(outcome("blue", EndpointSettings::default()), Err("network blue not found".into()));
+    let ipam = EndpointIpamConfig { ipv4_address: "1.2.3.4".into(), ..Default::default() };
+    assert_eq!(
+        outcome("bridge", EndpointSettings { ipam_config: Some(ipam), ..Default::default() }),
+        Err("user specified IP address is supported on user defined networks only".into())
+    );
+    assert_eq!(
+        outcome("bridge", EndpointSettings { mac_address: "02:42".into(), ..Default::default() }),
+        Err("invalid MAC address: 02:42".into())
+    );
+}
+
+#[test]
+fn not_yet() {
+    for json in [
+        r#"{"Volumes":{"/data":{}}}"#,
+        r#"{"Healthcheck":{"Test":["CMD","x"]}}"#,
+        r#"{"Healthcheck":{"Interval":5000000000}}"#,
+        r#"{"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}}"#,
+        r#"{"HostConfig":{"PublishAllPorts":true}}"#,
+        r#"{"HostConfig":{"VolumesFrom":["x"]}}"#,
+        r#"{"HostConfig":{"Links":["x:y"]}}"#,
+        r#"{"HostConfig":{"Binds":["data:/data"]}}"#,
+        r#"{"HostConfig":{"Mounts":[{"Type":"volume","Source":"v","Target":"/data"}]}}"#,
+        r#"{"HostConfig":{"StorageOpt":{"size":"1g"}}}"#,
+        r#"{"HostConfig":{"DeviceRequests":[{"Count":-1,"Capabilities":[["gpu"]]}]}}"#,
+        r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#,
+        r#"{"HostConfig":{"CgroupParent":"a.slice"}}"#,
+        r#"{"HostConfig":{"SecurityOpt":["label=type:x"]}}"#,
+    ] {
+        let error = outcome(json).expect_err(json);
+        assert_eq!(error.kind, ErrorKind::NotImplemented, "{json}: {error}");
+    }
+}
+
+#[test]
+fn warnings_for_what_is_dropped() {
+    let port = PortBinding { host_port: "80".into(), ..PortBinding::default() };
+    let mut body = ContainerCreateRequest::default();
+    body.host_config = Some(HostConfig {
+        network_mode: "host".into(),
+        port_bindings: Some([("80/tcp".into(), Some(vec![port]))].into()),
+        ..HostConfig::default()
+    });
+    let warnings = request(&mut body, &machine(), &Defaults::default()).unwrap();
+    assert_eq!(warnings, ["Published ports are discarded when using host network mode"]);
+}
+
+#[test]
+fn platforms() {
+    let of = |text: &str| text.parse::<Platform>().unwrap();
+    assert!(platform("x", &of("linux/amd64"), &of("linux/amd64")).is_ok());
+    assert_eq!(platform("x", &of("linux/arm64"), &of("linux/amd64")).unwrap_err().kind, ErrorKind::NotFound);
+    assert_eq!(platform_warning(&of("linux/amd64"), &of("linux/amd64")), None);
+    assert_eq!(
+        platform_warning(&of("linux/arm64"), &of("linux/amd64")).unwrap(),
+        "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64) and no specific platform was requested"
+    );
+}

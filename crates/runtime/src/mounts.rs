@@ -1,0 +1,278 @@
+//! Mounts of the specification, planned: what is theirs to say is said here, before the clone.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+use cgroup::{Cgroup, Version};
+use oci::runtime::Mount as OciMount;
+use rustix::fs::CWD;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
+use sys::mount::{Attributes, Propagation};
+
+use crate::StartError;
+use crate::failure::text;
+use crate::mount_options::Options;
+use crate::process::c_string;
+use crate::program::{Mount, Program, Slot, Step, What};
+
+/// Files in a procfs over which a mount is harmless: what lxcfs offers, and two switches.
+const COVERABLE: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
+];
+
+/// What the other sections need to know of the mounts.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// The container's own devpts.
+    pub(crate) devpts: Option<Slot>,
+    /// `/dev` is the host's: no nodes are to be made there.
+    pub(crate) dev_is_bound: bool,
+    /// Steps for the very end: file systems that become read-only once everything is made in them.
+    pub(crate) last: Vec<Step>,
+}
+
+/// How the control groups are to be shown.
+#[derive(Debug)]
+pub(crate) struct CgroupView<'a> {
+    pub(crate) group: &'a Cgroup,
+    pub(crate) private: bool,
+}
+
+/// Adds the steps of all mounts, opening what comes from the host.
+pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], cgroup: &CgroupView<'_>) -> Result<Made, StartError> {
+    let mut made = Made::default();
+    for mount in mounts {
+        one(program, mount, cgroup, &mut made).map_err(|error| {
+            let source = if mount.source.is_empty() { &mount.kind } else { &mount.source };
+            let message = format!("error mounting {source:?} to rootfs at {:?}: {}", mount.destination, error.message);
+            StartError { message, ..error }
+        })?;
+    }
+    Ok(made)
+}
+
+fn one(program: &mut Program, mount: &OciMount, cgroup: &CgroupView<'_>, made: &mut Made) -> Result<(), StartError> {
+    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
+        return Err(StartError::other("id-mapped mounts are not supported"));
+    }
+    let options = Options::parse(&mount.options)?;
+    let target = destination(&mount.destination)?;
+    if options.bind.is_some() || mount.kind == "bind" {
+        made.dev_is_bound |= target == "/dev";
+        return bind(program, mount, &options, &target);
+    }
+    match mount.kind.as_str() {
+        "cgroup" | "cgroup2" => cgroups(program, cgroup, &options, &target),
+        "devpts" => {
+            let slot = devpts(program, &options)?;
+            made.devpts = Some(slot);
+            push(program, What::Tree(slot), &target, false)
+        }
+        "" => Err(StartError::other("mount without a type")),
+        kind => new(program, kind, &mount.source, options, &target, made),
+    }
+}
+
+/// An absolute, clean path other than the root.
+fn destination(path: &str) -> Result<String, StartError> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return Err(StartError::other("mount destination with `..`"));
+    }
+    if parts.is_empty() {
+        return Err(StartError::other("mount destination can't be '/'"));
+    }
+    Ok(format!("/{}", parts.join("/")))
+}
+
+fn push(program: &mut Program, what: What, target: &str, file: bool) -> Result<(), StartError> {
+    program.steps.push(Step::Mount(Mount {
+        what,
+        target: c_string(target)?,
+        file,
+        ordinary: false,
+        in_proc: COVERABLE.contains(&target),
+        keep_mode: false,
+    }));
+    Ok(())
+}
+
+fn bind(program: &mut Program, mount: &OciMount, options: &Options, target: &str) -> Result<(), StartError> {
+    let source = &mount.source;
+    let tree = open_tree(source, options.bind == Some(true))
+        .map_err(|errno| StartError::other(format!("stat {source}: {}", text(errno))))?;
+    let failed = |errno| StartError::other(format!("set mount options: {}", text(errno)));
+    attributes(&tree, options).map_err(failed)?;
+    let stat = rustix::fs::fstat(&tree).map_err(failed)?;
+    let file = !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
+    let is_proc = sys::procfs::is_procfs(&tree).is_ok();
+    let slot = program.keep(tree);
+    push(program, What::Tree(slot), target, file)?;
+    if let Some(Step::Mount(step)) = program.steps.last_mut() {
+        step.in_proc |= target == "/proc" && is_proc;
+    }
+    Ok(())
+}
+
+/// A detached copy of a part of the host's mount tree.
+fn open_tree(path: impl rustix::path::Arg, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    rustix::mount::open_tree(CWD, path, flags)
+}
+
+/// Sets a bind mount's attributes. What an option would take away (`rw`, `suid`) is left as the host has it: a container's
+/// configuration does not lift the host's restrictions.
+fn attributes(tree: &OwnedFd, options: &Options) -> Result<(), rustix::io::Errno> {
+    let set = |change: &Attributes, below: bool| {
+        if change.is_empty() { Ok(()) } else { sys::mount::set_attributes(tree.as_fd(), c"", below, change) }
+    };
+    let flags = |bits: u32| Some(MountAttrFlags::from_bits_retain(bits)).filter(|flags| !flags.is_empty());
+    set(&Attributes { set: flags(options.set_below), ..Attributes::default() }, true)?;
+    set(&Attributes { set: flags(options.set), ..Attributes::default() }, false)?;
+    // Without a word on it nothing travels in or out.
+    let default = [(Propagation::Private, true)];
+    let kinds = if options.propagation.is_empty() { &default[..] } else { &options.propagation };
+    for (kind, below) in kinds {
+        set(&Attributes { propagation: Some(*kind), ..Attributes::default() }, *below)?;
+    }
+    Ok(())
+}
+
+/// A new devpts instance, made here so that its descriptor stays with the container's keeper.
+fn devpts(program: &mut Program, options: &Options) -> Result<Slot, StartError> {
+    let make = || {
+        let context = rustix::mount::fsopen(c"devpts", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        for (key, value) in &options.data {
+            match value {
+                Some(value) => rustix::mount::fsconfig_set_string(&context, key.as_str(), value.as_str())?,
+                None => rustix::mount::fsconfig_set_flag(&context, key.as_str())?,
+            }
+        }
+        rustix::mount::fsconfig_create(&context)?;
+        let attributes = MountAttrFlags::from_bits_retain(options.set);
+        rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    };
+    make().map(|fd| program.keep(fd)).map_err(|errno: rustix::io::Errno| StartError::other(text(errno)))
+}
+
+fn new(
+    program: &mut Program,
+    kind: &str,
+    source: &str,
+    options: Options,
+    target: &str,
+    made: &mut Made,
+) -> Result<(), StartError> {
+    let mut attributes = options.set;
+    let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
+    let tmpfs = kind == "tmpfs";
+    let own_mode = options.data.iter().any(|(key, _)| key == "mode");
+    if tmpfs && attributes & read_only != 0 {
+        // Further mounts may need their targets made in it.
+        attributes &= !read_only;
+        made.last.push(remount_read_only(target)?);
+    }
+    let mut data = Vec::with_capacity(options.data.len() + 1);
+    if !source.is_empty() {
+        data.push((c"source".to_owned(), Some(c_string(source)?)));
+    }
+    for (key, value) in options.data {
+        data.push((c_string(&key)?, value.as_deref().map(c_string).transpose()?));
+    }
+    program.steps.push(Step::Mount(Mount {
+        what: What::New { kind: c_string(kind)?, options: data, attributes },
+        target: c_string(target)?,
+        file: false,
+        ordinary: matches!(kind, "proc" | "sysfs"),
+        in_proc: COVERABLE.contains(&target),
+        keep_mode: tmpfs && !own_mode,
+    }));
+    if !options.propagation.is_empty() {
+        for (kind, _) in options.propagation {
+            let change = Attributes { propagation: Some(kind), ..Attributes::default() };
+            program.steps.push(Step::Remount { path: c_string(target)?, change });
+        }
+    }
+    Ok(())
+}
+
+fn remount_read_only(target: &str) -> Result<Step, StartError> {
+    let change = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
+    Ok(Step::Remount { path: c_string(target)?, change })
+}
+
+fn cgroups(program: &mut Program, view: &CgroupView<'_>, options: &Options, target: &str) -> Result<(), StartError> {
+    match view.group.version() {
+        Version::V2 => unified(program, view, options, target),
+        Version::V1 => hierarchies(program, view, options, target),
+    }
+}
+
+fn unified(program: &mut Program, view: &CgroupView<'_>, options: &Options, target: &str) -> Result<(), StartError> {
+    if view.private {
+        let what = What::New { kind: c"cgroup2".to_owned(), options: Vec::new(), attributes: options.set };
+        return push(program, what, target, false);
+    }
+    let tree = open_tree("/sys/fs/cgroup", false)
+        .and_then(|tree| attributes(&tree, options).map(|()| tree))
+        .map_err(|errno| StartError::other(text(errno)))?;
+    let slot = program.keep(tree);
+    push(program, What::Tree(slot), target, false)
+}
+
+/// v1: a tmpfs with the container's own group of each hierarchy.
+fn hierarchies(program: &mut Program, view: &CgroupView<'_>, options: &Options, target: &str) -> Result<(), StartError> {
+    let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
+    let what = What::New {
+        kind: c"tmpfs".to_owned(),
+        options: vec![(c"source".to_owned(), Some(c"cgroup".to_owned())), (c"mode".to_owned(), Some(c"755".to_owned()))],
+        attributes: options.set & !read_only,
+    };
+    push(program, what, target, false)?;
+    for hierarchy in view.group.views() {
+        let name = &hierarchy.name;
+        let tree = open_tree(&hierarchy.path, false)
+            .and_then(|tree| attributes(&tree, options).map(|()| tree))
+            .map_err(|errno| StartError::other(format!("{}: {}", hierarchy.path.display(), text(errno))))?;
+        let slot = program.keep(tree);
+        push(program, What::Tree(slot), &format!("{target}/{name}"), false)?;
+        for alias in &hierarchy.aliases {
+            let path: CString = c_string(&format!("{target}/{alias}"))?;
+            program.steps.push(Step::Symlink { path, target: c_string(name)? });
+        }
+    }
+    if options.set & read_only != 0 {
+        program.steps.push(remount_read_only(target)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations() {
+        for (path, expected) in [
+            ("/a//b/./c/", Some("/a/b/c")),
+            ("data", Some("/data")),
+            ("/", None),
+            ("", None),
+            ("/a/../b", None),
+        ] {
+            assert_eq!(destination(path).ok().as_deref(), expected, "{path}");
+        }
+    }
+}

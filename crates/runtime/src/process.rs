@@ -1,0 +1,225 @@
+//! What a process is: shared by containers and execs.
+
+use std::ffi::CString;
+
+use oci::runtime::{Process, Rlimit as OciRlimit};
+use rustix::fs::Mode;
+use rustix::process::{Gid, Resource, Rlimit};
+use sys::program::Strings;
+
+use crate::capability::Sets;
+use crate::program::{Command, Slot, Step};
+use crate::user::Identity;
+use crate::{SeccompProgram, StartError};
+
+/// How the steps end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    /// Wait for a start.
+    pub(crate) wait: bool,
+    /// Stay as PID 1 and execute the program in a child.
+    pub(crate) init: bool,
+}
+
+/// A string for the kernel.
+pub(crate) fn c_string(text: &str) -> Result<CString, StartError> {
+    CString::new(text).map_err(|_| StartError::other(format!("{text:?} contains a NUL byte")))
+}
+
+/// Arguments, environment and where the program may be. `home` is for an environment without HOME.
+pub(crate) fn command(process: &Process, home: &str) -> Result<Command, StartError> {
+    let name = process.args.first().cloned().unwrap_or_default();
+    if name.is_empty() {
+        return Err(StartError::other("no command specified: process.args must not be empty"));
+    }
+    let env = environment(&process.env, home);
+    let path = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or_default();
+    let candidates = if name.contains('/') {
+        vec![c_string(&name)?]
+    } else {
+        path.split(':')
+            .filter(|directory| directory.starts_with('/'))
+            .map(|directory| c_string(&format!("{}/{name}", directory.trim_end_matches('/'))))
+            .collect::<Result<_, _>>()?
+    };
+    let nul = |_| StartError::other("an argument or environment variable contains a NUL byte");
+    let args = Strings::new(process.args.iter().map(String::as_str)).map_err(nul)?;
+    let env = Strings::new(env).map_err(nul)?;
+    Ok(Command { name, candidates, args, env })
+}
+
+/// Each variable once, its last value counting; HOME added.
+fn environment(given: &[String], home: &str) -> Vec<String> {
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let mut env: Vec<String> = Vec::with_capacity(given.len() + 1);
+    for entry in given {
+        let wanted = name(entry);
+        match env.iter_mut().find(|known| name(known) == wanted) {
+            Some(known) => known.clone_from(entry),
+            None => env.push(entry.clone()),
+        }
+    }
+    if !env.iter().any(|entry| entry.starts_with("HOME=") && entry.len() > 5) {
+        env.retain(|entry| name(entry) != "HOME");
+        env.push(format!("HOME={home}"));
+    }
+    env
+}
+
+/// The steps from standard streams to the program. `stdio` are the slots of 0, 1, 2.
+pub(crate) fn steps(
+    process: &Process,
+    identity: &Identity,
+    seccomp: Option<&SeccompProgram>,
+    stdio: [Option<Slot>; 3],
+    end: End,
+) -> Result<Vec<Step>, StartError> {
+    let mut steps = vec![Step::Stdio { fds: stdio, owner: identity.uid }];
+    if process.terminal {
+        steps.push(Step::ControllingTerminal);
+    }
+    limits(process, &mut steps)?;
+    labels(process, &mut steps)?;
+    steps.push(Step::Umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022))));
+    let filter = seccomp.map(|program| Step::Seccomp { filter: program.instructions(), flags: program.flags() });
+    let (early, late) = if process.no_new_privileges { (None, filter) } else { (filter, None) };
+    if process.no_new_privileges {
+        steps.push(Step::NoNewPrivileges);
+    }
+    let cwd = if process.cwd.is_empty() { "/" } else { &process.cwd };
+    if !cwd.starts_with('/') {
+        return Err(StartError::other(format!("cwd {cwd:?} must be an absolute path")));
+    }
+    let capabilities = capabilities(process, identity)?;
+    steps.push(Step::CloseAtExec(3));
+    steps.push(Step::Chdir { path: c_string(cwd)?, last: false });
+    steps.push(Step::BoundingSet(capabilities.bounding));
+    steps.push(Step::Groups(identity.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect()));
+    steps.push(Step::Ids { uid: identity.uid, gid: identity.gid });
+    steps.push(Step::Chdir { path: c_string(cwd)?, last: true });
+    steps.extend(early);
+    steps.push(Step::Capabilities(capabilities));
+    steps.push(Step::Find);
+    steps.extend(late);
+    steps.push(Step::Ready { wait: end.wait });
+    if end.init {
+        steps.push(Step::Reaper);
+    }
+    Ok(steps)
+}
+
+fn capabilities(process: &Process, identity: &Identity) -> Result<Sets, StartError> {
+    let own = rustix::thread::capabilities(None).map_err(|errno| StartError::other(format!("capget: {errno}")))?;
+    let mut sets = Sets::new(&process.capabilities.clone().unwrap_or_default(), own.permitted.bits())?;
+    if identity.by_name && identity.uid != 0 {
+        // Docker gives them to root only; others keep the bounding set, for programs with file capabilities.
+        sets.effective = sets.ambient;
+        sets.permitted = sets.ambient;
+    }
+    Ok(sets)
+}
+
+fn limits(process: &Process, steps: &mut Vec<Step>) -> Result<(), StartError> {
+    if let Some(scheduler) = &process.scheduler {
+        steps.push(Step::Scheduler(crate::schedule::attributes(scheduler)?));
+    }
+    if let Some(priority) = &process.io_priority {
+        steps.push(Step::IoPriority(crate::schedule::io_priority(priority)?));
+    }
+    if process.exec_cpu_affinity.is_some() {
+        return Err(StartError::other("execCPUAffinity is not supported"));
+    }
+    if let Some(value) = process.oom_score_adj
+        && Some(value) != own_oom_score_adj()
+    {
+        steps.push(Step::Proc { path: c"self/oom_score_adj".to_owned(), text: c_string(&value.to_string())? });
+    }
+    for limit in &process.rlimits {
+        steps.push(rlimit(limit)?);
+    }
+    Ok(())
+}
+
+/// What the new process inherits.
+fn own_oom_score_adj() -> Option<i32> {
+    std::fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
+}
+
+fn labels(process: &Process, steps: &mut Vec<Step>) -> Result<(), StartError> {
+    if !process.apparmor_profile.is_empty() && process.apparmor_profile != "unconfined" {
+        if !std::path::Path::new("/proc/self/attr/apparmor/exec").exists() {
+            return Err(StartError::other("apparmor is not enabled: cannot use a profile"));
+        }
+        let text = c_string(&format!("exec {}", process.apparmor_profile))?;
+        steps.push(Step::Proc { path: c"self/attr/apparmor/exec".to_owned(), text });
+    }
+    if !process.selinux_label.is_empty() {
+        if !std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+            return Err(StartError::other("selinux is not enabled: cannot use a label"));
+        }
+        steps.push(Step::Proc { path: c"self/attr/exec".to_owned(), text: c_string(&process.selinux_label)? });
+    }
+    Ok(())
+}
+
+fn rlimit(limit: &OciRlimit) -> Result<Step, StartError> {
+    const NAMES: [(&str, Resource); 16] = [
+        ("RLIMIT_CPU", Resource::Cpu),
+        ("RLIMIT_FSIZE", Resource::Fsize),
+        ("RLIMIT_DATA", Resource::Data),
+        ("RLIMIT_STACK", Resource::Stack),
+        ("RLIMIT_CORE", Resource::Core),
+        ("RLIMIT_RSS", Resource::Rss),
+        ("RLIMIT_NPROC", Resource::Nproc),
+        ("RLIMIT_NOFILE", Resource::Nofile),
+        ("RLIMIT_MEMLOCK", Resource::Memlock),
+        ("RLIMIT_AS", Resource::As),
+        ("RLIMIT_LOCKS", Resource::Locks),
+        ("RLIMIT_SIGPENDING", Resource::Sigpending),
+        ("RLIMIT_MSGQUEUE", Resource::Msgqueue),
+        ("RLIMIT_NICE", Resource::Nice),
+        ("RLIMIT_RTPRIO", Resource::Rtprio),
+        ("RLIMIT_RTTIME", Resource::Rttime),
+    ];
+    let found = NAMES.iter().position(|(name, _)| *name == limit.kind);
+    let Some(number) = found else {
+        return Err(StartError::other(format!("invalid rlimit type {:?}", limit.kind)));
+    };
+    let bound = |value: u64| (value != u64::MAX).then_some(value);
+    let value = Rlimit { current: bound(limit.soft), maximum: bound(limit.hard) };
+    Ok(Step::Rlimit(NAMES[number].1, value, number as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_env(given: &[&str], expected: &[&str]) {
+        let given: Vec<String> = given.iter().map(|entry| (*entry).to_owned()).collect();
+        assert_eq!(environment(&given, "/home/x"), expected);
+    }
+
+    #[test]
+    fn environments() {
+        check_env(&[], &["HOME=/home/x"]);
+        check_env(&["A=1", "B=2", "A=3"], &["A=3", "B=2", "HOME=/home/x"]);
+        check_env(&["HOME=/y"], &["HOME=/y"]);
+        check_env(&["HOME=", "A=1"], &["A=1", "HOME=/home/x"]);
+    }
+
+    #[test]
+    fn candidates() {
+        let process = |name: &str| Process {
+            args: vec![name.to_owned()],
+            env: vec!["PATH=/bin:/usr/bin/::rel".to_owned()],
+            ..Process::default()
+        };
+        let found = |name: &str| {
+            let command = command(&process(name), "/").unwrap();
+            command.candidates.into_iter().map(|path| path.into_string().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("ls"), ["/bin/ls", "/usr/bin/ls"]);
+        assert_eq!(found("./ls"), ["./ls"]);
+        assert!(command(&process(""), "/").is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! The root file system as a detached mount: nothing of it is ever in the host's mount table.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
+use sys::mount::{Attributes, Propagation};
+use values::RootMount;
+
+use crate::StartError;
+use crate::failure::text;
+
+/// The longest string the kernel takes in one `fsconfig`.
+const STRING_MAX: usize = 255;
+
+/// Mounts it detached. The descriptor is all there is; who holds it, holds the file system.
+pub fn mount_root(root: &RootMount) -> Result<OwnedFd, StartError> {
+    match root {
+        RootMount::Directory { path } => directory(path),
+        RootMount::Overlay { lower, upper, work, volatile } => overlay(lower, upper, work, *volatile)
+            .map_err(|errno| {
+                let upper = upper.display();
+                StartError::other(format!("failed to mount the overlay of {upper}: {}", text(errno)))
+            }),
+    }
+}
+
+fn directory(path: &Path) -> Result<OwnedFd, StartError> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let private = Attributes { propagation: Some(Propagation::Private), ..Attributes::default() };
+    let tree = rustix::mount::open_tree(CWD, path, flags)
+        .and_then(|tree| sys::mount::set_attributes(tree.as_fd(), c"", true, &private).map(|()| tree))
+        .map_err(|errno| StartError::other(format!("invalid rootfs: stat {}: {}", path.display(), text(errno))))?;
+    let is_dir = rustix::fs::fstat(&tree)
+        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir());
+    if is_dir { Ok(tree) } else { Err(StartError::other(format!("root {:?} is not a directory", path.display()))) }
+}
+
+fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd, Errno> {
+    match overlay_with(upper, work, volatile, |context| append_lower(context, lower)) {
+        // Before Linux 6.7 there is no `lowerdir+`.
+        Err(Errno::INVAL) => overlay_short(lower, upper, work, volatile),
+        other => other,
+    }
+}
+
+fn overlay_with(
+    upper: &Path,
+    work: &Path,
+    volatile: bool,
+    lower: impl FnOnce(&OwnedFd) -> Result<(), Errno>,
+) -> Result<OwnedFd, Errno> {
+    let context = rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    rustix::mount::fsconfig_set_string(&context, c"source", c"overlay")?;
+    lower(&context)?;
+    set_path(&context, "upperdir", upper)?;
+    set_path(&context, "workdir", work)?;
+    if volatile {
+        rustix::mount::fsconfig_set_flag(&context, c"volatile")?;
+    }
+    rustix::mount::fsconfig_create(&context)?;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+}
+
+fn append_lower(context: &OwnedFd, lower: &[PathBuf]) -> Result<(), Errno> {
+    lower.iter().try_for_each(|path| set_path(context, "lowerdir+", path))
+}
+
+/// A long path goes as a descriptor, which Linux 6.13 takes.
+fn set_path(context: &OwnedFd, key: &str, path: &Path) -> Result<(), Errno> {
+    if path.as_os_str().len() <= STRING_MAX {
+        return rustix::mount::fsconfig_set_string(context, key, path);
+    }
+    let fd = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::mount::fsconfig_set_fd(context, key, fd)
+}
+
+/// For older kernels: all layers in one string, made short by links with names of one or two letters in a tmpfs that is
+/// attached nowhere and is our working directory for the moment.
+fn overlay_short(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd, Errno> {
+    let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    rustix::mount::fsconfig_create(&context)?;
+    let links = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    let mut names = Vec::with_capacity(lower.len());
+    for (number, path) in lower.iter().enumerate() {
+        let name = short_name(number);
+        rustix::fs::symlinkat(path, &links, name.as_str())?;
+        names.push(name);
+    }
+    let list = names.join(":");
+    if list.len() > STRING_MAX {
+        return Err(Errno::NAMETOOLONG);
+    }
+    let here = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::process::fchdir(&links)?;
+    let result = overlay_with(upper, work, volatile, |context| {
+        rustix::mount::fsconfig_set_string(context, c"lowerdir", OsStr::new(&list))
+    });
+    rustix::process::fchdir(&here)?;
+    result
+}
+
+fn short_name(mut number: usize) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut name = String::new();
+    loop {
+        name.push(char::from(LETTERS[number % LETTERS.len()]));
+        number /= LETTERS.len();
+        if number == 0 {
+            return name;
+        }
+        number -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_different() {
+        let names: std::collections::BTreeSet<String> = (0..4000).map(short_name).collect();
+        assert_eq!(names.len(), 4000);
+        assert_eq!(short_name(61), "Z");
+        assert_eq!(short_name(62).len(), 2);
+    }
+}

@@ -1,0 +1,113 @@
+//! What every container finds besides its image: the names things are mounted on.
+//!
+//! Docker makes them in a layer of each container; here they lie in one directory that all containers on the same image
+//! share, so that a start writes nothing. What the image has itself stays as it is, and directories
+//! in between keep the image's attributes.
+
+use std::{
+    fs::{DirBuilder, File},
+    io,
+    os::{
+        fd::AsFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt, symlink},
+    },
+    path::Path,
+};
+
+use archive::{Root, unpack::copy_attributes};
+
+use crate::{
+    layout::set_mode,
+    merged::{Found, Merged},
+};
+
+enum Thing {
+    Dir,
+    File,
+    Link(&'static str),
+}
+
+/// Docker's list (spec, wire formats §11), directories before what is in them.
+const THINGS: &[(&str, Thing)] = &[
+    (".dockerenv", Thing::File),
+    ("dev", Thing::Dir),
+    ("dev/console", Thing::File),
+    ("dev/pts", Thing::Dir),
+    ("dev/shm", Thing::Dir),
+    ("etc", Thing::Dir),
+    ("etc/hostname", Thing::File),
+    ("etc/hosts", Thing::File),
+    ("etc/mtab", Thing::Link("/proc/mounts")),
+    ("etc/resolv.conf", Thing::File),
+    ("proc", Thing::Dir),
+    ("sys", Thing::Dir),
+];
+
+/// Makes in `dir` what `image` lacks, as a layer on top of it.
+pub(crate) fn make(dir: &Path, image: &Merged) -> io::Result<()> {
+    let root = Root::open(dir)?;
+    for (path, thing) in THINGS {
+        if image.find(path.as_bytes())?.is_some() {
+            continue;
+        }
+        if let Some((parent, _)) = path.split_once('/')
+            && !have_parent(dir, &root, image, parent)?
+        {
+            continue;
+        }
+        let new = dir.join(path);
+        match thing {
+            Thing::Dir => make_dir(&new)?,
+            Thing::File => drop(File::options().write(true).create_new(true).mode(0o755).open(&new)?),
+            Thing::Link(target) => symlink(target, &new)?,
+        }
+        if matches!(thing, Thing::File) {
+            set_mode(&new, 0o755)?;
+        }
+    }
+    for parent in ["dev", "etc", ""] {
+        if let Some(found) = image.find(parent.as_bytes())?.filter(Found::is_dir)
+            && let Ok(ours) = root.real_dir(parent.as_bytes())
+        {
+            copy_attributes(found.layer.real_dir(parent.as_bytes())?.as_fd(), ours.as_fd())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the same things in a directory which holds the whole image.
+pub(crate) fn make_in_place(dir: &Path) -> io::Result<()> {
+    for (path, thing) in THINGS {
+        let new = dir.join(path);
+        // Only real directories are gone through: a symlink of the image may lead anywhere on this machine.
+        let parent_is_real = match path.split_once('/') {
+            Some((parent, _)) => dir.join(parent).symlink_metadata().is_ok_and(|m| m.is_dir()),
+            None => true,
+        };
+        if !parent_is_real || new.symlink_metadata().is_ok() {
+            continue;
+        }
+        match thing {
+            Thing::Dir => make_dir(&new)?,
+            Thing::File => drop(File::options().write(true).create_new(true).mode(0o755).open(&new)?),
+            Thing::Link(target) => symlink(target, &new)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether something can be put into `parent`: it is a directory in the image, or made here.
+fn have_parent(dir: &Path, ours: &Root, image: &Merged, parent: &str) -> io::Result<bool> {
+    if ours.real_dir(parent.as_bytes()).is_ok() {
+        return Ok(true);
+    }
+    match image.find(parent.as_bytes())? {
+        Some(found) if !found.is_dir() => Ok(false),
+        _ => make_dir(&dir.join(parent)).map(|()| true),
+    }
+}
+
+fn make_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o755).create(path)?;
+    set_mode(path, 0o755)
+}

@@ -1,0 +1,123 @@
+use std::{fs, io, path::Path, sync::Arc};
+
+use archive::unpack::Deletions;
+use values::{Digest, Error, Result, ResultExt, RootMount};
+
+use crate::{
+    Options, Snapshotter, init_layer,
+    layout::Layout,
+    stage::Stage,
+    trash::Trash,
+    tree::{self, Usage},
+};
+
+/// Full copies, for filesystems on which overlayfs does not work.
+///
+/// A layer's directory holds all that is below it as well; a container has a copy of its topmost layer. Files' blocks are
+/// shared where the filesystem can (`FICLONE`); elsewhere this is slow and large, but it needs nothing of the kernel.
+pub struct Native {
+    layout: Layout,
+}
+
+impl Native {
+    /// Opens the snapshots below `root`.
+    pub fn open(root: &Path) -> Result<Self> {
+        Ok(Self { layout: Layout::open(root)? })
+    }
+
+    fn make(&self, id: &str, layers: &[Digest]) -> Result<()> {
+        let staging = self.layout.staging()?;
+        let made = self.fill(&staging, layers).and_then(|()| Ok(fs::rename(&staging, self.layout.root(id)?)?));
+        if made.is_err() {
+            // what stays is thrown away at the next opening
+            let _ = self.layout.trash.throw(&staging);
+        }
+        made.during(|| format!("root filesystem of {id}"))
+    }
+
+    fn fill(&self, staging: &Path, layers: &[Digest]) -> Result<()> {
+        if let Some(top) = layers.last() {
+            tree::copy(&self.layout.existing(top)?, staging)?;
+        }
+        Ok(init_layer::make_in_place(staging)?)
+    }
+}
+
+impl Snapshotter for Native {
+    fn driver(&self) -> &'static str {
+        "native"
+    }
+
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
+    fn stage(&self, below: &[Digest]) -> Result<Stage> {
+        let stage = self.layout.stage(below, Deletions::Do)?;
+        if let Some(top) = below.last() {
+            tree::copy(&self.layout.existing(top)?, &stage.dir).during(|| format!("copy of layer {top}"))?;
+        }
+        Ok(stage)
+    }
+
+    fn commit(&self, layers: Vec<(Stage, Digest)>) -> Result<()> {
+        self.layout.commit(layers)
+    }
+
+    fn has(&self, layer: &Digest) -> bool {
+        self.layout.has(layer)
+    }
+
+    fn layers(&self) -> Result<Vec<Digest>> {
+        self.layout.layers()
+    }
+
+    fn remove_layer(&self, layer: &Digest) -> Result<()> {
+        self.layout.remove_layer(layer)
+    }
+
+    fn prepare(&self, id: &str, layers: &[Digest], _options: Options) -> Result<RootMount> {
+        let path = self.layout.root(id)?;
+        if path.exists() {
+            return Err(Error::conflict(format!("root filesystem of {id}: it exists already")));
+        }
+        self.make(id, layers)?;
+        Ok(RootMount::Directory { path })
+    }
+
+    fn view(&self, _id: &str, layers: &[Digest]) -> Result<RootMount> {
+        let top = layers.last().ok_or_else(|| Error::invalid("a view needs a layer"))?;
+        Ok(RootMount::Directory { path: self.layout.existing(top)? })
+    }
+
+    fn mounts(&self, id: &str, layers: &[Digest], _options: Options) -> Result<RootMount> {
+        let path = self.layout.root(id)?;
+        match path.symlink_metadata() {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.make(id, layers)?,
+            Err(e) => return Err(e).during(|| format!("root filesystem of {id}")),
+        }
+        Ok(RootMount::Directory { path })
+    }
+
+    fn remove(&self, id: &str) -> Result<()> {
+        self.layout.remove_root(id)
+    }
+
+    fn prepared(&self) -> Result<Vec<String>> {
+        self.layout.roots()
+    }
+
+    /// The whole copy: what of it the container wrote is not known.
+    fn usage(&self, id: &str) -> Result<Usage> {
+        tree::usage(&self.layout.root(id)?).during(|| format!("root filesystem of {id}"))
+    }
+
+    fn layer_usage(&self, layer: &Digest) -> Result<Usage> {
+        tree::usage(&self.layout.existing(layer)?).during(|| format!("layer {layer}"))
+    }
+
+    fn trash(&self) -> &Arc<Trash> {
+        &self.layout.trash
+    }
+}

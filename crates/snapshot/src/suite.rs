@@ -1,0 +1,398 @@
+//! What every driver must do, on the real filesystem. Needs root.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use archive::tar::{Entry, Kind, Writer};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
+use values::{Digest, ErrorKind, RootMount, Timestamp};
+
+use crate::{Native, Options, Overlay, Snapshotter};
+
+/// A directory that goes away with the test.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("lighter-snapshot-{}-{n}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A root filesystem one can look into: mounted detached, so that nobody else sees it and it ends with this value.
+struct Mounted {
+    path: PathBuf,
+    _mount: Option<OwnedFd>,
+}
+
+impl Mounted {
+    fn new(root: &RootMount) -> Self {
+        match root {
+            RootMount::Directory { path } => Self { path: path.clone(), _mount: None },
+            RootMount::Overlay { lower, upper, work, .. } => {
+                let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
+                for dir in lower {
+                    fsconfig_set_string(&overlay, "lowerdir+", dir).unwrap();
+                }
+                fsconfig_set_string(&overlay, "upperdir", upper).unwrap();
+                fsconfig_set_string(&overlay, "workdir", work).unwrap();
+                fsconfig_create(&overlay).unwrap();
+                let mount = fsmount(&overlay, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
+                Self { path: format!("/proc/self/fd/{}", mount.as_raw_fd()).into(), _mount: Some(mount) }
+            }
+        }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.path.join(path)
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.at(path)).ok()
+    }
+
+    /// Every path with what it is.
+    fn list(&self) -> BTreeMap<String, char> {
+        let mut out = BTreeMap::new();
+        let mut todo = vec![self.path.join(".")];
+        while let Some(dir) = todo.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let entry = entry.unwrap();
+                let kind = entry.file_type().unwrap();
+                let name = entry.path().strip_prefix(self.path.join(".")).unwrap().display().to_string();
+                let shown = if kind.is_dir() {
+                    'd'
+                } else if kind.is_symlink() {
+                    'l'
+                } else if kind.is_char_device() {
+                    'c'
+                } else {
+                    'f'
+                };
+                out.insert(name, shown);
+                if kind.is_dir() {
+                    todo.push(entry.path());
+                }
+            }
+        }
+        out
+    }
+}
+
+fn digest(n: u8) -> Digest {
+    Digest::from_sha256(&[n; 32])
+}
+
+fn tar(entries: &[Entry]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for entry in entries {
+        match entry.kind {
+            // files hold their own name
+            Kind::File if entry.link.is_empty() => writer.file(entry, &entry.path.clone()).unwrap(),
+            Kind::File => writer.file(&Entry { link: Vec::new(), ..entry.clone() }, &entry.link.clone()).unwrap(),
+            _ => writer.entry(entry).unwrap(),
+        }
+    }
+    writer.finish().unwrap()
+}
+
+fn file(path: &str) -> Entry {
+    Entry::new(Kind::File, path)
+}
+
+/// A file with that text.
+fn text(path: &str, text: &str) -> Entry {
+    Entry { link: text.into(), ..Entry::new(Kind::File, path) }
+}
+
+fn dir(path: &str, mode: u32) -> Entry {
+    Entry { mode, mtime: Timestamp { secs: 1000, nanos: 7 }, ..Entry::new(Kind::Directory, path) }
+}
+
+fn link(kind: Kind, path: &str, target: &str) -> Entry {
+    Entry { link: target.into(), ..Entry::new(kind, path) }
+}
+
+/// Makes layers 1, 2, … of the tars, each on top of the one before.
+fn make_layers(driver: &dyn Snapshotter, tars: &[Vec<u8>]) -> Vec<Digest> {
+    let chain: Vec<Digest> = (1..=tars.len()).map(|n| digest(n as u8)).collect();
+    let apply = |i: usize| {
+        let mut stage = driver.stage(&chain[..i]).unwrap();
+        stage.apply(&tars[i][..]).unwrap();
+        (stage, chain[i].clone())
+    };
+    if driver.is_parallel() {
+        // topmost first, as nothing promises an order
+        let mut staged: Vec<_> = (0..tars.len()).rev().map(apply).collect();
+        staged.reverse();
+        driver.commit(staged).unwrap();
+    } else {
+        for i in 0..tars.len() {
+            driver.commit(vec![apply(i)]).unwrap();
+        }
+    }
+    chain
+}
+
+fn base() -> Vec<u8> {
+    let owned = Entry { uid: 12, gid: 34, ..dir("srv", 0o2750) };
+    tar(&[
+        dir("./", 0o711),
+        dir("etc", 0o751),
+        file("etc/passwd"),
+        text("etc/hostname", "image's own"),
+        dir("tmp", 0o1777),
+        owned,
+        file("srv/a"),
+        file("srv/b"),
+        dir("opt", 0o755),
+        file("opt/old"),
+        dir("opt/sub", 0o755),
+        file("opt/sub/old"),
+        dir("usr", 0o755),
+        dir("usr/bin", 0o755),
+        file("usr/bin/tool"),
+        link(Kind::Symlink, "bin", "usr/bin"),
+    ])
+}
+
+fn change() -> Vec<u8> {
+    tar(&[
+        // no entries for tmp, srv and the root: theirs are those below
+        file("tmp/new"),
+        file("srv/.wh.a"),
+        text("srv/b", "changed"),
+        file("opt/.wh..wh..opq"),
+        file("opt/new"),
+        // a link to a file of the layer below
+        link(Kind::HardLink, "usr/local/tool", "usr/bin/tool"),
+    ])
+}
+
+fn run(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    layers_are_merged(open);
+    a_container_writes_its_own(open);
+    mount_points_are_there(open);
+    odd_images_get_mount_points_too(open);
+    staging_is_swept_and_layers_survive(open);
+    broken_layers_leave_nothing(open);
+    conflicts_and_absences(open);
+    parallel_use(open);
+}
+
+#[test]
+fn overlay_passes() {
+    run(|root| Box::new(Overlay::open(root).unwrap()));
+}
+
+#[test]
+fn native_passes() {
+    run(|root| Box::new(Native::open(root).unwrap()));
+}
+
+fn layers_are_merged(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base(), change()]);
+    let root = Mounted::new(&driver.prepare("c1", &chain, Options::default()).unwrap());
+    let found = root.list();
+    let missing = ["srv/a", "opt/old", "opt/sub", "opt/sub/old"];
+    assert!(missing.iter().all(|path| !found.contains_key(*path)), "{found:?}");
+    for (path, kind) in [("srv/b", 'f'), ("opt/new", 'f'), ("tmp/new", 'f'), ("bin", 'l'), ("usr/local/tool", 'f')] {
+        assert_eq!(found.get(path), Some(&kind), "{path}: {found:?}");
+    }
+    assert_eq!(root.read("srv/b").unwrap(), "changed");
+    assert_eq!(root.read("usr/local/tool").unwrap(), "usr/bin/tool");
+    let meta = |path: &str| fs::metadata(root.at(path)).unwrap();
+    assert_eq!(meta("usr/local/tool").ino(), meta("usr/bin/tool").ino());
+    assert_eq!(meta("tmp").mode() & 0o7777, 0o1777);
+    assert_eq!((meta("srv").mode() & 0o7777, meta("srv").uid(), meta("srv").gid()), (0o2750, 12, 34));
+    assert_eq!((meta("srv").mtime(), meta("srv").mtime_nsec()), (1000, 7));
+    assert_eq!(meta(".").mode() & 0o7777, 0o711);
+    assert_eq!(meta("etc").mode() & 0o7777, 0o751);
+    assert!(driver.has(&chain[0]) && driver.has(&chain[1]));
+    assert!(driver.layer_usage(&chain[0]).unwrap().bytes > 0);
+    let view = Mounted::new(&driver.view("v1", &chain).unwrap());
+    assert_eq!(view.read("srv/b").unwrap(), "changed");
+    assert!(!view.at("proc").exists());
+}
+
+fn a_container_writes_its_own(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base(), change()]);
+    let one = driver.prepare("c1", &chain, Options::default()).unwrap();
+    let two = driver.prepare("c2", &chain, Options { volatile: true }).unwrap();
+    if let RootMount::Overlay { volatile, upper, .. } = &two {
+        assert!(volatile);
+        assert_eq!(fs::read_dir(upper).unwrap().count(), 0, "a start must write nothing");
+    }
+    let before = driver.usage("c1").unwrap();
+    {
+        let root = Mounted::new(&one);
+        fs::write(root.at("etc/passwd"), "mine").unwrap();
+        fs::remove_file(root.at("srv/b")).unwrap();
+        fs::write(root.at("big"), vec![0; 100_000]).unwrap();
+    }
+    let grown = driver.usage("c1").unwrap().bytes - before.bytes;
+    assert!((99_000..101_000).contains(&grown), "{grown}");
+    let other = Mounted::new(&two);
+    assert_eq!(other.read("etc/passwd").unwrap(), "etc/passwd");
+    assert!(other.at("srv/b").exists() && !other.at("big").exists());
+    // after a restart of the daemon
+    drop(other);
+    drop(driver);
+    let driver = open(scratch.path());
+    let again = driver.mounts("c1", &chain, Options::default()).unwrap();
+    assert_eq!(again, one);
+    let root = Mounted::new(&again);
+    assert_eq!(root.read("etc/passwd").unwrap(), "mine");
+    assert!(!root.at("srv/b").exists());
+    let mut prepared = driver.prepared().unwrap();
+    prepared.sort();
+    assert_eq!(prepared, ["c1", "c2"]);
+    drop(root);
+    driver.remove("c1").unwrap();
+    driver.remove("c1").unwrap();
+    assert_eq!(driver.prepared().unwrap(), ["c2"]);
+    driver.trash().wait();
+    assert_eq!(fs::read_dir(scratch.path().join("trash")).unwrap().count(), 0);
+}
+
+fn mount_points_are_there(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base()]);
+    let root = Mounted::new(&driver.prepare("c1", &chain, Options::default()).unwrap());
+    let found = root.list();
+    for (path, kind) in [
+        (".dockerenv", 'f'),
+        ("dev/console", 'f'),
+        ("dev/pts", 'd'),
+        ("dev/shm", 'd'),
+        ("etc/hosts", 'f'),
+        ("etc/resolv.conf", 'f'),
+        ("etc/mtab", 'l'),
+        ("proc", 'd'),
+        ("sys", 'd'),
+    ] {
+        assert_eq!(found.get(path), Some(&kind), "{path}");
+    }
+    // the image's own stays
+    assert_eq!(root.read("etc/hostname").unwrap(), "image's own");
+    assert_eq!(fs::metadata(root.at("etc")).unwrap().permissions().mode() & 0o7777, 0o751);
+}
+
+/// No layers at all; directories that are symlinks or files.
+fn odd_images_get_mount_points_too(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let root = Mounted::new(&driver.prepare("empty", &[], Options::default()).unwrap());
+    assert!(root.at("proc").is_dir() && root.at("etc/hosts").is_file());
+    let outside = scratch.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let etc = link(Kind::Symlink, "etc", outside.to_str().unwrap());
+    let chain = make_layers(&*driver, &[tar(&[etc, file("dev")])]);
+    let root = Mounted::new(&driver.prepare("odd", &chain, Options::default()).unwrap());
+    assert!(root.at("proc").is_dir());
+    assert_eq!(root.list().get("etc"), Some(&'l'));
+    assert_eq!(root.read("dev").unwrap(), "dev");
+    assert_eq!(fs::read_dir(outside).unwrap().count(), 0);
+}
+
+fn staging_is_swept_and_layers_survive(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base()]);
+    let mut stage = driver.stage(&chain).unwrap();
+    stage.apply(&change()[..]).unwrap();
+    // as after a crash: no destructor runs
+    std::mem::forget(stage);
+    drop(driver);
+    assert_eq!(fs::read_dir(scratch.path().join("staging")).unwrap().count(), 1);
+    let driver = open(scratch.path());
+    assert_eq!(fs::read_dir(scratch.path().join("staging")).unwrap().count(), 0);
+    assert_eq!(driver.layers().unwrap(), chain);
+    driver.remove_layer(&chain[0]).unwrap();
+    assert!(!driver.has(&chain[0]));
+    driver.trash().wait();
+}
+
+fn broken_layers_leave_nothing(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base()]);
+    let good = change();
+    for bad in [good[..good.len() / 2 - 100].to_vec(), tar(&[file("../x")]), vec![1; 2048]] {
+        let mut stage = driver.stage(&chain).unwrap();
+        assert_eq!(stage.apply(&bad[..]).unwrap_err().kind, ErrorKind::InvalidArgument);
+    }
+    let mut stage = driver.stage(&chain).unwrap();
+    // nothing below has the target: known at once or at the commit
+    let applied = stage.apply(&tar(&[link(Kind::HardLink, "h", "no/such")])[..]);
+    let result = applied.and_then(|_| driver.commit(vec![(stage, digest(9))]));
+    assert!(result.unwrap_err().message.contains("not there"));
+    assert!(!driver.has(&digest(9)));
+    driver.trash().wait();
+    assert_eq!(fs::read_dir(scratch.path().join("staging")).unwrap().count(), 0);
+}
+
+fn conflicts_and_absences(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base()]);
+    driver.prepare("c1", &chain, Options::default()).unwrap();
+    let kind = |r: values::Result<RootMount>| r.unwrap_err().kind;
+    assert_eq!(kind(driver.prepare("c1", &chain, Options::default())), ErrorKind::Conflict);
+    assert_eq!(kind(driver.prepare("c2", &[digest(77)], Options::default())), ErrorKind::NotFound);
+    for bad in ["", ".", "..", "a/b", "../x"] {
+        assert_eq!(kind(driver.prepare(bad, &chain, Options::default())), ErrorKind::InvalidArgument, "{bad}");
+        assert!(driver.remove(bad).is_err(), "{bad}");
+    }
+    // the same layer twice: the second is thrown away
+    let mut stage = driver.stage(&[]).unwrap();
+    stage.apply(&base()[..]).unwrap();
+    driver.commit(vec![(stage, chain[0].clone())]).unwrap();
+    driver.trash().wait();
+    assert_eq!(driver.layers().unwrap(), chain);
+}
+
+fn parallel_use(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base(), change()]);
+    std::thread::scope(|scope| {
+        for t in 0..8 {
+            let (driver, chain) = (&driver, &chain);
+            scope.spawn(move || {
+                for i in 0..10 {
+                    let id = format!("c{t}-{i}");
+                    driver.prepare(&id, chain, Options { volatile: true }).unwrap();
+                    driver.remove(&id).unwrap();
+                }
+            });
+        }
+    });
+    assert!(driver.prepared().unwrap().is_empty());
+}
