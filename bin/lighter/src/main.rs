@@ -10,6 +10,6 @@ fn main() -> ExitCode {
         (Some("dockerd" | "lighterd"), _) => daemon::main(args.into_iter().skip(1).collect()),
         // `-d` alone is how the daemon was started in 2013
         (_, Some("daemon" | "-d")) => daemon::main(args.into_iter().skip(2).collect()),
-        _ => cli::main(args),
+        _ => cli::main(args.into_iter()),
     }
 }

@@ -29,14 +29,14 @@ fn containers_do_not_notice() {
 #[test]
 fn policies_survive() {
     let mut d = Daemon::with_images(&["busybox"]);
-    d.run(&["run", "-d", "--name", "a", "--restart", "always", "busybox", "sleep", "1000"]).ok();
-    d.run(&["stop", "-t", "0", "a"]).ok();
-    d.run(&["run", "-d", "--name", "u", "--restart", "unless-stopped", "busybox", "sleep", "1000"]).ok();
-    d.run(&["stop", "-t", "0", "u"]).ok();
+    d.run(&["run", "-d", "--name", "aa", "--restart", "always", "busybox", "sleep", "1000"]).ok();
+    d.run(&["stop", "-t", "0", "aa"]).ok();
+    d.run(&["run", "-d", "--name", "uu", "--restart", "unless-stopped", "busybox", "sleep", "1000"]).ok();
+    d.run(&["stop", "-t", "0", "uu"]).ok();
     d.stop();
     d.start_again();
-    eventually("always comes back", || d.inspect("a", "{{.State.Status}}") == "running");
-    assert_eq!(d.inspect("u", "{{.State.Status}}"), "exited");
+    eventually("always comes back", || d.inspect("aa", "{{.State.Status}}") == "running");
+    assert_eq!(d.inspect("uu", "{{.State.Status}}"), "exited");
 }
 
 #[test]

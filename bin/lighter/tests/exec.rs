@@ -5,56 +5,56 @@ use testkit::{Daemon, Terminal};
 #[test]
 fn exec_runs_beside() {
     let d = Daemon::with_images(&["busybox"]);
-    d.run(&["run", "-d", "--name", "c", "-e", "A=1", "-w", "/tmp", "busybox", "sleep", "1000"]).ok();
-    d.run(&["exec", "c", "sh", "-c", "echo $A; pwd; echo e >&2; exit 9"]).status(9).stdout("1\n/tmp\n").stderr("e\n");
-    d.run_with_input(&["exec", "-i", "c", "cat"], b"in\n").ok().stdout("in\n");
-    d.run(&["exec", "-u", "web", "-w", "/", "-e", "B=2", "c", "sh", "-c", "id -un; pwd; echo $B"])
+    d.run(&["run", "-d", "--name", "cc", "-e", "A=1", "-w", "/tmp", "busybox", "sleep", "1000"]).ok();
+    d.run(&["exec", "cc", "sh", "-c", "echo $A; pwd; echo e >&2; exit 9"]).status(9).stdout("1\n/tmp\n").stderr("e\n");
+    d.run_with_input(&["exec", "-i", "cc", "cat"], b"in\n").ok().stdout("in\n");
+    d.run(&["exec", "-u", "web", "-w", "/", "-e", "B=2", "cc", "sh", "-c", "id -un; pwd; echo $B"])
         .ok()
         .stdout("web\n/\n2\n");
-    d.run(&["exec", "c", "nonsense"]).status(127).stderr_has("executable file not found in $PATH");
-    d.run(&["exec", "c", "/etc/passwd"]).status(126).stderr_has("permission denied");
-    d.run(&["exec", "-d", "c", "sh", "-c", "echo made > /tmp/made"]).ok().stdout("");
-    testkit::eventually("the detached exec", || d.run(&["exec", "c", "cat", "/tmp/made"]).stdout == "made\n");
-    d.run(&["exec", "c", "sh", "-c", "kill -9 $$"]).status(137);
-    d.run(&["exec", "c", "unshare", "-m", "true"]).status(1);
-    d.run(&["exec", "--privileged", "c", "unshare", "-m", "true"]).ok();
-    d.run(&["kill", "c"]).ok();
-    d.run(&["exec", "c", "true"]).status(1).stderr_has("is not running");
+    d.run(&["exec", "cc", "nonsense"]).status(127).stderr_has("executable file not found in $PATH");
+    d.run(&["exec", "cc", "/etc/passwd"]).status(126).stderr_has("permission denied");
+    d.run(&["exec", "-d", "cc", "sh", "-c", "echo made > /tmp/made"]).ok().stdout("");
+    testkit::eventually("the detached exec", || d.run(&["exec", "cc", "cat", "/tmp/made"]).stdout == "made\n");
+    d.run(&["exec", "cc", "sh", "-c", "kill -9 $$"]).status(137);
+    d.run(&["exec", "cc", "unshare", "-m", "true"]).status(1);
+    d.run(&["exec", "--privileged", "cc", "unshare", "-m", "true"]).ok();
+    d.run(&["kill", "cc"]).ok();
+    d.run(&["exec", "cc", "true"]).status(1).stderr_has("is not running");
 }
 
 #[test]
 fn logs_in_all_their_ways() {
     let d = Daemon::with_images(&["busybox"]);
     let script = "i=0; while [ $i -lt 10 ]; do echo line $i; i=$((i+1)); done; echo err >&2; sleep 0.4; echo last";
-    d.run(&["run", "-d", "--name", "l", "busybox", "sh", "-c", script]).ok();
-    let followed = d.run(&["logs", "-f", "l"]).ok();
+    d.run(&["run", "-d", "--name", "ll", "busybox", "sh", "-c", script]).ok();
+    let followed = d.run(&["logs", "-f", "ll"]).ok();
     assert!(
         followed.stdout.starts_with("line 0\nline 1\n") && followed.stdout.ends_with("line 9\nlast\n"),
         "{followed:?}"
     );
     assert_eq!(followed.stderr, "err\n");
-    d.run(&["logs", "--tail", "2", "l"]).ok().stdout("last\n").stderr("err\n");
-    d.run(&["logs", "-n", "0", "l"]).ok().stdout("");
-    let stamped = d.run(&["logs", "-t", "--tail", "1", "l"]).ok().stdout;
+    d.run(&["logs", "--tail", "2", "ll"]).ok().stdout("last\n").stderr("err\n");
+    d.run(&["logs", "-n", "0", "ll"]).ok().stdout("");
+    let stamped = d.run(&["logs", "-t", "--tail", "1", "ll"]).ok().stdout;
     let time = stamped.split(' ').next().unwrap();
     assert!(time.len() == 30 && time.ends_with('Z'), "{stamped}");
-    d.run(&["logs", "--since", time, "l"]).ok().stdout("last\n");
-    d.run(&["logs", "--until", "2001-01-01", "l"]).ok().stdout("");
-    d.run(&["run", "--name", "n", "--log-driver", "none", "busybox", "echo", "x"]).ok().stdout("x\n");
-    d.run(&["logs", "n"]).status(1).stderr_has("configured logging driver does not support reading");
+    d.run(&["logs", "--since", time, "ll"]).ok().stdout("last\n");
+    d.run(&["logs", "--until", "2001-01-01", "ll"]).ok().stdout("");
+    d.run(&["run", "--name", "nn", "--log-driver", "none", "busybox", "echo", "x"]).ok().stdout("x\n");
+    d.run(&["logs", "nn"]).status(1).stderr_has("configured logging driver does not support reading");
 }
 
 #[test]
 fn rotation_is_bounded() {
     let d = Daemon::with_images(&["busybox"]);
     let opts =
-        ["run", "--name", "r", "--log-opt", "max-size=20k", "--log-opt", "max-file=3", "busybox", "seq", "1", "5000"];
+        ["run", "--name", "rr", "--log-opt", "max-size=20k", "--log-opt", "max-file=3", "busybox", "seq", "1", "5000"];
     d.run(&opts).ok();
-    let path = d.inspect("r", "{{.LogPath}}");
+    let path = d.inspect("rr", "{{.LogPath}}");
     let sizes = ["", ".1", ".2", ".3"].map(|s| std::fs::metadata(format!("{path}{s}")).map(|m| m.len()).ok());
     assert!(sizes[2].is_some() && sizes[3].is_none(), "{sizes:?}");
     assert!(sizes.iter().flatten().all(|s| *s < 30_000), "{sizes:?}");
-    let kept = d.run(&["logs", "r"]).ok().stdout;
+    let kept = d.run(&["logs", "rr"]).ok().stdout;
     let numbers: Vec<u32> = kept.lines().map(|l| l.parse().unwrap()).collect();
     assert!(numbers.windows(2).all(|w| w[1] == w[0] + 1) && numbers.last() == Some(&5000));
 }
@@ -62,7 +62,7 @@ fn rotation_is_bounded() {
 #[test]
 fn a_terminal_as_a_person_has_it() {
     let d = Daemon::with_images(&["busybox"]);
-    let mut t = Terminal::run(d.command(&["run", "-it", "--name", "t", "busybox", "sh"]));
+    let mut t = Terminal::run(d.command(&["run", "-it", "--name", "tt", "busybox", "sh"]));
     t.expect("/ # ");
     let raw = t.modes();
     t.type_in("tty; stty size; echo $TERM\n");
@@ -79,8 +79,8 @@ fn a_terminal_as_a_person_has_it() {
     t.type_in("\x10\x11");
     assert_eq!(t.status(), 0);
     assert_ne!(format!("{:?}", raw.local_modes), format!("{:?}", t.modes().local_modes), "cooked again");
-    assert_eq!(d.inspect("t", "{{.State.Status}}"), "running");
-    let mut t = Terminal::run(d.command(&["attach", "t"]));
+    assert_eq!(d.inspect("tt", "{{.State.Status}}"), "running");
+    let mut t = Terminal::run(d.command(&["attach", "tt"]));
     std::thread::sleep(std::time::Duration::from_millis(200));
     t.type_in("echo again; exit 3\n");
     t.expect("again\r\n");
@@ -90,8 +90,8 @@ fn a_terminal_as_a_person_has_it() {
 #[test]
 fn top_shows_the_processes() {
     let d = Daemon::with_images(&["busybox"]);
-    d.run(&["run", "-d", "--name", "c", "busybox", "sleep", "1234"]).ok();
-    let top = d.run(&["top", "c"]).ok().stdout;
+    d.run(&["run", "-d", "--name", "cc", "busybox", "sleep", "1234"]).ok();
+    let top = d.run(&["top", "cc"]).ok().stdout;
     assert!(top.starts_with("UID ") && top.contains("sleep 1234"), "{top}");
-    d.run(&["top", "c", "-o", "pid,args"]).ok().stdout_has("sleep 1234");
+    d.run(&["top", "cc", "-o", "pid,args"]).ok().stdout_has("sleep 1234");
 }

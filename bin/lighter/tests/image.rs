@@ -10,10 +10,10 @@ fn import_tag_list_remove() {
     for name in ["busybox:latest", "hello-world:latest", "localhost:5000/mine:v1"] {
         assert!(list.lines().any(|l| l == name), "{list}");
     }
-    d.run(&["create", "--name", "c", "busybox"]).ok();
+    d.run(&["create", "--name", "cc", "busybox"]).ok();
     d.run(&["rmi", "localhost:5000/mine:v1"]).ok().stdout("Untagged: localhost:5000/mine:v1\n");
     d.run(&["rmi", "busybox"]).status(1).stderr_has("(must be forced)");
-    d.run(&["rm", "c"]).ok();
+    d.run(&["rm", "cc"]).ok();
     d.run(&["rmi", "busybox"]).ok().stdout_has("Untagged: busybox:latest\n").stdout_has("Deleted: sha256:");
     d.run(&["run", "--rm", "busybox", "true"]).status(125);
     d.run(&["rmi", "busybox"]).status(1).stderr_has("No such image: busybox:latest");

@@ -30,31 +30,31 @@ fn signals_and_codes() {
     for (verb, code) in
         [(&["stop"][..], "5"), (&["kill", "-s", "HUP"], "6"), (&["kill"], "137"), (&["stop", "-s", "HUP"], "6")]
     {
-        d.run(&["run", "-d", "--name", "t", "busybox", "sh", "-c", trap]).ok();
+        d.run(&["run", "-d", "--name", "tt", "busybox", "sh", "-c", trap]).ok();
         std::thread::sleep(std::time::Duration::from_millis(150));
-        d.run(&[verb, &["t"]].concat()).ok();
-        d.run(&["wait", "t"]).ok().stdout(&format!("{code}\n"));
-        d.run(&["rm", "t"]).ok();
+        d.run(&[verb, &["tt"]].concat()).ok();
+        d.run(&["wait", "tt"]).ok().stdout(&format!("{code}\n"));
+        d.run(&["rm", "tt"]).ok();
     }
-    d.run(&["run", "-d", "--name", "t", "busybox", "sleep", "9"]).ok();
-    d.run(&["kill", "-s", "NONSENSE", "t"]).status(1).stderr_has("invalid signal: NONSENSE");
-    d.run(&["kill", "t"]).ok();
-    d.run(&["kill", "t"]).status(1).stderr_has("is not running");
+    d.run(&["run", "-d", "--name", "tt", "busybox", "sleep", "9"]).ok();
+    d.run(&["kill", "-s", "NONSENSE", "tt"]).status(1).stderr_has("invalid signal: NONSENSE");
+    d.run(&["kill", "tt"]).ok();
+    d.run(&["kill", "tt"]).status(1).stderr_has("is not running");
 }
 
 #[test]
 fn pause_and_unpause() {
     let d = Daemon::with_images(&["busybox"]);
-    d.run(&["run", "-d", "--name", "p", "busybox", "sleep", "1000"]).ok();
-    d.run(&["pause", "p"]).ok().stdout("p\n");
-    assert_eq!(d.inspect("p", "{{.State.Status}}"), "paused");
+    d.run(&["run", "-d", "--name", "pp", "busybox", "sleep", "1000"]).ok();
+    d.run(&["pause", "pp"]).ok().stdout("p\n");
+    assert_eq!(d.inspect("pp", "{{.State.Status}}"), "paused");
     d.run(&["ps"]).ok().stdout_has("(Paused)");
-    d.run(&["pause", "p"]).status(1).stderr_has("is already paused");
-    d.run(&["exec", "p", "true"]).status(1).stderr_has("is paused");
-    d.run(&["unpause", "p"]).ok();
-    d.run(&["unpause", "p"]).status(1).stderr_has("is not paused");
-    d.run(&["pause", "p"]).ok();
-    d.run(&["stop", "-t", "1", "p"]).ok();
+    d.run(&["pause", "pp"]).status(1).stderr_has("is already paused");
+    d.run(&["exec", "pp", "true"]).status(1).stderr_has("is paused");
+    d.run(&["unpause", "pp"]).ok();
+    d.run(&["unpause", "pp"]).status(1).stderr_has("is not paused");
+    d.run(&["pause", "pp"]).ok();
+    d.run(&["stop", "-t", "1", "pp"]).ok();
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn restart_policies() {
 #[test]
 fn events_tell_the_story() {
     let d = Daemon::with_images(&["busybox"]);
-    d.run(&["run", "--rm", "--name", "e", "busybox", "sh", "-c", "exit 7"]).status(7);
+    d.run(&["run", "--rm", "--name", "ee", "busybox", "sh", "-c", "exit 7"]).status(7);
     let until = "--until=0s";
     let events = d
         .run(&[
@@ -106,7 +106,7 @@ fn events_tell_the_story() {
             "--format",
             "{{.Type}} {{.Action}} {{index .Actor.Attributes \"exitCode\"}}",
             "-f",
-            "container=e",
+            "container=ee",
         ])
         .ok();
     let expected = ["container create", "container attach", "container start", "container die 7", "container destroy"];

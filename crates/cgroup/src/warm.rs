@@ -1,10 +1,15 @@
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use values::{Error, Result};
 
 use crate::{Host, Version};
+
+/// How often, and after which pause, a busy name is tried again.
+const PATIENCE: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Makes joining a v1 group cheap for as long as the descriptor is held; None where it always is (v2, whose
 /// processes are born in their group) or where the kernel cannot.
@@ -17,12 +22,21 @@ pub fn keep_warm(name: &str) -> Result<Option<OwnedFd>> {
     if Host::detect()?.version == Version::V2 {
         return Ok(None);
     }
-    match mount(name) {
-        Ok(fd) => Ok(Some(fd)),
-        // An older kernel does not know the option.
-        Err(Errno::INVAL) => Ok(None),
-        Err(error) => Err(Error::internal(format!("mount the named control group hierarchy {name}: {error}"))),
+    for _ in 0..PATIENCE {
+        match mount(name) {
+            // One of this name, of a predecessor, is just being taken down.
+            Err(Errno::BUSY) => std::thread::sleep(PAUSE),
+            Ok(fd) => return Ok(Some(fd)),
+            // An older kernel does not know the option.
+            Err(Errno::INVAL) => return Ok(None),
+            Err(error) => return Err(failed(name, error)),
+        }
     }
+    Err(failed(name, Errno::BUSY))
+}
+
+fn failed(name: &str, error: Errno) -> Error {
+    Error::internal(format!("mount the named control group hierarchy {name}: {error}"))
 }
 
 fn mount(name: &str) -> std::result::Result<OwnedFd, Errno> {

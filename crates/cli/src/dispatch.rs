@@ -3,6 +3,7 @@
 use crate::command::{Args, Command, Group};
 use crate::commands::{COMMANDS, GROUPS};
 use crate::failure::Failure;
+use crate::flags::WINDOWS;
 use crate::flags::parse::{HELP, Parsed, Wanted, parse};
 use crate::root::RootFlags;
 use crate::{Invocation, Session, completion, config, help, man, root};
@@ -37,8 +38,9 @@ fn dispatch(program: &'static str, words: &[String]) -> Result<u8, Failure> {
     let parsed = parse(words, &find, false).map_err(|error| {
         usage_error(&error, &format!("{program} [OPTIONS] COMMAND [ARG...]"), program)
     })?;
-    parsed.warnings.iter().for_each(|warning| eprint(warning));
+    warn(&parsed);
     let flags = RootFlags::from_parsed(&parsed);
+    check_log_level(&flags)?;
     let session = Session::new(program, flags);
     let Some((first, rest)) = parsed.args.split_first() else {
         return Ok(no_command(&session, &parsed));
@@ -59,6 +61,25 @@ fn dispatch(program: &'static str, words: &[String]) -> Result<u8, Failure> {
         None => Err(Failure::new(format!(
             "{program}: unknown command: {program} {first}\n\nRun '{program} --help' for more information"
         ))),
+    }
+}
+
+/// Warnings about deprecated flags; on stdout, where the docker client has them.
+fn warn(parsed: &Parsed) {
+    use std::io::Write;
+    for warning in &parsed.warnings {
+        let _ = writeln!(std::io::stdout(), "{warning}");
+    }
+}
+
+/// Docker refuses a level it does not know before anything else; what we log does not depend on it.
+fn check_log_level(flags: &RootFlags) -> Result<(), Failure> {
+    const LEVELS: &[&str] = &["panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"];
+    match &flags.log_level {
+        Some(level) if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) => {
+            Err(Failure::new(format!("Unable to parse logging level: {level}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -130,7 +151,7 @@ fn in_group(session: &Session, group: &'static Group, words: &[String]) -> Resul
     let path = format!("{} {}", session.program, group.name);
     let find = |wanted: Wanted<'_>| [&HELP].into_iter().find(|flag| wanted.is(flag));
     let parsed = parse(words, &find, false).map_err(|error| usage_error(&error, &path, &path))?;
-    parsed.warnings.iter().for_each(|warning| eprint(warning));
+    warn(&parsed);
     let Some((name, rest)) = parsed.args.split_first() else {
         let text = help::group(session.program, group);
         if parsed.help() {
@@ -169,7 +190,7 @@ fn invoke(session: &Session, command: &'static Command, path: String, words: &[S
     };
     let usage = help::usage_line(&path, command);
     let parsed = parse(words, &find, command.interspersed).map_err(|error| usage_error(&error, &usage, &path))?;
-    parsed.warnings.iter().for_each(|warning| eprint(warning));
+    warn(&parsed);
     if parsed.help() {
         session.print(help::command(session.program, &path, command, help::width()));
         return Ok(0);
@@ -187,8 +208,13 @@ fn usage_error(error: &str, usage: &str, path: &str) -> Failure {
 
 /// A flag that is known, but whose feature is not there, must not be taken for one that works.
 fn refuse_absent(command: &Command, parsed: &Parsed, usage: &str, path: &str) -> Result<(), Failure> {
-    let absent = parsed.given.iter().find_map(|(name, _)| command.flag(name).filter(|flag| !flag.absent.is_empty()));
-    match absent {
+    let given = || parsed.given.iter().filter_map(|(name, _)| command.flag(name));
+    let windows = given().filter(|flag| flag.absent == WINDOWS);
+    let windows: Vec<String> = windows.map(|flag| format!("\"--{}\" is {}", flag.name, flag.absent)).collect();
+    if !windows.is_empty() {
+        return Err(Failure::new(windows.join("\n")));
+    }
+    match given().find(|flag| !flag.absent.is_empty()) {
         None => Ok(()),
         Some(flag) => {
             Err(usage_error(&format!("flag --{} is not supported: {}", flag.name, flag.absent), usage, path))

@@ -44,6 +44,10 @@ impl Events {
         let _ = self.live.send(event);
     }
 
+    pub fn listeners(&self) -> usize {
+        self.live.receiver_count()
+    }
+
     /// Past events from `since` on (none when `None`), then those to come, until `until`.
     pub fn listen(&self, since: Option<Timestamp>, until: Option<Timestamp>, filters: Filters) -> Result<EventStream> {
         filters.validate(FILTERS)?;

@@ -11,7 +11,7 @@ use shim::protocol::{self, Attach, FailureKind, Reply, Request};
 use tokio::sync::watch;
 use values::{Error, Id, Result, Timestamp};
 
-use crate::container::Container;
+use crate::container::{Container, launch};
 use crate::container::attach::{Attached, DetachNotice, EndNotice};
 use crate::container::state::Phase;
 use crate::shared::Shared;
@@ -115,11 +115,12 @@ fn refuse(container: &Container) -> Result<()> {
     let id = &container.id;
     match state.phase {
         Phase::Running { paused: true, .. } => {
-            Err(Error::conflict(format!("container {id} is paused, unpause the container before exec")))
+            let name = container.name();
+            Err(Error::conflict(format!("Container {name} is paused, unpause the container before exec")))
         }
         Phase::Running { .. } => Ok(()),
         Phase::Backoff => {
-            Err(Error::conflict(format!("container {id} is restarting, wait until the container is running")))
+            Err(Error::conflict(format!("Container {id} is restarting, wait until the container is running")))
         }
         _ => Err(container.not_running()),
     }
@@ -200,7 +201,10 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
     let record = exec.container.record();
     let tty = exec.asked.tty;
     let [rows, cols] = how.console_size.or(exec.asked.console_size).unwrap_or_default();
-    let process = oci::exec(&record.config, &record.host, &exec.asked, &shared.config.defaults).map_err(plain)?;
+    let nowhere = values::RootMount::Directory { path: "/".into() };
+    let no_files = oci::EtcFiles::default();
+    let input = launch::input(shared, &record, &[], no_files, String::new(), oci::Joined::default(), nowhere);
+    let process = oci::exec(&input, &exec.asked).map_err(plain)?;
     let attach = match how.detach {
         true => Attach::default(),
         false => Attach { stdin: exec.asked.attach_stdin, stdout: exec.asked.attach_stdout, stderr: exec.asked.attach_stderr },
@@ -224,7 +228,10 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
             }
         }
         Reply::Failed(failed) => {
-            let message = format!("OCI runtime exec failed: exec failed: unable to start container process: {}", failed.message);
+            let message = match launch::is_daemons_own(&failed.message) {
+                true => failed.message,
+                false => format!("OCI runtime exec failed: exec failed: unable to start container process: {}", failed.message),
+            };
             let kind = if failed.kind == FailureKind::Other { Error::internal(message) } else { Error::invalid(message) };
             return Err((kind, Some(failed.kind)));
         }

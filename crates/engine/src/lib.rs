@@ -10,6 +10,7 @@ mod events;
 mod exec;
 mod image_view;
 mod images;
+mod machine;
 mod names;
 mod networks;
 mod oci;
@@ -74,11 +75,26 @@ impl Engine {
     // ── system ──
 
     pub fn version(&self) -> SystemVersion {
-        system::version()
+        system::version(&self.shared.machine)
     }
 
     pub fn info(&self) -> SystemInfo {
-        system::info(&self.shared)
+        let shared = &self.shared;
+        let all = shared.registry.all();
+        let count = |wanted: &dyn Fn(&container::state::State) -> bool| all.iter().filter(|c| wanted(&c.state())).count();
+        let (paused, up) = (count(&|s| s.is_paused()), count(&|s| s.is_running()));
+        let facts = system::Facts {
+            config: &shared.config,
+            daemon_id: &shared.daemon_id,
+            running: up - paused,
+            paused,
+            stopped: all.len() - up,
+            images: shared.images.list().len(),
+            driver: shared.snapshots.driver(),
+            driver_status: vec![],
+            event_listeners: shared.events.listeners(),
+        };
+        system::info(&facts, &shared.machine)
     }
 
     /// # Errors
@@ -126,7 +142,8 @@ impl Engine {
     }
 
     pub async fn container_kill(&self, id: &str, signal: Option<&str>) -> Result<()> {
-        container::verbs::kill(&self.find(id)?, signal).await
+        let kill = async { container::verbs::kill(&self.find(id)?, signal).await };
+        kill.await.map_err(|e| e.context(format!("cannot kill container: {id}")))
     }
 
     pub async fn container_pause(&self, id: &str) -> Result<()> {

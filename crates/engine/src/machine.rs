@@ -111,7 +111,8 @@ fn os_release(text: &str) -> (String, String) {
 
 /// `MemTotal` of /proc/meminfo in bytes.
 fn total_memory(text: &str) -> i64 {
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<i64>().ok());
+    let kib =
+        text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<i64>().ok());
     kib.unwrap_or(0).saturating_mul(1024)
 }
 
@@ -223,7 +224,10 @@ mod tests {
     #[test]
     fn release_files() {
         for (text, expected) in [
-            ("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\n", ("Debian GNU/Linux 12 (bookworm)", "12")),
+            (
+                "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\n",
+                ("Debian GNU/Linux 12 (bookworm)", "12"),
+            ),
             ("NAME=x\nPRETTY_NAME='Alpine Linux v3.20'\nVERSION_ID=3.20.1\n", ("Alpine Linux v3.20", "3.20.1")),
             ("", ("Linux", "")),
         ] {

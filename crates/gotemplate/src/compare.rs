@@ -48,15 +48,14 @@ pub(crate) fn equal(args: &[Value]) -> Result<bool, String> {
 fn equal_two(left: &Value, right: &Value) -> Result<bool, String> {
     match (basic(left), basic(right)) {
         (Basic::Other, Basic::Other) => {
-            for value in [left, right] {
-                if let Value::List(_) | Value::Map(_) = value {
-                    return Err(not_comparable(left, right));
-                }
+            if let Some(value) = [left, right].into_iter().find(|value| matches!(value, Value::List(_) | Value::Map(_)))
+            {
+                return Err(not_comparable(value));
             }
             match (left, right) {
                 _ if is_nil(left) || is_nil(right) => Ok(is_nil(left) == is_nil(right)),
                 (Value::Time(left), Value::Time(right)) => Ok(left == right),
-                _ => Err(not_comparable(left, right)),
+                _ => Err(not_comparable(left)),
             }
         }
         (Basic::Other, _) | (_, Basic::Other) => {
@@ -68,12 +67,10 @@ fn equal_two(left: &Value, right: &Value) -> Result<bool, String> {
     }
 }
 
-fn not_comparable(left: &Value, right: &Value) -> String {
-    let mut text = String::from("non-comparable types ");
-    write_value(&mut text, left, false);
-    text.push_str(&format!(": {}, {}: ", left.type_name(), right.type_name()));
-    write_value(&mut text, right, false);
-    text
+fn not_comparable(value: &Value) -> String {
+    let mut text = String::from("non-comparable type ");
+    write_value(&mut text, value, false);
+    format!("{text}: {}", value.type_name())
 }
 
 /// The order of two values; `None` where one is not a number.

@@ -39,7 +39,7 @@ enum At<'a> {
     Expr(&'a Expr),
     Command(&'a Command),
     Pipe(&'a Pipe),
-    Call(usize, &'a str),
+    Call(usize, &'a str, Option<&'a Pipe>),
 }
 
 enum Flow {
@@ -66,7 +66,8 @@ impl<'a> Run<'a> {
             Some(At::Expr(expr)) => (expr.pos, expr.to_string()),
             Some(At::Command(command)) => (command.pos, command.to_string()),
             Some(At::Pipe(pipe)) => (pipe.pos, pipe.to_string()),
-            Some(At::Call(pos, name)) => (pos, format!("{{{{template {}}}}}", quote(name))),
+            Some(At::Call(pos, name, None)) => (pos, format!("{{{{template {}}}}}", quote(name))),
+            Some(At::Call(pos, name, Some(pipe))) => (pos, format!("{{{{template {} {pipe}}}}}", quote(name))),
         };
         let before = &self.template.text[..pos.min(self.template.text.len())];
         let line = 1 + before.matches('\n').count();
@@ -124,7 +125,13 @@ impl<'a> Run<'a> {
             Value::List(list) => {
                 list.items().iter().enumerate().map(|(index, item)| (Value::Int(index as i64), item.clone())).collect()
             }
-            Value::Map(map) => map.iter().map(|(key, item)| (key.as_str().into(), item.clone())).collect(),
+            Value::Map(map) => {
+                let key = |text: &String| match map.key {
+                    "string" => Value::from(text.as_str()),
+                    name => Value::Named(text.as_str().into(), name),
+                };
+                map.iter().map(|(text, item)| (key(text), item.clone())).collect()
+            }
             Value::Int(_) if branch.pipe.names.len() > 1 => {
                 return self.fail(format_args!("can't use {} to iterate over more than one variable", printed(&value)));
             }
@@ -165,10 +172,10 @@ impl<'a> Run<'a> {
         let names = &branch.pipe.names;
         if branch.pipe.assigns {
             match names.as_slice() {
-                [value] => self.assign(value, item.clone()),
+                [value] => self.assign(value, item.clone())?,
                 [first, value] => {
-                    self.assign(first, key);
-                    self.assign(value, item.clone());
+                    self.assign(first, key)?;
+                    self.assign(value, item.clone())?;
                 }
                 _ => {}
             }
@@ -190,7 +197,7 @@ impl<'a> Run<'a> {
     }
 
     fn call_template(&mut self, dot: &Value, pos: usize, name: &'a str, pipe: Option<&'a Pipe>) -> Result<(), Error> {
-        self.at = Some(At::Call(pos, name));
+        self.at = Some(At::Call(pos, name, pipe));
         let template = self.template;
         let Some(definition) = template.definitions.iter().skip(1).find(|definition| definition.name == name) else {
             return self.fail(format_args!("template {} not defined", quote(name)));
@@ -218,10 +225,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn assign(&mut self, name: &str, value: Value) {
-        if let Some(slot) = self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
-            slot.1 = value;
+    fn assign(&mut self, name: &str, value: Value) -> Result<(), Error> {
+        match self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+            Some(slot) => slot.1 = value,
+            None => return self.fail(format_args!("undefined variable: {name}")),
         }
+        Ok(())
     }
 
     fn pipeline(&mut self, dot: &Value, pipe: &'a Pipe) -> Result<Value, Error> {
@@ -235,7 +244,7 @@ impl<'a> Run<'a> {
         let value = value.unwrap_or(Value::Missing);
         for name in &pipe.names {
             if pipe.assigns {
-                self.assign(name, value.clone());
+                self.assign(name, value.clone())?;
             } else {
                 self.variables.push((name, value.clone()));
             }
@@ -311,22 +320,27 @@ impl<'a> Run<'a> {
             return Ok(receiver);
         };
         let mut value = receiver;
+        let mut untyped = false;
         for field in path {
-            value = self.field(dot, value, field, &[], None)?;
+            let next = self.field(dot, &value, field, &[], None, untyped)?;
+            untyped = matches!(&value, Value::Map(map) if matches!(map.item, Type::Any | Type::Raw));
+            value = next;
         }
-        self.field(dot, value, end, args, last)
+        self.field(dot, &value, end, args, last, untyped)
     }
 
+    /// One step of a path. `untyped`: Go knows the receiver as an `interface {}` only, which errors tell.
     fn field(
         &mut self,
         dot: &Value,
-        receiver: Value,
+        receiver: &Value,
         name: &'a str,
         args: &'a [Expr],
         last: Option<Value>,
+        untyped: bool,
     ) -> Result<Value, Error> {
         let has_arguments = !args.is_empty() || last.is_some();
-        match &receiver {
+        match receiver {
             Value::Missing if self.missing == MissingKey::Error => {
                 self.fail(format_args!("nil data; no entry for key {}", quote(name)))
             }
@@ -361,6 +375,7 @@ impl<'a> Run<'a> {
                 Some(value) => Ok(value),
                 None => self.unknown_field(name, &record.type_name()),
             },
+            Value::Map(map) if map.key != "string" => self.unknown_field(name, &receiver.type_name()),
             Value::Map(_) if has_arguments => self.fail(format_args!("{name} is not a method but has arguments")),
             Value::Map(map) => match map.get(name) {
                 Some(value) => Ok(value.clone()),
@@ -380,6 +395,7 @@ impl<'a> Run<'a> {
                     false => self.unknown_field(name, &type_name),
                 }
             }
+            _ if untyped => self.unknown_field(name, "interface {}"),
             other => self.unknown_field(name, &other.type_name()),
         }
     }
@@ -422,7 +438,11 @@ impl<'a> Run<'a> {
         if let Some(last) = last {
             values.push(self.fitting(last, param(args.len()))?);
         }
-        match functions::call(name, self.functions, &values) {
+        let called = match name {
+            "call" => Err(functions::uncallable(&values[0], &args.first().map_or_else(String::new, Expr::to_string))),
+            _ => functions::call(name, self.functions, &values),
+        };
+        match called {
             Ok(value) => Ok(value),
             Err(message) => {
                 self.at = Some(At::Command(command));
@@ -452,7 +472,7 @@ impl<'a> Run<'a> {
     fn parameter(&mut self, dot: &Value, arg: &'a Expr, param: Param) -> Result<Value, Error> {
         self.at = Some(At::Expr(arg));
         match (&arg.kind, param) {
-            (ExprKind::Nil, Param::Any) => Ok(Value::Nil),
+            (ExprKind::Nil, Param::Any) => Ok(Value::Missing),
             (ExprKind::Nil, Param::Str | Param::Int) => {
                 self.fail(format_args!("cannot assign nil to {}", param_name(param)))
             }

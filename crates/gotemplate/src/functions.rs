@@ -71,7 +71,6 @@ pub(crate) fn call(name: &str, set: Functions, args: &[Value]) -> Result<Value, 
     Ok(match name {
         "index" => return index(args),
         "slice" => return slice(args),
-        "call" => return Err(uncallable(&args[0])),
         "eq" => Value::Bool(equal(args)?),
         "ne" => Value::Bool(!equal(args)?),
         "lt" => Value::Bool(compare(&args[0], &args[1])?.is_some_and(|order| order.is_lt())),
@@ -106,17 +105,19 @@ fn arguments(args: &[Value]) -> String {
     }
 }
 
-fn uncallable(value: &Value) -> String {
+/// Why `call` fails: templates hold no functions as values. `text` is how the template writes the value.
+pub(crate) fn uncallable(value: &Value, text: &str) -> String {
     match value {
         Value::Missing | Value::Nil => "call of nil".into(),
-        other => format!("non-function {} of type {}", sprint(std::slice::from_ref(other)), other.type_name()),
+        other => format!("non-function {text} of type {}", other.type_name()),
     }
 }
 
 fn length(value: &Value) -> Result<Value, String> {
     let length = match value {
-        Value::Missing | Value::Nil => return Err("len of nil pointer".into()),
-        Value::NilPointer(_) => return Err("len of nil pointer".into()),
+        // what Go's reflection says of a nil
+        Value::Missing => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
+        Value::Nil | Value::NilPointer(_) => return Err("len of nil pointer".into()),
         Value::List(list) => list.items().len(),
         Value::Map(map) => map.len(),
         other => match other.as_str() {
@@ -136,6 +137,9 @@ fn index(args: &[Value]) -> Result<Value, String> {
         item = match &item {
             Value::List(list) => list.items()[position(at, list.items().len())?].clone(),
             Value::Map(map) => match at {
+                Value::Str(_) if map.key != "string" => {
+                    return Err(format!("value has type string; should be {}", map.key));
+                }
                 Value::Str(key) | Value::Named(key, _) => {
                     map.get(key).cloned().unwrap_or_else(|| Value::zero(map.item))
                 }

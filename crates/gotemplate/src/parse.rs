@@ -232,7 +232,7 @@ impl Parser<'_> {
     fn action(&mut self) -> Result<Step, Error> {
         let token = self.take_solid();
         Ok(Step::Node(match token.kind {
-            Kind::Block => self.block(token.pos)?,
+            Kind::Block => self.block()?,
             Kind::Break => self.leave_range(Node::Break, "{{break}}")?,
             Kind::Continue => self.leave_range(Node::Continue, "{{continue}}")?,
             Kind::Else => return self.else_clause(),
@@ -243,7 +243,7 @@ impl Parser<'_> {
             Kind::If => Node::If(self.branch("if")?),
             Kind::Range => Node::Range(self.branch("range")?),
             Kind::With => Node::With(self.branch("with")?),
-            Kind::Template => self.call_template(token.pos)?,
+            Kind::Template => self.call_template()?,
             _ => {
                 self.next -= 1;
                 Node::Action(self.pipeline("command", Kind::RightDelim)?)
@@ -294,9 +294,10 @@ impl Parser<'_> {
         }
     }
 
-    fn call_template(&mut self, pos: usize) -> Result<Node, Error> {
+    fn call_template(&mut self) -> Result<Node, Error> {
         const CONTEXT: &str = "template clause";
         let token = self.take_solid();
+        let pos = token.pos;
         let name = self.template_name(&token, CONTEXT)?;
         let mut pipe = None;
         if self.take_solid().kind != Kind::RightDelim {
@@ -306,9 +307,10 @@ impl Parser<'_> {
         Ok(Node::Template { pos, name, pipe })
     }
 
-    fn block(&mut self, pos: usize) -> Result<Node, Error> {
+    fn block(&mut self) -> Result<Node, Error> {
         const CONTEXT: &str = "block clause";
         let token = self.take_solid();
+        let pos = token.pos;
         let name = self.template_name(&token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, Kind::RightDelim)?;
         let body = self.separate_body(CONTEXT)?;
@@ -516,6 +518,12 @@ fn is_blank(body: &[Node]) -> bool {
     body.iter().all(|node| matches!(node, Node::Text(text) if text.trim().is_empty()))
 }
 
+/// Whether each `_` stands between two digits (or a base prefix and a digit).
+fn underscores_part_digits(digits: &str) -> bool {
+    let part = |piece: &str| !piece.is_empty() && !piece.starts_with('.') && !piece.ends_with('.');
+    !digits.contains('_') || digits.split('_').all(part)
+}
+
 /// A Go number literal with its sign.
 fn parse_number(text: &str) -> Option<Number> {
     let (sign, digits) = match text.as_bytes().first()? {
@@ -523,6 +531,9 @@ fn parse_number(text: &str) -> Option<Number> {
         b'+' => (1, &text[1..]),
         _ => (1, text),
     };
+    if !underscores_part_digits(digits) {
+        return None;
+    }
     let plain = digits.replace('_', "");
     let lower = plain.to_ascii_lowercase();
     let (radix, body) = match lower.get(..2) {

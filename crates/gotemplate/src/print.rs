@@ -104,7 +104,7 @@ pub(crate) fn sprintln(values: &[Value]) -> String {
     out
 }
 
-/// `%v` of a float: the shortest digits, with an exponent below 1e-4 and from 1e21.
+/// `%v` of a float: the shortest digits, with an exponent below 1e-4 and from 1e6.
 pub(crate) fn float(value: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() {
@@ -116,7 +116,7 @@ pub(crate) fn float(value: f64) -> String {
         };
     }
     let size = value.abs();
-    if size != 0.0 && !(1e-4..1e21).contains(&size) { exponent(&format!("{value:e}"), 'e') } else { format!("{value}") }
+    if size != 0.0 && !(1e-4..1e6).contains(&size) { exponent(&format!("{value:e}"), 'e') } else { format!("{value}") }
 }
 
 /// Rust's `1.5e-7` as Go's `1.5e-07`.
@@ -186,7 +186,8 @@ mod tests {
         for (value, expected) in [
             (0.0, "0"),
             (1.5, "1.5"),
-            (123456789.0, "123456789"),
+            (123456789.0, "1.23456789e+08"),
+            (123456.0, "123456"),
             (1e21, "1e+21"),
             (1.5e-7, "1.5e-07"),
             (0.0001, "0.0001"),

@@ -22,6 +22,8 @@ struct Spec {
 pub(crate) fn sprintf(format: &str, args: &[Value]) -> String {
     let mut out = String::new();
     let mut next = 0;
+    // with explicit indexes, Go does not count what was left over
+    let mut reordered = false;
     let mut chars = format.chars().peekable();
     while let Some(c) = chars.next() {
         if c != '%' {
@@ -52,9 +54,19 @@ pub(crate) fn sprintf(format: &str, args: &[Value]) -> String {
                 Some(number(&mut chars).unwrap_or(0))
             };
         }
+        let mut bad_index = false;
+        if chars.next_if_eq(&'[').is_some() {
+            let index = number(&mut chars).filter(|_| chars.next_if_eq(&']').is_some());
+            match index.filter(|&index| index >= 1 && index <= args.len()) {
+                Some(index) => next = index - 1,
+                None => bad_index = true,
+            }
+            reordered = true;
+        }
         match chars.next() {
             None => out.push_str("%!(NOVERB)"),
             Some('%') => out.push('%'),
+            Some(verb) if bad_index => out.push_str(&format!("%!{verb}(BADINDEX)")),
             Some(verb) => match args.get(next) {
                 None => out.push_str(&format!("%!{verb}(MISSING)")),
                 Some(value) => {
@@ -64,7 +76,7 @@ pub(crate) fn sprintf(format: &str, args: &[Value]) -> String {
             },
         }
     }
-    if next < args.len() {
+    if next < args.len() && !reordered {
         let extra: Vec<_> = args[next..].iter().map(described).collect();
         out.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
     }
@@ -244,8 +256,10 @@ fn sign(negative: bool, spec: &Spec) -> &'static str {
 fn floating(number: f64, value: &Value, verb: char, spec: &Spec) -> String {
     let size = number.abs();
     let text = match (verb, spec.precision) {
-        ('v' | 'g' | 'G', None) => float(size),
-        ('v' | 'g' | 'G', Some(precision)) => significant(size, precision.clamp(1, 300)),
+        ('v' | 'g', None) => float(size),
+        ('v' | 'g', Some(precision)) => significant(size, precision.clamp(1, 300)),
+        ('G', None) => float(size).to_uppercase(),
+        ('G', Some(precision)) => significant(size, precision.clamp(1, 300)).to_uppercase(),
         ('f' | 'F', precision) => format!("{size:.*}", precision.unwrap_or(6).min(300)),
         ('e' | 'E', precision) => exponent(&format!("{size:.*e}", precision.unwrap_or(6).min(300)), verb),
         _ => return bad_verb(value, verb),

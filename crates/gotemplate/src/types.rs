@@ -24,6 +24,8 @@ pub enum Type {
     Raw,
     List(&'static Type),
     Map(&'static Type),
+    /// A map whose keys are a Go string type of their own, which no plain string can index.
+    KeyedMap(&'static str, &'static Type),
     /// A pointer, `nil` where the JSON has nothing.
     Pointer(&'static Type),
     Struct(&'static Struct),
@@ -84,6 +86,7 @@ impl Type {
             Type::Any | Type::Raw => "interface {}".into(),
             Type::List(item) => format!("[]{}", item.go_name()),
             Type::Map(item) => format!("map[string]{}", item.go_name()),
+            Type::KeyedMap(key, item) => format!("map[{key}]{}", item.go_name()),
             Type::Pointer(to) => format!("*{}", to.go_name()),
             Type::Struct(shape) => shape.name.into(),
         }

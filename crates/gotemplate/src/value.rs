@@ -43,6 +43,8 @@ pub struct List {
 #[derive(Clone)]
 pub struct Map {
     pub entries: Option<Rc<BTreeMap<String, Value>>>,
+    /// Go's type of the keys.
+    pub key: &'static str,
     pub item: &'static Type,
 }
 
@@ -143,10 +145,8 @@ impl Value {
                 let items = items.iter().map(|json| Value::typed(json, item)).collect();
                 Value::List(List { items: Some(items), item })
             }
-            (Type::Map(item), Json::Object(entries)) => {
-                let entries = entries.iter().map(|(key, json)| (key.clone(), Value::typed(json, item))).collect();
-                Value::Map(Map { entries: Some(Rc::new(entries)), item })
-            }
+            (Type::Map(item), Json::Object(entries)) => map(entries, "string", item),
+            (Type::KeyedMap(key, item), Json::Object(entries)) => map(entries, key, item),
             (Type::Struct(shape), Json::Object(entries)) => record(shape, entries, false),
             _ => Value::zero(shape),
         }
@@ -164,7 +164,8 @@ impl Value {
             Type::Duration => Value::Duration(0),
             Type::Any | Type::Raw => Value::Nil,
             Type::List(item) => Value::List(List { items: None, item }),
-            Type::Map(item) => Value::Map(Map { entries: None, item }),
+            Type::Map(item) => Value::Map(Map { entries: None, key: "string", item }),
+            Type::KeyedMap(key, item) => Value::Map(Map { entries: None, key, item }),
             Type::Pointer(to) => Value::NilPointer(to),
             Type::Struct(shape) => {
                 let fields = shape.fields.iter().map(|field| Value::zero(field.shape)).collect();
@@ -187,7 +188,7 @@ impl Value {
             Value::Time(_) => "time.Time".into(),
             Value::Duration(_) => "time.Duration".into(),
             Value::List(list) => format!("[]{}", list.item.go_name()),
-            Value::Map(map) => format!("map[string]{}", map.item.go_name()),
+            Value::Map(map) => format!("map[{}]{}", map.key, map.item.go_name()),
             Value::Struct(record) => record.type_name(),
             Value::Object(object) => object.type_name().into(),
         }
@@ -232,6 +233,11 @@ fn record(shape: &'static Struct, entries: &serde_json::Map<String, serde_json::
     Value::Struct(Rc::new(Record { shape, fields: shape.fields.iter().map(field).collect(), pointer }))
 }
 
+fn map(entries: &serde_json::Map<String, serde_json::Value>, key: &'static str, item: &'static Type) -> Value {
+    let entries = entries.iter().map(|(key, json)| (key.clone(), Value::typed(json, item))).collect();
+    Value::Map(Map { entries: Some(Rc::new(entries)), key, item })
+}
+
 fn integer(number: &serde_json::Number) -> i64 {
     number.as_i64().unwrap_or_else(|| number.as_f64().map_or(0, |value| value as i64))
 }
@@ -250,7 +256,7 @@ fn untyped(json: &serde_json::Value, shape: &'static Type) -> Value {
         }
         Json::Object(entries) => {
             let entries = entries.iter().map(|(key, json)| (key.clone(), untyped(json, shape))).collect();
-            Value::Map(Map { entries: Some(Rc::new(entries)), item: shape })
+            Value::Map(Map { entries: Some(Rc::new(entries)), key: "string", item: shape })
         }
     }
 }

@@ -1,1 +1,64 @@
-//! (being written)
+//! Images: content kept as it came, unpacked layers, names.
+//!
+//! [`Images`] is the whole of it. On disk it has
+//! - *content*: manifests, indexes, configurations and layer blobs, byte-exact, by their SHA-256 (`content/blobs/sha256/HEX`);
+//! - *layers*: unpacked, in a [`snapshot::Snapshotter`], by chain id;
+//! - *records* in a [`store::Store`]: images by id (the digest of the manifest or index they came by), names, layers.
+//!
+//! Order of commitment: content is staged, verified, synced, renamed; layers are unpacked, verified, synced, renamed; then one
+//! transaction makes the image visible. So what a crash leaves behind is only more than is needed, and is swept
+//! at the next opening. Removal goes the other way round.
+//!
+//! Who needs what is counted from the records at opening and kept in memory (`ledger.rs`): a blob by images, a layer by
+//! images, by layers above it and by containers whose image was taken away from under them. Work in progress pins what it has
+//! found or made, so that loading, importing and removing at the same time are safe.
+
+pub mod changes;
+mod commit;
+mod content;
+mod history;
+mod image;
+mod images;
+mod import;
+mod lease;
+mod ledger;
+mod load;
+mod open;
+mod pipeline;
+mod platform;
+mod records;
+mod remove;
+mod report;
+mod resolve;
+mod rootfs;
+mod seed;
+mod step;
+mod tag;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+pub use image::Image;
+pub use images::{Config, Images};
+pub use import::ImportOptions;
+pub use report::{HistoryItem, Loaded, Progress, Removed, Use};
+
+use sha2::{Digest as _, Sha256};
+
+/// The SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> values::Digest {
+    values::Digest::from_sha256(&Sha256::digest(bytes))
+}
+
+/// The chain ids of layers given by their diff ids, lowest first (image-spec config.md, "Layer ChainID").
+pub fn chain_ids(diff_ids: &[values::Digest]) -> Vec<values::Digest> {
+    let mut chain: Vec<values::Digest> = Vec::with_capacity(diff_ids.len());
+    for diff_id in diff_ids {
+        let next = match chain.last() {
+            None => diff_id.clone(),
+            Some(below) => sha256(format!("{below} {diff_id}").as_bytes()),
+        };
+        chain.push(next);
+    }
+    chain
+}

@@ -27,7 +27,10 @@ pub fn open(path: &Path, known: Option<Identity>) -> io::Result<VecDeque<Generat
     let mut absent = 0;
     for n in 0.. {
         let file = match File::open(generation(path, n)) {
-            Ok(file) => file,
+            Ok(file) => {
+                absent = 0;
+                file
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 absent += 1;
                 if absent > 1 {

@@ -1,5 +1,5 @@
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::Ipv4Net;
@@ -33,6 +33,8 @@ struct Shared {
     host: Mutex<Socket>,
     leases: Mutex<Leases>,
     spare: Mutex<Option<Prepared>>,
+    /// A prefetch waits for its turn: one is enough for any number of starts.
+    prefetching: AtomicBool,
 }
 
 impl Networks {
@@ -55,6 +57,7 @@ impl Networks {
             host: Mutex::new(host),
             leases: Mutex::new(Leases::new(made.address.trunc(), made.address.addr())),
             spare: Mutex::new(None),
+            prefetching: AtomicBool::new(false),
             config,
         };
         Ok(Self { shared: Arc::new(shared), thread })
@@ -121,6 +124,9 @@ impl Networks {
     /// Gets the next sandbox ready in the background, and looks after what the host may have changed meanwhile: the
     /// MTU of the way out, a flushed rule set, a deleted bridge. Returns at once. Call it when a start is over.
     pub fn prefetch(&self) {
+        if self.shared.prefetching.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let shared = Arc::clone(&self.shared);
         // Whatever fails here is met again, and reported, by the next start.
         self.thread.later(move |maker| drop(shared.prefetch(maker)));
@@ -233,6 +239,7 @@ impl Shared {
     }
 
     fn prefetch(&self, maker: &Maker) -> Result<()> {
+        self.prefetching.store(false, Ordering::Relaxed);
         self.follow_mtu()?;
         let mut netfilter = Socket::netfilter().map_err(failed)?;
         if !firewall::installed(&mut netfilter, &self.config.owner).map_err(failed)? {

@@ -66,7 +66,7 @@ impl Child<'_> {
             Step::NotDumpable => {
                 rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
             }
-            Step::Keyring(name) => keyring(name),
+            Step::Keyring(name) => keyring(name.as_deref()),
             Step::Join(slot, kinds) => sys::namespace::join(self.fd(*slot)?, *kinds),
             Step::Unshare(kinds) => sys::namespace::unshare(*kinds),
             Step::TimeOffsets(text) => self.write_proc(c"self/timens_offsets", text.to_bytes()),
@@ -369,7 +369,7 @@ fn executable(path: &CStr) -> Result<(), Errno> {
     rustix::fs::accessat(CWD, path, rustix::fs::Access::EXEC_OK, AtFlags::EACCESS)
 }
 
-fn keyring(name: &CStr) -> Result<(), Errno> {
+fn keyring(name: Option<&CStr>) -> Result<(), Errno> {
     match sys::keyring::join_session(name) {
         // A kernel without keyrings; and a full quota must not keep a container from starting: the keyring
         // inherited is the daemon's, which is empty.

@@ -1,13 +1,30 @@
-use std::os::fd::OwnedFd;
+//! A container's creation, seen from its keeper.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cgroup::Cgroup;
+use oci::runtime::{Linux, NamespaceKind, Process, Resources};
+use rustix::fs::Mode;
+use rustix::process::{WaitId, WaitIdOptions};
+use sys::clone::{Child, Clone};
+use sys::namespace::Kinds;
 
-use crate::{Fds, Launch, StartError};
+use crate::failure::text;
+use crate::hooks::{Place, run_all};
+use crate::link::{self, Word};
+use crate::mounts::{self, CgroupView};
+use crate::namespaces::Namespaces;
+use crate::process::{self, c_string};
+use crate::program::{Program, Slot, Step};
+use crate::user::{self, Identity};
+use crate::{Fds, Launch, SeccompProgram, StartError, Stdio, child, devices, mount_options, mount_root, seccomp, sysctl};
 
 /// A container which is set up whole and waits for [`Created::start`]. Dropped: it ends, cgroup removed.
 #[derive(Debug)]
 pub struct Created {
-    running: Running,
+    /// None once started.
+    running: Option<Running>,
+    link: link::End,
 }
 
 /// A container's first process and what its keeper needs.
@@ -28,24 +45,411 @@ pub struct Running {
 
 /// Makes the container: cgroup, namespaces, mounts, everything up to `execve`.
 /// On error nothing is left behind.
-pub fn create(_launch: &Launch, _fds: Fds) -> Result<Created, StartError> {
-    Err(StartError::other("being written"))
+pub fn create(launch: &Launch, fds: Fds) -> Result<Created, StartError> {
+    let linux = launch.spec.linux.clone().unwrap_or_default();
+    refuse(launch, &linux)?;
+    let namespaces = Namespaces::plan(&linux, fds.netns)?;
+    let root = mount_root(&launch.rootfs)?;
+    let filter = filter(launch, &linux)?;
+    let cgroup = Guard(Some(make_cgroup(launch, &linux)?));
+    let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
+    let plan = plan(launch, &linux, root, group, &namespaces, filter.as_ref(), fds.stdio)?;
+    let clone_into = group.clone_into()?;
+    let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
+    let child = spawn(&plan.program, &theirs, &namespaces, clone_into.as_ref().map(AsFd::as_fd))?;
+    drop(theirs);
+    let mut child = Kill(Some(child));
+    let pid = child.0.as_ref().map_or(0, |child| child.pid);
+    if clone_into.is_none() {
+        group.add(pid)?;
+        // A child that failed meanwhile says so below.
+        let _ = ours.release();
+    }
+    meet(launch, &plan.program, &ours, &child, pid)?;
+    let Some(Child { pid, pidfd }) = child.0.take() else { return Err(StartError::other("no process")) };
+    let (cgroup, mut program) = (cgroup.take(), plan.program);
+    let devpts = plan.devpts.map(|slot| duplicate(&program, slot)).transpose()?;
+    let root = program.root.map(|slot| program.fds.swap_remove(slot));
+    let running = Running { pid, pidfd, console: plan.console, cgroup, devpts, root };
+    Ok(Created { running: Some(running), link: ours })
 }
 
 impl Created {
     pub fn pid(&self) -> i32 {
-        self.running.pid
+        self.running.as_ref().map_or(0, |running| running.pid)
     }
+
+    /// What there is of it already: pidfd, console, cgroup.
+    pub fn container(&self) -> Option<&Running> {
+        self.running.as_ref()
+    }
+
     /// Lets the program run. When `execve` itself fails afterwards (wrong format, missing interpreter)
     /// the container prints `exec PATH: REASON` on its stderr and exits with 255, as Docker's do.
-    pub fn start(self) -> Result<Running, StartError> {
-        Ok(self.running)
+    pub fn start(mut self) -> Result<Running, StartError> {
+        self.link.release().map_err(|errno| StartError::other(format!("start the container: {}", text(errno))))?;
+        self.running.take().ok_or_else(|| StartError::other("container already started"))
     }
 }
 
-impl Running {
-    /// A container that some other process started.
-    pub fn open(_pid: i32, _cgroup_path: &str) -> Result<Self, StartError> {
-        Err(StartError::other("being written"))
+impl Drop for Created {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            end(&running.pidfd);
+            let _ = running.cgroup.kill_all();
+            let _ = running.cgroup.remove();
+        }
     }
+}
+
+/// Removes the cgroup unless taken.
+struct Guard(Option<Cgroup>);
+
+impl Guard {
+    fn take(mut self) -> Cgroup {
+        // Only `take` empties it, and it consumes the guard.
+        self.0.take().unwrap_or_else(|| unreachable!("a guard is taken once"))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(cgroup) = &self.0 {
+            let _ = cgroup.remove();
+        }
+    }
+}
+
+/// Ends the process unless taken.
+pub(crate) struct Kill(pub(crate) Option<Child>);
+
+impl Drop for Kill {
+    fn drop(&mut self) {
+        if let Some(child) = &self.0 {
+            end(&child.pidfd);
+        }
+    }
+}
+
+fn end(pidfd: &OwnedFd) {
+    let _ = sys::signal::send(pidfd, rustix::process::Signal::KILL.as_raw());
+    while let Err(rustix::io::Errno::INTR) = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {}
+}
+
+/// What the specification asks for and we do not have is said, never ignored.
+fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
+    let unsupported = [
+        (!linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty(), "user id mappings"),
+        (linux.intel_rdt.is_some(), "intelRdt"),
+        (!linux.mount_label.is_empty(), "mountLabel"),
+        (linux.personality.as_ref().is_some_and(|one| !one.flags.is_empty()), "personality flags"),
+    ];
+    if let Some((_, what)) = unsupported.iter().find(|(asked, _)| *asked) {
+        return Err(StartError::other(format!("{what} is not supported by this runtime")));
+    }
+    if linux.cgroups_path.contains(':') {
+        return Err(StartError::other("a systemd cgroupsPath (slice:prefix:name) is not supported: use a path"));
+    }
+    if launch.id.is_empty() {
+        return Err(StartError::other("container id cannot be empty"));
+    }
+    Ok(())
+}
+
+fn filter(launch: &Launch, linux: &Linux) -> Result<Option<SeccompProgram>, StartError> {
+    match (&launch.seccomp, &linux.seccomp) {
+        (Some(program), _) => Ok(Some(program.clone())),
+        (None, Some(profile)) => seccomp::compile(profile).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// `/lighter/ID` unless the specification says where.
+fn make_cgroup(launch: &Launch, linux: &Linux) -> Result<Cgroup, StartError> {
+    let path = match linux.cgroups_path.as_str() {
+        "" => format!("/lighter/{}", launch.id),
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("/{path}"),
+    };
+    let mut resources = linux.resources.clone().unwrap_or_default();
+    allow_own_devices(&mut resources);
+    Cgroup::create(&path, &resources).map_err(|error| {
+        StartError::other(format!("unable to apply cgroup configuration: {}", error.message))
+    })
+}
+
+/// Rules that deny must not take away what every container has.
+fn allow_own_devices(resources: &mut Resources) {
+    if resources.devices.iter().any(|rule| !rule.allow) {
+        resources.devices.extend(crate::defaults::own_device_rules());
+    }
+}
+
+/// A program and what its keeper keeps.
+struct Plan {
+    program: Program,
+    devpts: Option<Slot>,
+    console: Option<OwnedFd>,
+}
+
+fn plan(
+    launch: &Launch,
+    linux: &Linux,
+    root: OwnedFd,
+    cgroup: &Cgroup,
+    namespaces: &Namespaces,
+    filter: Option<&SeccompProgram>,
+    stdio: Stdio,
+) -> Result<Plan, StartError> {
+    let spec = &launch.spec;
+    let given = spec.process.as_ref().ok_or_else(|| StartError::other("process property must not be empty"))?;
+    let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..given.clone() };
+    let identity = identify(root.as_fd(), launch.user.as_deref(), &launch.additional_groups, &mut process)?;
+    let command = process::command(&process, &identity.home)?;
+    let mut program = Program { steps: first_steps(), fds: vec![root], root: Some(0), command };
+    program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
+    names(launch, namespaces, &mut program)?;
+    program.steps.extend([Step::PrivateMounts, Step::AttachRoot]);
+    let early = cgroup.version() == cgroup::Version::V2;
+    if namespaces.cgroup && early {
+        program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
+    }
+    let view = CgroupView { group: cgroup, private: namespaces.has(NamespaceKind::Cgroup) };
+    let made = mounts::plan(&mut program, &spec.mounts, &view)?;
+    if !made.dev_is_bound {
+        program.steps.extend(devices::plan(&linux.devices)?);
+    }
+    let (stdio, console) = standard_streams(&mut program, &process, stdio, made.devpts, true)?;
+    if !early {
+        // On v1 the keeper moves us in while we mount.
+        program.steps.push(Step::Await);
+        if namespaces.cgroup {
+            program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
+        }
+    }
+    program.steps.extend(sysctl::plan(&linux.sysctl, namespaces)?);
+    paths(linux, &mut program)?;
+    program.steps.extend(made.last);
+    finish_root(launch, linux, &process, &mut program)?;
+    if namespaces.time {
+        time(linux, &mut program)?;
+    }
+    if let Some(personality) = &linux.personality {
+        program.steps.push(Step::Personality(domain(&personality.domain)?));
+    }
+    let end = process::End { wait: true, init: launch.init };
+    program.steps.extend(process::steps(&process, &identity, filter, stdio, end)?);
+    Ok(Plan { program, devpts: made.devpts, console })
+}
+
+/// Who the process is; fills in its groups.
+pub(crate) fn identify(
+    root: BorrowedFd<'_>,
+    user: Option<&str>,
+    groups: &[String],
+    process: &mut Process,
+) -> Result<Identity, StartError> {
+    let mut identity = match user {
+        Some(user) => user::resolve(root, user)?,
+        None => Identity {
+            uid: process.user.uid,
+            gid: process.user.gid,
+            additional_gids: process.user.additional_gids.clone(),
+            home: user::home(root, process.user.uid),
+            by_name: false,
+        },
+    };
+    for gid in user::groups(root, groups)? {
+        if !identity.additional_gids.contains(&gid) {
+            identity.additional_gids.push(gid);
+        }
+    }
+    process.user.uid = identity.uid;
+    process.user.gid = identity.gid;
+    Ok(identity)
+}
+
+/// What every new process does first.
+pub(crate) fn first_steps() -> Vec<Step> {
+    vec![Step::ResetSignals, Step::NotDumpable, Step::NewSession, Step::Umask(Mode::empty())]
+}
+
+fn names(launch: &Launch, namespaces: &Namespaces, program: &mut Program) -> Result<(), StartError> {
+    for (fd, kinds) in &namespaces.join {
+        let fd = rustix::io::fcntl_dupfd_cloexec(fd, 3)
+            .map_err(|errno| StartError::other(format!("dup: {}", text(errno))))?;
+        let slot = program.keep(fd);
+        program.steps.push(Step::Join(slot, *kinds));
+    }
+    for (name, what, step) in [
+        (&launch.spec.hostname, "hostname", Step::Hostname as fn(std::ffi::CString) -> Step),
+        (&launch.spec.domainname, "domainname", Step::Domainname),
+    ] {
+        if name.is_empty() {
+            continue;
+        }
+        if !namespaces.has(NamespaceKind::Uts) {
+            return Err(StartError::other(format!("unable to set {what} without a private UTS namespace")));
+        }
+        program.steps.push(step(c_string(name)?));
+    }
+    Ok(())
+}
+
+/// Standard streams as slots, and the terminal's master.
+pub(crate) fn standard_streams(
+    program: &mut Program,
+    process: &Process,
+    stdio: Stdio,
+    devpts: Option<Slot>,
+    console: bool,
+) -> Result<([Option<Slot>; 3], Option<OwnedFd>), StartError> {
+    let (rows, cols) = match stdio {
+        Stdio::Pipes { stdin, stdout, stderr } => {
+            let stdin = stdin.map(|fd| program.keep(fd));
+            let (stdout, stderr) = (program.keep(stdout), program.keep(stderr));
+            return Ok(([stdin, Some(stdout), Some(stderr)], None));
+        }
+        Stdio::Terminal { rows, cols } => (rows, cols),
+    };
+    let devpts = devpts.ok_or_else(|| StartError::other("a terminal needs a devpts mount at /dev/pts"))?;
+    let failed = |errno| StartError::other(format!("open a terminal in the container's devpts: {}", text(errno)));
+    let source = program.fds.get(devpts).ok_or_else(|| StartError::other("no devpts"))?;
+    let pair = sys::tty::open(source).map_err(failed)?;
+    let size = process.console_size.unwrap_or_default();
+    let (rows, cols) = if rows == 0 && cols == 0 { (size.height, size.width) } else { (rows, cols) };
+    if rows != 0 || cols != 0 {
+        sys::tty::resize(&pair.master, rows, cols).map_err(failed)?;
+    }
+    if console {
+        let path = rustix::pty::ptsname(&pair.master, Vec::new()).map_err(failed)?;
+        let number = path.to_string_lossy().rsplit('/').next().unwrap_or_default().to_owned();
+        program.steps.push(Step::Console { devpts, number: c_string(&number)? });
+    }
+    let slave = program.keep(pair.slave);
+    Ok(([Some(slave); 3], Some(pair.master)))
+}
+
+fn paths(linux: &Linux, program: &mut Program) -> Result<(), StartError> {
+    for path in &linux.readonly_paths {
+        program.steps.push(Step::ReadOnly(c_string(path)?));
+    }
+    for path in &linux.masked_paths {
+        program.steps.push(Step::Mask(c_string(path)?));
+    }
+    Ok(())
+}
+
+fn finish_root(launch: &Launch, linux: &Linux, process: &Process, program: &mut Program) -> Result<(), StartError> {
+    let hooks = launch.spec.hooks.clone().unwrap_or_default();
+    if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() || !hooks.create_container.is_empty() {
+        program.steps.push(Step::Meet);
+    }
+    program.steps.push(Step::Pivot);
+    if !process.cwd.is_empty() {
+        program.steps.push(Step::MakeDirectory(c_string(&process.cwd)?));
+    }
+    if launch.spec.root.as_ref().is_some_and(|root| root.readonly) {
+        program.steps.push(Step::RootReadOnly);
+    }
+    if !linux.rootfs_propagation.is_empty() {
+        let (kind, below) = mount_options::propagation(&linux.rootfs_propagation).ok_or_else(|| {
+            StartError::other(format!("rootfsPropagation={} is not supported", linux.rootfs_propagation))
+        })?;
+        program.steps.push(Step::RootPropagation(kind, below));
+    }
+    Ok(())
+}
+
+fn time(linux: &Linux, program: &mut Program) -> Result<(), StartError> {
+    program.steps.push(Step::Unshare(Kinds::TIME));
+    if linux.time_offsets.is_empty() {
+        return Ok(());
+    }
+    let line = |(clock, offset): (&String, &oci::runtime::TimeOffset)| {
+        format!("{clock} {} {}\n", offset.secs, offset.nanosecs)
+    };
+    let text: String = linux.time_offsets.iter().map(line).collect();
+    program.steps.push(Step::TimeOffsets(c_string(&text)?));
+    Ok(())
+}
+
+fn domain(name: &str) -> Result<u64, StartError> {
+    match name {
+        "" | "LINUX" => Ok(0),
+        "LINUX32" => Ok(8),
+        other => Err(StartError::other(format!("invalid personality domain {other:?}"))),
+    }
+}
+
+/// Clones, in the pid namespace that was asked for.
+fn spawn(
+    program: &Program,
+    link: &link::End,
+    namespaces: &Namespaces,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Child, StartError> {
+    let what = Clone { namespaces: namespaces.new, cgroup };
+    let clone = || {
+        sys::clone::spawn(&what, || child::run(program, link))
+            .map_err(|errno| StartError::other(format!("unable to clone the container's process: {}", text(errno))))
+    };
+    match &namespaces.pid {
+        Some(pid) => in_pid_namespace(pid.as_fd(), clone),
+        None => clone(),
+    }
+}
+
+/// Makes `fd`'s pid namespace (a namespace or a pidfd) the one of children born in `clone`.
+pub(crate) fn in_pid_namespace<T>(
+    fd: BorrowedFd<'_>,
+    clone: impl FnOnce() -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    let failed = |errno| StartError::other(format!("failed to setns into pid namespace: {}", text(errno)));
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let own = rustix::fs::open(c"/proc/thread-self/ns/pid", flags, Mode::empty()).map_err(failed)?;
+    sys::namespace::join(fd, Kinds::PROCESS_ID).map_err(failed)?;
+    let result = clone();
+    sys::namespace::join(own.as_fd(), Kinds::PROCESS_ID).map_err(failed)?;
+    result
+}
+
+/// Listens until the child is ready, running hooks when it asks.
+fn meet(launch: &Launch, program: &Program, link: &link::End, child: &Kill, pid: i32) -> Result<(), StartError> {
+    loop {
+        match link.listen().map_err(|errno| StartError::other(format!("listen to the container: {}", text(errno))))? {
+            Word::Ready => return Ok(()),
+            Word::Failed { step, errno } => return Err(program.failure(step, errno)),
+            Word::Gone => return Err(gone(child)),
+            Word::Met => {
+                let hooks = launch.spec.hooks.clone().unwrap_or_default();
+                let state = crate::hooks::state(launch, "creating", pid);
+                run_all(&hooks.prestart, &state, Place::Host)?;
+                run_all(&hooks.create_runtime, &state, Place::Host)?;
+                if let Some(child) = &child.0 {
+                    run_all(&hooks.create_container, &state, Place::Container(child.pidfd.as_fd()))?;
+                }
+                let _ = link.release();
+            }
+        }
+    }
+}
+
+/// It ended without a word: killed, most likely for want of memory.
+pub(crate) fn gone(child: &Kill) -> StartError {
+    let status = child.0.as_ref().and_then(|child| {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::PidFd(child.pidfd.as_fd()), options).ok().flatten()
+    });
+    let how = match status.and_then(|status| status.terminating_signal()) {
+        Some(9) => "it was killed (maybe its memory limit is too low)".to_owned(),
+        Some(signal) => format!("it got signal {signal}"),
+        None => "it ended without a word".to_owned(),
+    };
+    StartError::other(format!("container init failed: {how}"))
+}
+
+fn duplicate(program: &Program, slot: Slot) -> Result<OwnedFd, StartError> {
+    let fd = program.fds.get(slot).ok_or_else(|| StartError::other("no such descriptor"))?;
+    rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|errno| StartError::other(format!("dup: {}", text(errno))))
 }

@@ -1,11 +1,25 @@
-use std::os::fd::OwnedFd;
+//! One more process in a running container.
 
+use std::os::fd::{AsFd, OwnedFd};
+
+use cgroup::Cgroup;
 use oci::runtime::Process;
+use rustix::fs::{CWD, Mode, OFlags};
 use serde::{Deserialize, Serialize};
+use sys::clone::{Child, Clone};
+use sys::namespace::Kinds;
 
-use crate::{Running, SeccompProgram, StartError, Stdio};
+use crate::create::{Kill, first_steps, gone, identify, in_pid_namespace, standard_streams};
+use crate::failure::text;
+use crate::link::{self, Word};
+use crate::process;
+use crate::program::{Program, Step};
+use crate::{Running, SeccompProgram, StartError, Stdio, child};
 
-/// One more process in a running container.
+/// `DEVPTS_SUPER_MAGIC`
+const DEVPTS_MAGIC: i64 = 0x1cd1;
+
+/// What is to be executed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Exec {
@@ -30,6 +44,99 @@ pub struct ExecRunning {
 }
 
 /// Starts a process in the container's namespaces and cgroup, a child of ours.
-pub fn exec(_container: &Running, _exec: &Exec, _stdio: Stdio) -> Result<ExecRunning, StartError> {
-    Err(StartError::other("being written"))
+pub fn exec(container: &Running, exec: &Exec, stdio: Stdio) -> Result<ExecRunning, StartError> {
+    let root = root(container)?;
+    let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..exec.process.clone() };
+    let identity = identify(root.as_fd(), exec.user.as_deref(), &exec.additional_groups, &mut process)?;
+    let command = process::command(&process, &identity.home)?;
+    let mut program = Program { steps: first_steps(), fds: Vec::new(), root: None, command };
+    let clone_into = container.cgroup.clone_into()?;
+    if clone_into.is_none() {
+        program.steps.push(Step::Await);
+    }
+    program.steps.push(Step::Keyring(None));
+    let pidfd = duplicate(&container.pidfd)?;
+    let slot = program.keep(pidfd);
+    if other_user_namespace(container) {
+        program.steps.push(Step::Join(slot, Kinds::USER));
+    }
+    let kinds = Kinds::MOUNT
+        | Kinds::NETWORK
+        | Kinds::INTER_PROCESS_COMMUNICATION
+        | Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME
+        | Kinds::CONTROL_GROUP;
+    program.steps.push(Step::Join(slot, kinds));
+    let devpts = match (&stdio, &container.devpts) {
+        (Stdio::Pipes { .. }, _) => None,
+        (_, Some(devpts)) => Some(duplicate(devpts)?),
+        (_, None) => Some(find_devpts(&root)?),
+    };
+    let devpts = devpts.map(|fd| program.keep(fd));
+    let (stdio, console) = standard_streams(&mut program, &process, stdio, devpts, false)?;
+    let end = process::End { wait: false, init: false };
+    program.steps.extend(process::steps(&process, &identity, exec.seccomp.as_ref(), stdio, end)?);
+    let child = start(&program, container, clone_into)?;
+    Ok(ExecRunning { pid: child.pid, pidfd: child.pidfd, console })
+}
+
+fn start(program: &Program, container: &Running, clone_into: Option<OwnedFd>) -> Result<Child, StartError> {
+    let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
+    let what = Clone { namespaces: None, cgroup: clone_into.as_ref().map(AsFd::as_fd) };
+    let child = in_pid_namespace(container.pidfd.as_fd(), || {
+        sys::clone::spawn(&what, || child::run(program, &theirs))
+            .map_err(|errno| StartError::other(format!("unable to clone the process: {}", text(errno))))
+    })?;
+    drop(theirs);
+    let pid = child.pid;
+    let mut child = Kill(Some(child));
+    if clone_into.is_none() {
+        container.cgroup.add(pid)?;
+        let _ = ours.release();
+    }
+    match ours.listen().map_err(|errno| StartError::other(format!("listen to the process: {}", text(errno))))? {
+        Word::Ready => child.0.take().ok_or_else(|| StartError::other("no process")),
+        Word::Failed { step, errno } => Err(program.failure(step, errno)),
+        Word::Met | Word::Gone => Err(gone(&child)),
+    }
+}
+
+/// The container's root directory. The pidfd says afterwards that the number still meant the same process.
+fn root(container: &Running) -> Result<OwnedFd, StartError> {
+    let path = format!("/proc/{}/root", container.pid);
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let not_running = |_| StartError::other("cannot exec in a stopped container");
+    let root = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(not_running)?;
+    sys::signal::send(&container.pidfd, 0).map_err(not_running)?;
+    Ok(root)
+}
+
+fn other_user_namespace(container: &Running) -> bool {
+    let inode = |pid: &str| rustix::fs::stat(format!("/proc/{pid}/ns/user")).map(|stat| stat.st_ino).ok();
+    inode("self") != inode(&container.pid.to_string())
+}
+
+/// For a container whose devpts we did not make: what is at its `/dev/pts`, checked.
+fn find_devpts(root: &OwnedFd) -> Result<OwnedFd, StartError> {
+    let failed = |errno| StartError::other(format!("open the container's /dev/pts: {}", text(errno)));
+    let fd = sys::path::open_no_links(root, c"dev/pts", OFlags::PATH | OFlags::DIRECTORY).map_err(failed)?;
+    if rustix::fs::fstatfs(&fd).map_err(failed)?.f_type as i64 == DEVPTS_MAGIC {
+        Ok(fd)
+    } else {
+        Err(StartError::other("the container's /dev/pts is no devpts"))
+    }
+}
+
+fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, StartError> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|errno| StartError::other(format!("dup: {}", text(errno))))
+}
+
+impl Running {
+    /// A container that some other process started.
+    pub fn open(pid: i32, cgroup_path: &str) -> Result<Self, StartError> {
+        let not_running = |errno| StartError::other(format!("container process {pid} is not running: {}", text(errno)));
+        let raw = rustix::process::Pid::from_raw(pid).ok_or_else(|| not_running(sys::Errno::SRCH))?;
+        let pidfd = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty()).map_err(not_running)?;
+        let cgroup = Cgroup::open(cgroup_path)?;
+        Ok(Self { pid, pidfd, console: None, cgroup, devpts: None, root: None })
+    }
 }

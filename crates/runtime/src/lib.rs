@@ -1,25 +1,43 @@
 //! The OCI runtime: specification → pure plan → clone → init → exec.
 //!
 //! Single thread, blocking, no async: it runs in the shim and in `lighter-runtime`.
+//!
+//! [`create`] decides everything in the parent (`program`: a list of steps on prepared strings and
+//! descriptors), clones once, and the child (`child`) walks through the list without allocating. A step that fails comes
+//! back over a socket (`link`) and is told in runc's words (`failure`). [`exec`] is the same with fewer steps.
 
 mod capability;
 mod child;
-mod failure;
-mod link;
-mod mount_options;
-mod program;
-mod reaper;
 mod create;
 mod defaults;
+mod devices;
 mod error;
 mod exec;
+mod failure;
+mod hooks;
 mod launch;
+mod link;
+mod mount_options;
+mod mounts;
+mod namespaces;
+mod process;
+mod program;
+mod reaper;
+mod rootfs;
+mod schedule;
 pub mod seccomp;
+mod sysctl;
 pub mod user;
 
 pub use create::{Created, Running, create};
-pub use defaults::{all_capabilities, default_capabilities, default_devices, default_mounts, masked_paths, readonly_paths, device_rules};
+pub use defaults::{
+    all_capabilities, default_capabilities, default_devices, default_mounts, device_rules, masked_paths, readonly_paths,
+};
 pub use error::{StartError, StartErrorKind};
 pub use exec::{Exec, ExecRunning, exec};
 pub use launch::{Fds, Launch, Stdio};
+pub use rootfs::mount_root;
 pub use seccomp::SeccompProgram;
+
+/// The annotation in which a launch carries its bundle's path for hooks.
+pub const BUNDLE_ANNOTATION: &str = "org.lighter.bundle";

@@ -1,6 +1,6 @@
 //! The wire between the parent and the process being set up: a socket pair, closed at exec.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -73,10 +73,6 @@ impl End {
             3 => Word::Ready,
             _ => Word::Gone,
         })
-    }
-
-    pub(crate) fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 

@@ -46,7 +46,8 @@ pub(crate) enum Step {
     ResetSignals,
     /// Hide from ptrace and `/proc/PID` until exec.
     NotDumpable,
-    Keyring(CString),
+    /// A session keyring of this name; None: a new one without a name.
+    Keyring(Option<CString>),
     Join(Slot, Kinds),
     Unshare(Kinds),
     TimeOffsets(CString),

@@ -14,6 +14,7 @@ mod handlers;
 mod hijack;
 mod listener;
 mod media;
+mod not_yet;
 mod relay;
 mod request_body;
 mod router;

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -56,42 +56,59 @@ pub(crate) async fn finish(mut client: Socket) {
     let drain = async {
         client.shutdown().await?;
         let mut rest = [0; 1024];
-        while client.read(&mut rest).await? > 0 {}
-        io::Result::Ok(())
+        loop {
+            client.readable().await?;
+            match client.try_read(&mut rest) {
+                Ok(0) => return Ok(()),
+                Err(e) if e.kind() != io::ErrorKind::WouldBlock => return Err(e),
+                _ => {}
+            }
+        }
     };
-    let _ = tokio::time::timeout(LINGER, drain).await;
+    let _: Result<io::Result<()>, _> = tokio::time::timeout(LINGER, drain).await;
 }
 
-async fn copy_output(mut process: OwnedReadHalf, client: &Socket) -> End {
-    let mut buffer = vec![0; OUTPUT_BUFFER];
-    loop {
-        match process.read(&mut buffer).await {
-            Ok(0) | Err(_) => return End::Output,
-            Ok(n) => {
-                if client.write_all(&buffer[..n]).await.is_err() {
-                    return End::Gone;
+/// Copies until the process' output ends or the client is gone. A buffer is held only while there is something to copy:
+/// most attached clients wait for output most of the time.
+async fn copy_output(process: OwnedReadHalf, client: &Socket) -> End {
+    while process.readable().await.is_ok() {
+        let mut buffer = vec![0; OUTPUT_BUFFER];
+        loop {
+            match process.try_read(&mut buffer) {
+                Ok(0) => return End::Output,
+                Ok(n) => {
+                    if client.write_all(&buffer[..n]).await.is_err() {
+                        return End::Gone;
+                    }
                 }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return End::Output,
             }
         }
     }
+    End::Output
 }
 
 /// Ends only for a reason to end the whole relay.
 async fn copy_input(client: &Socket, early: Bytes, process: OwnedWriteHalf, input: Input) -> End {
     let mut sink = Sink::new(process, input);
     let mut end = sink.take(&early).await;
-    let mut buffer = vec![0; INPUT_BUFFER];
+    drop(early);
     while end.is_none() {
-        end = match client.read(&mut buffer).await {
+        if client.readable().await.is_err() {
+            return End::Gone;
+        }
+        let mut buffer = vec![0; INPUT_BUFFER];
+        end = match client.try_read(&mut buffer) {
             Ok(0) => break,
-            Err(_) => Some(End::Gone),
             Ok(n) => sink.take(&buffer[..n]).await,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => None,
+            Err(_) => Some(End::Gone),
         };
     }
     if let Some(end) = end {
         return end;
     }
-    drop(buffer);
     sink.close().await;
     client.peer_gone().await;
     End::Gone
@@ -135,6 +152,8 @@ impl Sink {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     struct Ends {

@@ -12,6 +12,7 @@ use values::{Error, Result};
 use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::call::RawCall;
+use crate::not_yet;
 
 /// A handler's future.
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
@@ -44,6 +45,8 @@ enum Target<'r, S> {
     /// `OPTIONS` of anything.
     Nothing,
     PageNotFound,
+    /// An endpoint of Docker's that is not there yet.
+    NotYet(Error),
     /// The version is none that is served; the flag says that the client is from before 1.24.
     BadVersion {
         error: Error,
@@ -64,7 +67,9 @@ impl<S> Router<S> {
         match self.find(request.method().as_str(), request.uri().path()) {
             Target::PageNotFound => Answer::Reply(answer::page_not_found()),
             Target::Nothing => Answer::Reply(self.sign(empty_ok())),
-            Target::BadVersion { error, ancient: false } => Answer::Reply(self.sign(answer::error(&error))),
+            Target::NotYet(error) | Target::BadVersion { error, ancient: false } => {
+                Answer::Reply(self.sign(answer::error(&error)))
+            }
             Target::BadVersion { error, ancient: true } => Answer::Reply(self.sign(answer::text_error(&error))),
             Target::Handler { route, name, version } => self.handle(route, name, version, request).await,
         }
@@ -103,7 +108,9 @@ impl<S> Router<S> {
             .iter()
             .filter(|route| route.method.as_str() == method)
             .find_map(|route| Some((route, path::matches(route.path, path)?)));
-        let Some((route, names)) = matched else { return Target::PageNotFound };
+        let Some((route, names)) = matched else {
+            return not_yet::refusal(method, path).map_or(Target::PageNotFound, Target::NotYet);
+        };
         let version = match prefix.map(admit) {
             None => Version::MAX,
             Some(Ok(version)) if version < route.since => return Target::PageNotFound,

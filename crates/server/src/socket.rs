@@ -17,21 +17,22 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Reads what is there; 0 is the end.
+    /// Waits until there is something to read, be it the end.
     ///
     /// # Errors
     /// The socket's.
-    pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            self.ready(Interest::READABLE).await?;
-            let read = match self {
-                Socket::Unix(s) => s.try_read(buffer),
-                Socket::Tcp(s) => s.try_read(buffer),
-            };
-            match read {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
-            }
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.ready(Interest::READABLE).await
+    }
+
+    /// Reads what is there; 0 is the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing after all; else the socket's.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Unix(s) => s.try_read(buffer),
+            Socket::Tcp(s) => s.try_read(buffer),
         }
     }
 

@@ -129,6 +129,14 @@ impl Shim {
             .collect()
     }
 
+    pub fn wait_for_log(&self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.logged().contains(text) {
+            assert!(Instant::now() < deadline, "{text:?} never comes");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     fn launch_request(&self, plan: &Plan) -> Launch {
         let process = Process {
             terminal: plan.stdio.terminal,
@@ -178,14 +186,14 @@ impl Shim {
         Control { stream, received: Vec::new(), facts: Vec::new() }
     }
 
-    pub fn attach(&self, wants: Attach) -> UnixStream {
+    pub fn attach(&self, wants: Attach) -> Stream {
         let mut control = self.connect();
         assert!(matches!(control.ask(Request::Attach(wants)), Reply::Done));
         control.into_stream()
     }
 
     /// An exec with its stream.
-    pub fn exec(&self, id: &str, args: &[&str], terminal: bool, attach: Attach) -> (Reply, UnixStream) {
+    pub fn exec(&self, id: &str, args: &[&str], terminal: bool, attach: Attach) -> (Reply, Stream) {
         let process = Process {
             terminal,
             args: args.iter().map(|a| (*a).to_owned()).collect(),
@@ -284,10 +292,43 @@ impl Control {
         }
     }
 
-    /// The byte stream this connection has become. Bytes which came already are lost: only for tests where none can.
-    pub fn into_stream(self) -> UnixStream {
-        assert!(self.received.is_empty(), "early bytes");
-        self.stream
+    /// The byte stream this connection has become.
+    pub fn into_stream(self) -> Stream {
+        Stream { early: self.received, stream: self.stream }
+    }
+}
+
+/// A byte stream of which some bytes may have come with the reply.
+pub struct Stream {
+    early: Vec<u8>,
+    stream: UnixStream,
+}
+
+impl Stream {
+    pub fn shutdown(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.early.is_empty() {
+            return self.stream.read(buffer);
+        }
+        let n = self.early.len().min(buffer.len());
+        buffer[..n].copy_from_slice(&self.early[..n]);
+        self.early.drain(..n);
+        Ok(n)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.stream.write(data)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -315,7 +356,7 @@ pub fn cgroups(id: &str) -> Vec<PathBuf> {
 }
 
 /// Reads to the end.
-pub fn drain(stream: &mut UnixStream) -> Vec<u8> {
+pub fn drain(stream: &mut impl Read) -> Vec<u8> {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).expect("the end in time");
     all
@@ -335,7 +376,7 @@ pub fn unframe(mut bytes: &[u8]) -> (String, String) {
 }
 
 /// Reads frames of stdout until the text so far satisfies `enough`.
-pub fn read_until(stream: &mut UnixStream, framed: bool, enough: impl Fn(&str) -> bool) -> String {
+pub fn read_until(stream: &mut impl Read, framed: bool, enough: impl Fn(&str) -> bool) -> String {
     let mut all = Vec::new();
     loop {
         let mut buffer = [0; 4096];

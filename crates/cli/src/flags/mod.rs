@@ -40,6 +40,10 @@ pub struct Flag {
     pub complete: Complete,
 }
 
+/// `absent` for what only a Windows daemon has; Docker has a sentence of its own for that.
+pub const WINDOWS: &str =
+    "only supported on a Docker daemon running on windows, but the Docker daemon is running on linux";
+
 /// How values are taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -173,6 +177,6 @@ impl Flag {
 
     /// `-m, --memory` or `--memory`, as error messages name it.
     pub fn spelled(&self) -> String {
-        if self.short == '\0' { format!("--{}", self.name) } else { format!("-{}, --{}", self.short, self.name) }
+        if self.short == '\0' || self.name == parse::HELP.name { format!("--{}", self.name) } else { format!("-{}, --{}", self.short, self.name) }
     }
 }

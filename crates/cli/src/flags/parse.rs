@@ -190,7 +190,7 @@ fn quoted_field<'a>(quoted: &'a str, start: usize, line: &str) -> Result<(String
     loop {
         let Some(quote) = rest.find('"') else {
             return Err(format!(
-                "record on line 1; parse error on line 1, column {}: extraneous or missing \" in quoted-field",
+                "parse error on line 1, column {}: extraneous or missing \" in quoted-field",
                 line.len() + 1
             ));
         };

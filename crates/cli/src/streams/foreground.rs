@@ -30,7 +30,7 @@ impl Target {
         if rows == 0 && columns == 0 {
             return Ok(());
         }
-        let (height, width) = (i64::from(rows), i64::from(columns));
+        let (height, width) = (Some(i64::from(rows)), Some(i64::from(columns)));
         match self {
             Target::Container(id) => {
                 client.call::<ContainerResize>(&[id], &ContainerResizeQuery { height, width }, &())

@@ -19,7 +19,9 @@ pub fn parse(text: &str) -> Result<Values> {
     let unknown: Vec<&str> = object.keys().map(String::as_str).filter(|key| by_key(key).is_none()).collect();
     if !unknown.is_empty() {
         let unknown = unknown.join(", ");
-        return Err(Error::invalid(format!("the following directives don't match any configuration option: {unknown}")));
+        return Err(Error::invalid(format!(
+            "the following directives don't match any configuration option: {unknown}"
+        )));
     }
     let mut values = Values::new();
     for (key, value) in object {
@@ -51,7 +53,9 @@ fn typed(row: &Row, value: Value) -> Result<Value> {
         Kind::Text => (value.is_string(), "a string"),
         Kind::List => (value.as_array().is_some_and(|v| texts(Box::new(v.iter()))), "a list of strings"),
         Kind::Map => (value.as_object().is_some_and(|v| texts(Box::new(v.values()))), "an object of strings"),
-        Kind::Ulimits => (value.as_object().is_some_and(|v| v.values().all(is_ulimit)), "{NAME: {\"Soft\": N, \"Hard\": N}}"),
+        Kind::Ulimits => {
+            (value.as_object().is_some_and(|v| v.values().all(is_ulimit)), "{NAME: {\"Soft\": N, \"Hard\": N}}")
+        }
         Kind::Pools => {
             (value.as_array().is_some_and(|v| v.iter().all(is_pool)), "[{\"base\": NETWORK, \"size\": LENGTH}]")
         }
@@ -94,10 +98,7 @@ mod tests {
             Err("the following directives don't match any configuration option: bar, foo"),
         );
         check("[]", Err("it must be an object, {...}"));
-        check(
-            r#"{"debug": "yes"}"#,
-            Err("invalid value for directive debug: true or false is expected, not \"yes\""),
-        );
+        check(r#"{"debug": "yes"}"#, Err("invalid value for directive debug: true or false is expected, not \"yes\""));
         check(r#"{"hosts": "x"}"#, Err("invalid value for directive hosts: a list of strings is expected, not \"x\""));
     }
 

@@ -131,7 +131,8 @@ fn take<'a>(
         None if flag.is_bool() => "true".into(),
         None => rest.next().ok_or_else(missing)?.clone(),
     };
-    let malformed = |why: String| Error::invalid(format!("invalid argument {value:?} for {:?} flag: {why}", flag.name()));
+    let malformed =
+        |why: String| Error::invalid(format!("invalid argument {value:?} for {:?} flag: {why}", flag.name()));
     match flag {
         Flag::Row(row) => set(&mut parsed.values, row, &value).map_err(malformed),
         Flag::Special(Special::ConfigFile) => {
@@ -245,7 +246,10 @@ mod tests {
         check("", json!({}));
         check("-D --icc=false --init", json!({"debug": true, "icc": false, "init": true}));
         check("-H unix:///a -H=tcp://b --host fd://", json!({"hosts": ["unix:///a", "tcp://b", "fd://"]}));
-        check("-Hunix:///a -DHfd:// -l debug", json!({"hosts": ["unix:///a", "fd://"], "debug": true, "log-level": "debug"}));
+        check(
+            "-Hunix:///a -DHfd:// -l debug",
+            json!({"hosts": ["unix:///a", "fd://"], "debug": true, "log-level": "debug"}),
+        );
         check("--mtu 1400 --default-shm-size 1g", json!({"mtu": 1400, "default-shm-size": "1g"}));
         check("--log-opt max-size=1m --log-opt a=b=c", json!({"log-opts": {"max-size": "1m", "a": "b=c"}}));
         check(
@@ -284,10 +288,7 @@ mod tests {
         check("-Dx", "unknown shorthand flag: 'x' in -Dx");
         check("--mtu", "flag needs an argument: --mtu");
         check("-DH", "flag needs an argument: 'H' in -DH");
-        check(
-            "--mtu x",
-            "invalid argument \"x\" for \"--mtu\" flag: strconv.ParseInt: parsing \"x\": invalid syntax",
-        );
+        check("--mtu x", "invalid argument \"x\" for \"--mtu\" flag: strconv.ParseInt: parsing \"x\": invalid syntax");
         check(
             "-D=maybe",
             "invalid argument \"maybe\" for \"-D, --debug\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax",

@@ -13,7 +13,11 @@ struct Line {
 pub fn text() -> String {
     let mut lines: Vec<Line> = ROWS.iter().filter(|row| shown(row)).map(line).collect();
     lines.extend([
-        special("config-file", "      --config-file string", "Configuration file (default \"/etc/lighter/daemon.json\")"),
+        special(
+            "config-file",
+            "      --config-file string",
+            "Configuration file (default \"/etc/lighter/daemon.json\")",
+        ),
         special("help", "  -h, --help", "Print this and end"),
         special("validate", "      --validate", "Check the configuration and end"),
         special("version", "  -v, --version", "Print the version and end"),
@@ -21,7 +25,9 @@ pub fn text() -> String {
     lines.sort_by_key(|line| line.name);
     let width = lines.iter().map(|line| line.left.len()).max().unwrap_or(0) + 3;
     let options: String = lines.iter().map(|line| format!("{:width$}{}\n", line.left, line.right)).collect();
-    format!("\nUsage:  lighter daemon [OPTIONS]\n\nThe container engine: runs containers and serves the API\n\nOptions:\n{options}")
+    format!(
+        "\nUsage:  lighter daemon [OPTIONS]\n\nThe container engine: runs containers and serves the API\n\nOptions:\n{options}"
+    )
 }
 
 fn shown(row: &Row) -> bool {
@@ -67,7 +73,9 @@ mod tests {
         assert_eq!(lines[..2], ["", "Usage:  lighter daemon [OPTIONS]"]);
         let line = |flag: &str| *lines.iter().find(|line| line.contains(flag)).unwrap();
         let column = line("--mtu").find("Largest").unwrap();
-        for (flag, start) in [("--debug", "  -D, --debug  "), ("--host ", "  -H, --host list  "), ("--mtu", "      --mtu int  ")] {
+        for (flag, start) in
+            [("--debug", "  -D, --debug  "), ("--host ", "  -H, --host list  "), ("--mtu", "      --mtu int  ")]
+        {
             assert!(line(flag).starts_with(start), "{:?}", line(flag));
         }
         for line in &lines[6..] {

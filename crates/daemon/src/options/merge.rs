@@ -104,7 +104,11 @@ mod tests {
         check("--tlsverify --tlscacert x", "", "--tlscacert, --tlsverify (only false is)");
         check("", r#"{"userns-remap": "default", "iptables": false}"#, "iptables (only true is), userns-remap");
         check("", r#"{"iptables": true, "ipv6": false, "default-runtime": "runc", "raw-logs": false}"#, "fine");
-        check("", r#"{"features": {"containerd-snapshotter": true}, "exec-opts": ["native.cgroupdriver=cgroupfs"]}"#, "fine");
+        check(
+            "",
+            r#"{"features": {"containerd-snapshotter": true}, "exec-opts": ["native.cgroupdriver=cgroupfs"]}"#,
+            "fine",
+        );
         check(
             "",
             r#"{"exec-opts": ["native.cgroupdriver=systemd"]}"#,

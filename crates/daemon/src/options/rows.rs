@@ -26,11 +26,11 @@ pub const ROWS: &[Row] = &[
     Row::missing("default-gateway-v6", Text),
     // Docker's name in the file for `--init` was this one once.
     Row::missing("default-init", Bool).flag("").only(&["false"]),
-    Row::new("default-ipc-mode", Text, "IPC mode of containers: shareable or private").default("private").reload(),
+    Row::new("default-ipc-mode", Text, "IPC mode of containers: shareable or private").default("private"),
     Row::missing("default-network-opts", Other).flag("default-network-opt"),
     Row::missing("default-runtime", Text).only(&["\"runc\"", "\"lighter\""]),
-    Row::new("default-shm-size", Size, "Size of /dev/shm in containers").default("64MiB").reload(),
-    Row::new("default-stop-timeout", Int, "Seconds between a container's stop signal and its end").default("10").reload(),
+    Row::new("default-shm-size", Size, "Size of /dev/shm in containers").default("64MiB"),
+    Row::new("default-stop-timeout", Int, "Seconds between a container's stop signal and its end").default("10"),
     Row::new("default-ulimits", Ulimits, "Resource limits of containers (nofile=1024:2048)").flag("default-ulimit"),
     Row::new("dns", List, "DNS server of containers"),
     Row::new("dns-opts", List, "DNS option of containers").flag("dns-opt"),
@@ -61,13 +61,14 @@ pub const ROWS: &[Row] = &[
     Row::missing("ip6tables", Bool).only(&["true"]),
     Row::missing("iptables", Bool).only(&["true"]),
     Row::missing("ipv6", Bool).only(&["false"]),
-    Row::new("labels", List, "Label of the daemon (key=value)").flag("label").reload(),
+    Row::new("labels", List, "Label of the daemon (key=value)").flag("label"),
     Row::new("live-restore", Bool, "Containers go on when the daemon ends").default("true").reload(),
     Row::new("log-driver", Text, "Where the logs of containers go").default("json-file"),
     Row::new("log-format", Text, "Format of the daemon's own log: text or json").default("text"),
     Row::new("log-level", Text, "Least level of the daemon's own log: debug, info, warn, error or fatal")
         .short('l')
-        .default("info"),
+        .default("info")
+        .reload(),
     Row::new("log-opts", Map, "Option of the log driver (key=value)").flag("log-opt"),
     Row::missing("max-concurrent-downloads", Int),
     Row::missing("max-concurrent-uploads", Int),

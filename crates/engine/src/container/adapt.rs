@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn keeps_what_is_there() {
-        let mut host = HostConfig { masked_paths: Some(vec![]), shm_size: 5, ipc_mode: "none".into(), ..Default::default() };
+        let mut host =
+            HostConfig { masked_paths: Some(vec![]), shm_size: 5, ipc_mode: "none".into(), ..Default::default() };
         host.resources.memory = 100;
         host.resources.cpu_shares = 1;
         host.log_config.kind = "none".into();

@@ -7,7 +7,7 @@ use values::{Error, Id, Platform, Result, ResultExt, Timestamp};
 
 use super::record::{Record, Volatile};
 use super::supervisor::supervise;
-use super::{merge, mounts, validate};
+use super::{adapt, merge, mounts, validate};
 use crate::names;
 use crate::shared::{Shared, blocking};
 use crate::undo::Undo;
@@ -16,22 +16,25 @@ pub async fn create(
     shared: &Arc<Shared>,
     name: Option<&str>,
     platform: Option<&str>,
-    body: ContainerCreateRequest,
+    mut body: ContainerCreateRequest,
 ) -> Result<CreateResponse> {
-    let name = name.map(|n| n.strip_prefix('/').unwrap_or(n)).filter(|n| !n.is_empty());
-    if let Some(name) = name {
-        validate::name(name)?;
-    }
+    let name = name.filter(|n| !n.is_empty()).map(validate::name).transpose()?;
     let platform = platform.filter(|p| !p.is_empty()).map(str::parse::<Platform>).transpose()?;
-    let mut host = body.host_config.unwrap_or_default();
-    let networking = body.networking_config.unwrap_or_default();
+    let mut warnings = validate::request(&mut body, &shared.machine, &shared.config.defaults)?;
     let image = shared.images.resolve(&body.config.image)?;
     let held = shared.hold_image(&image.id);
-    validate::platform(platform.as_ref(), &image)?;
-    let mut config = merge::merge(body.config, &image.config.config)?;
-    validate::fill_defaults(&mut config, &mut host, shared);
-    let warnings = validate::request(&config, &host, &networking, shared)?;
-    let resolved = mounts::resolve(&host, &config)?;
+    match &platform {
+        Some(wanted) => validate::platform(&body.config.image, wanted, &image.platform)?,
+        None => warnings.extend(validate::platform_warning(&image.platform, &Platform::host())),
+    }
+    let mut host = body.host_config.unwrap_or_default();
+    let networking = body.networking_config.unwrap_or_default();
+    let mut config = body.config;
+    let resolved = mounts::resolve(&host)?;
+    let mounted: Vec<String> = resolved.iter().map(|m| m.destination.clone()).collect();
+    warnings.extend(merge::warnings(&config, image.run_config(), &mounted));
+    merge::merge(&mut config, image.run_config())?;
+    adapt::adapt(&mut host, &shared.config.defaults, &shared.machine);
 
     let id = Id::random();
     let mut undo = Undo::default();
@@ -50,6 +53,7 @@ pub async fn create(
         host,
         networking,
         image: image.id.clone(),
+        layers: image.chain.clone(),
         platform: "linux".into(),
         mounts: mounts::to_mount_points(&resolved),
     };
@@ -62,8 +66,8 @@ pub async fn create(
             let _ = s2.snapshots.remove(id.as_str());
             let _ = s2.remove_directories(&id);
         });
-        mounts::create_sources(&resolved)?;
-        s.images.prepare(r.id.as_str(), &image)?;
+        mounts::prepare_sources(&resolved)?;
+        s.snapshots.prepare(r.id.as_str(), &r.layers, r.snapshot_options())?;
         let log = s.log_path(&r.id);
         if let Some(directory) = log.parent() {
             std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;

@@ -92,7 +92,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         container: prepared,
         directory: directory.clone(),
         stdio: stdio(&record),
-        log: super::log_config::for_shim(&record, shared.log_path(&record.id)),
+        log: log_order(shared, &record)?,
         fds: attached,
     };
     let reply = shim_link::launch(&mut stream, order, sandbox.netns, streams).await?;
@@ -104,7 +104,9 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
                 FailureKind::NotExecutable => 126,
                 FailureKind::Other => 128,
             };
-            return Err(Failure { code, message: format!("{FAILED}: {}", failed.message) });
+            let own = is_daemons_own(&failed.message);
+            let message = if own { failed.message } else { format!("{FAILED}: {}", failed.message) };
+            return Err(Failure { code, message });
         }
         Reply::Refused(why) => return Err(Error::internal(why).into()),
         other => return Err(Error::internal(format!("the shim answered unexpectedly: {other:?}")).into()),
@@ -115,6 +117,11 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     }
     hand_over(container, generation, directory, stream, &started, sandbox.endpoint);
     Ok(())
+}
+
+/// What Docker's daemon finds out itself has no prefix of the runtime.
+pub fn is_daemons_own(message: &str) -> bool {
+    ["unable to find user ", "unable to find group ", "Cannot mkdir: "].iter().any(|p| message.starts_with(p))
 }
 
 /// From here on the supervisor owns the shim.
@@ -194,19 +201,34 @@ fn prepare(
     }
     let mounts = super::mounts::resolve(&record.host)?;
     super::mounts::prepare_sources(&mounts)?;
-    oci::launch(&oci::Input {
+    let cgroup_path = shared.cgroup_path(&record.id);
+    oci::launch(&input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs))
+}
+
+/// What the OCI specification of a container, or of an exec in it, follows from.
+pub fn input<'a>(
+    shared: &'a Shared,
+    record: &'a Record,
+    mounts: &'a [super::mounts::Resolved],
+    etc: oci::EtcFiles<'a>,
+    cgroup_path: String,
+    joined: oci::Joined,
+    rootfs: RootMount,
+) -> oci::Input<'a> {
+    oci::Input {
         id: record.id.as_str(),
         hostname: record.hostname(),
         config: &record.config,
         host: &record.host,
-        mounts: &mounts,
-        etc: etc.as_input(),
-        cgroup_path: shared.cgroup_path(&record.id),
+        mounts,
+        etc,
+        cgroup_path,
         defaults: &shared.config.defaults,
+        machine: &shared.machine,
         joined,
-        cgroup_v2: shared.cgroup_v2,
         rootfs,
-    })
+        link_env: &[],
+    }
 }
 
 fn stdio(record: &Record) -> protocol::Stdio {
@@ -218,4 +240,24 @@ fn stdio(record: &Record) -> protocol::Stdio {
         open_stdin: record.config.open_stdin,
         stdin_once: record.config.stdin_once,
     }
+}
+
+fn log_order(shared: &Shared, record: &Record) -> Result<protocol::Log> {
+    let subject = super::log::Subject {
+        id: record.id.as_str(),
+        name: &record.name,
+        image: &record.config.image,
+        image_id: record.image.as_str(),
+    };
+    let settings = super::log::settings(&record.host.log_config, &record.config, subject)?;
+    Ok(match settings {
+        None => protocol::Log { max_files: 1, ..protocol::Log::default() },
+        Some(s) => protocol::Log {
+            path: Some(shared.log_path(&record.id)),
+            max_size: s.max_size,
+            max_files: s.max_files,
+            compress: s.compress,
+            attrs: s.attrs,
+        },
+    })
 }

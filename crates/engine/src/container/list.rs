@@ -58,7 +58,10 @@ impl<'a> Wanted<'a> {
         let regex = |text: &str| {
             regex_lite::Regex::new(text).map_err(|_| Error::invalid(format!("invalid filter 'name={text}'")))
         };
-        let created = |key: &str| filters.get(key).next().map(|c| Ok(shared.registry.find(c)?.record().created)).transpose();
+        let created = |key: &str| -> Result<Option<values::Timestamp>> {
+            let Some(wanted) = filters.get(key).next() else { return Ok(None) };
+            Ok(Some(shared.registry.find(wanted)?.record().created))
+        };
         Ok(Self {
             filters,
             names: filters.get("name").map(regex).collect::<Result<_>>()?,

@@ -93,7 +93,10 @@ fn json_file(
     let max_size = max_size(options.get("max-size"))?;
     let max_files = max_files(options)?;
     let compress = compress(options.get("compress"))?;
-    if compress && options.contains_key("max-size") | options.contains_key("max-file") && (max_files < 2 || max_size == 0) {
+    if compress
+        && options.contains_key("max-size") | options.contains_key("max-file")
+        && (max_files < 2 || max_size == 0)
+    {
         return Err(Error::invalid("compress cannot be true when max-file is less than 2 or max-size is not set"));
     }
     Ok(Settings { max_size, max_files, compress, attrs: attrs(options, container, subject)? })
@@ -116,9 +119,10 @@ fn max_size(text: Option<&String>) -> Result<u64> {
         Some("-1") => Ok(0),
         Some(text) => {
             let bytes = size::parse_binary(text)?;
-            u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).ok_or_else(|| {
-                Error::invalid("max-size must be a positive number")
-            })
+            u64::try_from(bytes)
+                .ok()
+                .filter(|bytes| *bytes > 0)
+                .ok_or_else(|| Error::invalid("max-size must be a positive number"))
         }
     }
 }
@@ -172,7 +176,8 @@ fn attrs(
 
 /// A test of names: in the comma list of one option, or matched by the expression of the other.
 fn choice(options: &BTreeMap<String, String>, list: &str, regex: &str) -> Result<impl Fn(&str) -> bool> {
-    let names: Vec<String> = options.get(list).map_or_else(Vec::new, |text| text.split(',').map(str::to_owned).collect());
+    let names: Vec<String> =
+        options.get(list).map_or_else(Vec::new, |text| text.split(',').map(str::to_owned).collect());
     let pattern = match options.get(regex).filter(|text| !text.is_empty()) {
         Some(text) => Some(
             regex_lite::Regex::new(text)

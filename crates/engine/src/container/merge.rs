@@ -190,10 +190,10 @@ mod tests {
         };
         merge(&mut config, &image).unwrap();
         assert_eq!(config.env, words(&["A=1", "GONE", "PATH=/bin"]));
-        assert_eq!(config.labels.unwrap().into_iter().collect::<Vec<_>>(), [
-            ("k".to_owned(), "own".to_owned()),
-            ("l".to_owned(), "2".to_owned())
-        ]);
+        assert_eq!(
+            config.labels.unwrap().into_iter().collect::<Vec<_>>(),
+            [("k".to_owned(), "own".to_owned()), ("l".to_owned(), "2".to_owned())]
+        );
         assert_eq!((config.user.as_str(), config.working_dir.as_str()), ("me", "/srv"));
         assert_eq!(config.stop_signal, "SIGQUIT");
         assert!(config.exposed_ports.contains_key("80/tcp") && config.volumes.unwrap().contains_key("/data"));

@@ -9,7 +9,7 @@ mod handle;
 pub mod launch;
 pub mod list;
 mod join;
-mod log_config;
+pub mod log;
 pub mod logs;
 pub mod lost;
 pub mod merge;

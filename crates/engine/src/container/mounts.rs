@@ -426,15 +426,21 @@ mod tests {
         check("/a:/b:fast", Err("invalid mode: fast"));
         check(
             "/a:b",
-            Err("invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute"),
+            Err(
+                "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute",
+            ),
         );
         check(
             "/a:/",
-            Err("invalid volume specification: '/a:/': invalid mount config for type \"bind\": invalid specification: destination can't be '/'"),
+            Err(
+                "invalid volume specification: '/a:/': invalid mount config for type \"bind\": invalid specification: destination can't be '/'",
+            ),
         );
         check(
             "/a:/b:nocopy",
-            Err("invalid volume specification: '/a:/b:nocopy': invalid mount config for type \"bind\": field VolumeOptions must not be specified"),
+            Err(
+                "invalid volume specification: '/a:/b:nocopy': invalid mount config for type \"bind\": field VolumeOptions must not be specified",
+            ),
         );
         for volume in ["data:/b", "/b", "data:/b:ro"] {
             assert_eq!(parse_bind(volume).unwrap_err().kind, ErrorKind::NotImplemented, "{volume}");
@@ -469,7 +475,10 @@ mod tests {
             },
             "invalid mount config for type \"bind\": invalid propagation mode: x",
         );
-        check(mount("tmpfs", "/a", "/b"), "invalid mount config for type \"tmpfs\": field Source must not be specified");
+        check(
+            mount("tmpfs", "/a", "/b"),
+            "invalid mount config for type \"tmpfs\": field Source must not be specified",
+        );
         check(mount("nfs", "/a", "/b"), "invalid mount config for type \"nfs\": mount type unknown");
         assert_eq!(from_mount(&mount("volume", "v", "/b")).unwrap_err().kind, ErrorKind::NotImplemented);
     }

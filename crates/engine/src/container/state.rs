@@ -28,7 +28,7 @@ pub const BACKOFF_RESET: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
     Created,
-    /// A shim is being asked to run it. `then`: what was asked meanwhile.
+    /// A shim is being asked to run it. `then`: what was asked meanwhile; `Start` for a restart.
     Starting { then: Option<Then> },
     Running { paused: bool, then: Option<Then> },
     /// Waits to be started again by its restart policy.
@@ -272,6 +272,13 @@ fn launch(mut s: State) -> Step {
     (s, vec![Effect::Launch])
 }
 
+/// The same for `restart`, which is told when it succeeded.
+fn relaunch(s: State) -> Step {
+    let (mut s, effects) = launch(s);
+    s.phase = Phase::Starting { then: Some(Then::Start) };
+    (s, effects)
+}
+
 /// The signal, and SIGKILL after the grace. A frozen process must be thawed to see it.
 fn end_process(s: &State, signal: Signal, grace: Option<Duration>) -> Vec<Effect> {
     let mut effects = vec![Effect::Emit(Event::Kill(signal)), Effect::Signal(signal)];
@@ -324,14 +331,14 @@ fn restart(mut s: State, signal: Signal, grace: Option<Duration>) -> Result<Step
         }
         // a start is under way: that is what was wanted
         Phase::Starting { then } => {
-            *then = None;
+            *then = Some(Then::Start);
             Ok((s, vec![]))
         }
         Phase::Created | Phase::Exited | Phase::Backoff => {
             s.stopped_by_user = false;
             s.restarts = 0;
             s.backoff_millis = 0;
-            Ok(launch(s))
+            Ok(relaunch(s))
         }
         Phase::Removing | Phase::Gone | Phase::Dead => Err(Refusal::MarkedForRemoval),
     }
@@ -438,13 +445,15 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
     s.exit_code = 0;
     s.error.clear();
     s.oom = false;
-    s.phase = Phase::Running { paused: false, then };
+    let after = then.filter(|t| *t != Then::Start);
+    s.phase = Phase::Running { paused: false, then: after };
     let mut effects = vec![Effect::Emit(Event::Start)];
     match then {
         Some(Then::Stay | Then::Remove) => {
             effects.extend([Effect::Emit(Event::Kill(Signal::KILL)), Effect::KillAll]);
         }
-        Some(Then::Start) | None => {}
+        Some(Then::Start) => effects.push(Effect::Emit(Event::Restart)),
+        None => {}
     }
     (s, effects)
 }
@@ -496,14 +505,14 @@ fn ended(mut s: State, then: Option<Then>, code: i32, oom: bool, at: Timestamp, 
         Some(Then::Start) => {
             s.stopped_by_user = false;
             s.restarts = 0;
-            effects.push(Effect::Emit(Event::Stop));
-            let (s, more) = launch(s);
+            effects.insert(1, Effect::Emit(Event::Stop));
+            let (s, more) = relaunch(s);
             effects.extend(more);
-            effects.push(Effect::Emit(Event::Restart));
             (s, effects)
         }
         Some(Then::Stay) => {
-            effects.push(Effect::Emit(Event::Stop));
+            // docker tells of the stop before the end
+            effects.insert(1, Effect::Emit(Event::Stop));
             rest(s, effects, policy)
         }
         None if !policy.auto_remove && policy.restart.wants(code, s.restarts) => back_off(s, effects, ran),

@@ -89,25 +89,24 @@ pub async fn restart(shared: &Shared, container: &Arc<Container>, signal: Option
 }
 
 pub async fn kill(container: &Arc<Container>, signal: Option<&str>) -> Result<()> {
-    let signal = match signal {
+    let signal: Signal = match signal {
         Some(text) if !text.is_empty() => text.parse()?,
         _ => Signal::KILL,
     };
     let configured = &container.record().config.stop_signal;
     let ends = signal == Signal::KILL || signal == signal_of(container) || configured.is_empty();
-    let refused = |why: String| Error::conflict(format!("cannot kill container: {}: {why}", container.name()));
     let admitted = match container.ask(Ask::Kill { signal, ends }).await? {
         Ok(state) => state,
         Err(Refusal::Restarting) => {
             let why = format!("Container {} is restarting, wait until the container is running", container.id);
-            return Err(refused(why));
+            return Err(Error::conflict(why));
         }
-        Err(_) => return Err(refused(format!("container {} is not running", container.id))),
+        Err(_) => return Err(container.not_running()),
     };
     if signal == Signal::KILL {
         let ended = container.until(|s| s.exits > admitted.exits || !held(s));
         if tokio::time::timeout(KILL_PATIENCE, ended).await.is_err() {
-            return Err(refused("it has not ended for 10 seconds after SIGKILL: a process of it is stuck in the kernel".into()));
+            return Err(Error::internal("it has not ended for 10 seconds after SIGKILL: a process of it is stuck in the kernel"));
         }
     }
     Ok(())
@@ -117,9 +116,9 @@ pub async fn pause(container: &Arc<Container>) -> Result<()> {
     let id = &container.id;
     match container.ask_done(Ask::Pause).await? {
         Ok(_) => {}
-        Err(Refusal::AlreadyPaused) => return Err(Error::conflict(format!("container {id} is already paused"))),
+        Err(Refusal::AlreadyPaused) => return Err(Error::conflict(format!("Container {id} is already paused"))),
         Err(Refusal::Restarting) => {
-            return Err(Error::conflict(format!("container {id} is restarting, wait until the container is running")));
+            return Err(Error::conflict(format!("Container {id} is restarting, wait until the container is running")));
         }
         Err(_) => return Err(container.not_running()),
     }
@@ -130,7 +129,7 @@ pub async fn pause(container: &Arc<Container>) -> Result<()> {
 pub async fn unpause(container: &Arc<Container>) -> Result<()> {
     if container.ask_done(Ask::Unpause).await?.is_err() {
         let id = &container.id;
-        return Err(Error::conflict(format!("container {id} is not paused")));
+        return Err(Error::conflict(format!("Container {id} is not paused")));
     }
     container.until(|s| !s.is_paused()).await;
     Ok(())

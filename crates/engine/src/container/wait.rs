@@ -28,11 +28,16 @@ impl WaitCondition {
 }
 
 /// Subscribed when it returns: whatever happens afterwards is seen by the future.
-pub fn wait(container: &Arc<Container>, condition: WaitCondition) -> impl Future<Output = WaitResponse> + Send + 'static {
+pub fn wait(
+    container: &Arc<Container>,
+    condition: WaitCondition,
+) -> impl Future<Output = WaitResponse> + Send + use<> {
     let mut watch = container.watch();
     let exits = watch.borrow_and_update().state.exits;
     async move {
-        let reached = watch.wait_for(|v| {
+        // when its supervisor has ended, the last word stands
+        let _ = watch
+            .wait_for(|v| {
             let s = &v.state;
             match condition {
                 _ if s.is_gone() => true,
@@ -42,12 +47,10 @@ pub fn wait(container: &Arc<Container>, condition: WaitCondition) -> impl Future
                     !matches!(s.phase, Phase::Running { .. } | Phase::Backoff | Phase::Starting { .. })
                 }
             }
-        });
-        let last = match reached.await {
-            Ok(volatile) => volatile.clone(),
-            // its supervisor ended: the last word stands
-            Err(_) => watch.borrow().clone(),
-        };
-        WaitResponse { status_code: i64::from(last.state.exit_code), ..WaitResponse::default() }
+            })
+            .await
+            .map(drop);
+        let last = watch.borrow().state.exit_code;
+        WaitResponse { status_code: i64::from(last), ..WaitResponse::default() }
     }
 }

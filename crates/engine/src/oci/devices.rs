@@ -168,8 +168,7 @@ fn device(metadata: &Metadata, path: &str) -> Option<Device> {
 /// `InvalidArgument` naming the path.
 pub fn numbers(path: &str) -> Result<(i64, i64)> {
     let metadata = fs::metadata(path).map_err(|e| Error::invalid(format!("stat {path}: {}", words(&e))))?;
-    let device =
-        device(&metadata, path).ok_or_else(|| Error::invalid(format!("stat {path}: not a device node")))?;
+    let device = device(&metadata, path).ok_or_else(|| Error::invalid(format!("stat {path}: not a device node")))?;
     Ok((device.major, device.minor))
 }
 
@@ -185,11 +184,7 @@ mod tests {
     use crate::oci::tests::Scene;
 
     fn mapping(host: &str, inside: &str, access: &str) -> DeviceMapping {
-        DeviceMapping {
-            path_on_host: host.into(),
-            path_in_container: inside.into(),
-            cgroup_permissions: access.into(),
-        }
+        DeviceMapping { path_on_host: host.into(), path_in_container: inside.into(), cgroup_permissions: access.into() }
     }
 
     #[test]
@@ -245,7 +240,8 @@ mod tests {
     fn privileged() {
         let mut scene = Scene::default();
         scene.host.privileged = true;
-        scene.host.resources.devices = Some(vec![mapping("/dev/null", "/dev/null", ""), mapping("/dev/zero", "/dev/x", "")]);
+        scene.host.resources.devices =
+            Some(vec![mapping("/dev/null", "/dev/null", ""), mapping("/dev/zero", "/dev/x", "")]);
         let list = devices(&scene.input()).unwrap();
         assert!(list.iter().any(|d| d.path == "/dev/x") && list.iter().any(|d| d.path == "/dev/null"));
         assert!(!list.iter().any(|d| d.path.starts_with("/dev/pts/") || d.path == "/dev/console"));

@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 pub mod devices;
+mod exec;
 pub mod mounts;
 pub mod namespaces;
 pub mod process;
@@ -14,6 +15,8 @@ pub mod security;
 pub mod sysctls;
 
 use std::path::Path;
+
+pub use exec::exec;
 
 use api::types::{ContainerConfig, HostConfig};
 use oci::runtime::{Linux, Root, Spec, VERSION};
@@ -56,7 +59,7 @@ pub struct EtcFiles<'a> {
 /// First processes of the containers whose namespaces are joined, for the modes `container:ID`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Joined {
-    pub network: Option<i32>,
+    pub net: Option<i32>,
     pub ipc: Option<i32>,
     pub pid: Option<i32>,
 }

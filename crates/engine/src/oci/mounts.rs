@@ -116,13 +116,7 @@ fn user_mounts(input: &Input<'_>, ipc: IpcMode<'_>) -> Result<Vec<Mount>> {
 fn bind(destination: &str, source: &str, read_only: bool) -> Mount {
     let mut options = vec!["rbind".to_owned(), "rprivate".to_owned()];
     options.extend(read_only.then(|| "ro".to_owned()));
-    Mount {
-        destination: destination.into(),
-        kind: "bind".into(),
-        source: source.into(),
-        options,
-        ..Mount::default()
-    }
+    Mount { destination: destination.into(), kind: "bind".into(), source: source.into(), options, ..Mount::default() }
 }
 
 fn from_resolved(mount: &Resolved) -> Result<Mount> {
@@ -218,8 +212,9 @@ fn propagation(input: &Input<'_>) -> Result<String> {
 
 /// The mount on which a source lies must be shared (or, for a slave, at least a slave itself).
 fn check_propagation(source: &str, table: &str, slave: bool) -> Result<()> {
-    let real = fs::canonicalize(source)
-        .map_err(|_| Error::invalid(format!("invalid mount config for type \"bind\": bind source path does not exist: {source}")))?;
+    let real = fs::canonicalize(source).map_err(|_| {
+        Error::invalid(format!("invalid mount config for type \"bind\": bind source path does not exist: {source}"))
+    })?;
     let (point, tags) = table
         .lines()
         .filter_map(mount_point)
@@ -239,7 +234,8 @@ fn check_propagation(source: &str, table: &str, slave: bool) -> Result<()> {
 fn mount_point(line: &str) -> Option<(String, &str)> {
     let (left, _) = line.split_once(" - ")?;
     let mut fields = left.splitn(7, ' ');
-    let point = fields.nth(4)?.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\");
+    let point =
+        fields.nth(4)?.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\");
     Some((point, fields.nth(1).unwrap_or_default()))
 }
 

@@ -15,7 +15,7 @@ pub fn namespaces(input: &Input<'_>) -> Result<Vec<Namespace>> {
     match NetworkMode::of(input.config, input.host)? {
         NetworkMode::Host => {}
         NetworkMode::Container(name) => {
-            list.push(joined(NamespaceKind::Network, "net", input.joined.network, name)?);
+            list.push(joined(NamespaceKind::Network, "net", input.joined.net, name)?);
         }
         _ => list.push(own(NamespaceKind::Network)),
     }
@@ -48,9 +48,9 @@ fn joined(kind: NamespaceKind, file: &str, pid: Option<i32>, name: &str) -> Resu
         NamespaceKind::Ipc => "IPC",
         _ => "PID",
     };
-    let pid = pid.filter(|pid| *pid > 0).ok_or_else(|| {
-        Error::conflict(format!("cannot join {words} namespace of a non running container: {name}"))
-    })?;
+    let pid = pid
+        .filter(|pid| *pid > 0)
+        .ok_or_else(|| Error::conflict(format!("cannot join {words} namespace of a non running container: {name}")))?;
     Ok(Namespace { kind, path: format!("/proc/{pid}/ns/{file}") })
 }
 
@@ -63,7 +63,7 @@ mod tests {
     fn modes() {
         let check = |network: &str, pid: &str, ipc: &str, uts: &str, cgroup: &str, expected: &str| {
             let mut scene = Scene::default();
-            scene.joined = super::super::Joined { network: Some(7), ipc: Some(8), pid: Some(9) };
+            scene.joined = super::super::Joined { net: Some(7), ipc: Some(8), pid: Some(9) };
             let host = &mut scene.host;
             host.network_mode = network.into();
             (host.pid_mode, host.ipc_mode) = (pid.into(), ipc.into());

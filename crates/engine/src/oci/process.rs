@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn capability_sets() {
-        for (user, held) in [("", true), ("0:5", true), ("root", true), ("web", true), ("1000", false), ("5:0", false)] {
+        for (user, held) in [("", true), ("0:5", true), ("root", true), ("web", true), ("1000", false), ("5:0", false)]
+        {
             let got = sets(vec!["CAP_KILL".into()], user);
             assert_eq!((got.bounding.len(), !got.effective.is_empty()), (1, held), "{user}");
             assert!(got.ambient.is_empty() && got.inheritable.is_empty());

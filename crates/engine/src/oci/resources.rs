@@ -70,7 +70,8 @@ fn memory(asked: &Asked) -> Memory {
 
 fn cpu(asked: &Asked) -> Cpu {
     let positive = |value: i64| u64::try_from(value).ok().filter(|value| *value > 0);
-    let by_cpus = positive(asked.nano_cpus).map(|nanos| i64::try_from(nanos * PERIOD / 1_000_000_000).unwrap_or(i64::MAX));
+    let by_cpus =
+        positive(asked.nano_cpus).map(|nanos| i64::try_from(nanos * PERIOD / 1_000_000_000).unwrap_or(i64::MAX));
     Cpu {
         shares: positive(asked.cpu_shares),
         quota: Some(asked.cpu_quota).filter(|quota| *quota != 0).or(by_cpus),
@@ -207,14 +208,11 @@ mod tests {
         let limit = |name: &str, soft, hard| Ulimit { name: name.into(), soft, hard };
         let asked = Asked { ulimits: Some(vec![limit("nofile", 1, -1), limit("core", 0, 0)]), ..Asked::default() };
         let defaults = BTreeMap::from([("nofile".into(), (5, 6)), ("nproc".into(), (7, 8))]);
-        let got: Vec<(String, u64, u64)> = rlimits(&asked, &defaults).into_iter().map(|r| (r.kind, r.soft, r.hard)).collect();
+        let got: Vec<(String, u64, u64)> =
+            rlimits(&asked, &defaults).into_iter().map(|r| (r.kind, r.soft, r.hard)).collect();
         assert_eq!(
             got,
-            [
-                ("RLIMIT_CORE".into(), 0, 0),
-                ("RLIMIT_NOFILE".into(), 1, u64::MAX),
-                ("RLIMIT_NPROC".into(), 7, 8)
-            ]
+            [("RLIMIT_CORE".into(), 0, 0), ("RLIMIT_NOFILE".into(), 1, u64::MAX), ("RLIMIT_NPROC".into(), 7, 8)]
         );
         for (limit, expected) in [
             (limit("nofile", 2, 1), "ulimit soft limit must be less than or equal to hard limit: 2 > 1"),

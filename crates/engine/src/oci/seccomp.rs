@@ -117,12 +117,7 @@ impl Rule {
             }
             names.push(self.name);
         }
-        Ok(SyscallRule {
-            names,
-            action: self.action,
-            errno_ret: self.errno_ret,
-            args: self.args.unwrap_or_default(),
-        })
+        Ok(SyscallRule { names, action: self.action, errno_ret: self.errno_ret, args: self.args.unwrap_or_default() })
     }
 }
 
@@ -145,7 +140,9 @@ fn architectures(list: Option<Vec<String>>, map: Option<Vec<ArchMap>>, native: &
         other => other,
     };
     match map.into_iter().find(|entry| entry.architecture == native) {
-        Some(entry) => Ok([entry.architecture].into_iter().chain(entry.sub_architectures.unwrap_or_default()).collect()),
+        Some(entry) => {
+            Ok([entry.architecture].into_iter().chain(entry.sub_architectures.unwrap_or_default()).collect())
+        }
         None => Ok(list),
     }
 }
@@ -168,7 +165,11 @@ mod tests {
 
     #[test]
     fn conditions() {
-        let rule = |condition: &str| format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":["x"],"action":"SCMP_ACT_ALLOW",{condition}}}]}}"#);
+        let rule = |condition: &str| {
+            format!(
+                r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":["x"],"action":"SCMP_ACT_ALLOW",{condition}}}]}}"#
+            )
+        };
         for (condition, applies) in [
             (r#""args":null"#, true),
             (r#""includes":{"caps":["CAP_A"]}"#, true),
@@ -198,7 +199,10 @@ mod tests {
             (r#"{"defaultActoin":"x"}"#, "Decoding seccomp profile failed: unknown field"),
             (r#"{"architectures":["a"],"archMap":[{}]}"#, "both 'architectures' and 'archMap'"),
             (r#"{"syscalls":[{"name":"a","names":["b"]}]}"#, "both 'name' and 'names'"),
-            (r#"{"syscalls":[{"name":"a","includes":{"minKernel":"x"}}]}"#, "Decoding seccomp profile failed: invalid kernel"),
+            (
+                r#"{"syscalls":[{"name":"a","includes":{"minKernel":"x"}}]}"#,
+                "Decoding seccomp profile failed: invalid kernel",
+            ),
         ] {
             let got = profile(bad, &[], "6.1").unwrap_err().message;
             assert!(got.starts_with(message), "{bad}: {got}");

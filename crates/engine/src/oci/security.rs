@@ -39,8 +39,7 @@ pub fn parse(host: &HostConfig, no_new_privileges: bool) -> Result<Options> {
             "disable" => options.labels.push("disable".into()),
             _ => {
                 // the colon is the older form
-                let (key, value) =
-                    option.split_once('=').or_else(|| option.split_once(':')).ok_or_else(|| bad(1))?;
+                let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).ok_or_else(|| bad(1))?;
                 match key {
                     "label" => options.labels.push(value.into()),
                     "apparmor" => options.apparmor = Some(value.into()),
@@ -158,7 +157,8 @@ mod tests {
 
     #[test]
     fn options() {
-        let got = parse(&host(&["no-new-privileges", "apparmor=unconfined", "label:disable", "seccomp=unconfined"]), false);
+        let got =
+            parse(&host(&["no-new-privileges", "apparmor=unconfined", "label:disable", "seccomp=unconfined"]), false);
         let expected = Options {
             apparmor: Some("unconfined".into()),
             seccomp: Some("unconfined".into()),

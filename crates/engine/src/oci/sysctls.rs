@@ -68,9 +68,18 @@ pub fn check(host: &HostConfig) -> Result<()> {
 /// `net/ipv4/conf/eth0.100/forwarding` → dots and slashes exchanged, as sysctl(8) reads the form with slashes.
 fn dotted(key: &str) -> String {
     match key.find(['.', '/']).map(|at| key.as_bytes()[at]) {
-        Some(b'/') => {
-            key.chars().map(|c| if c == '/' { '.' } else if c == '.' { '/' } else { c }).collect()
-        }
+        Some(b'/') => key
+            .chars()
+            .map(|c| {
+                if c == '/' {
+                    '.'
+                } else if c == '.' {
+                    '/'
+                } else {
+                    c
+                }
+            })
+            .collect(),
         _ => key.to_owned(),
     }
 }
@@ -95,7 +104,12 @@ mod tests {
         check("net/ipv4/ip_forward", "container:x", "", "");
         check("net.core.somaxconn", "host", "", "sysctl \"net.core.somaxconn\" not allowed in host network namespace");
         check("kernel.shmmax", "host", "", "");
-        check("fs.mqueue.msg_max", "", "host", "sysctl \"fs.mqueue.msg_max\" is not allowed in the hosts ipc namespace");
+        check(
+            "fs.mqueue.msg_max",
+            "",
+            "host",
+            "sysctl \"fs.mqueue.msg_max\" is not allowed in the hosts ipc namespace",
+        );
         check("kernel.domainname", "", "", "");
         check(
             "kernel.hostname",

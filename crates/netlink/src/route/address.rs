@@ -63,7 +63,7 @@ fn broadcast(ip: Ipv4Addr, prefix_len: u8) -> Ipv4Addr {
     Ipv4Addr::from_bits(ip.to_bits() | hosts)
 }
 
-fn decode(message: Message<'_>) -> Option<Address> {
+pub(super) fn decode(message: Message<'_>) -> Option<Address> {
     if message.kind != libc::RTM_NEWADDR {
         return None;
     }

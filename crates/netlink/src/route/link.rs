@@ -197,7 +197,7 @@ fn dump(socket: &mut Socket, master: Option<u32>) -> Result<Vec<Link>> {
     socket.dump(request, decode)
 }
 
-fn decode(message: Message<'_>) -> Option<Link> {
+pub(super) fn decode(message: Message<'_>) -> Option<Link> {
     if message.kind != libc::RTM_NEWLINK {
         return None;
     }

@@ -73,7 +73,7 @@ fn rtmsg(ip: IpAddr, destination_len: u8) -> [u8; 12] {
     bytes
 }
 
-fn decode(message: Message<'_>) -> Option<Route> {
+pub(super) fn decode(message: Message<'_>) -> Option<Route> {
     let fixed = message.payload.get(..12)?;
     let any: IpAddr = match i32::from(fixed[0]) {
         libc::AF_INET => Ipv4Addr::UNSPECIFIED.into(),

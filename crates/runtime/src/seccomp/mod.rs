@@ -1,24 +1,73 @@
 //! Seccomp filters: OCI profiles compiled to classic BPF.
+//!
+//! [`default_profile`] is Docker's default as data, [`compile`] makes a filter of any profile. Nothing is
+//! weakened silently: an action, operator, architecture or flag that is not known is an error.
+
+mod compile;
+mod profile;
+mod syscalls;
+
 use oci::runtime::Seccomp;
 use serde::{Deserialize, Serialize};
+use sys::seccomp::Instruction;
 
 use crate::StartError;
 
+pub use profile::default_profile;
+
 /// A compiled filter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Text", into = "Text")]
 pub struct SeccompProgram {
-    /// `struct sock_filter` in the machine's byte order, 8 bytes each, as hexadecimal text.
-    filter: String,
-    /// `SECCOMP_FILTER_FLAG_…`
+    filter: Vec<Instruction>,
     flags: u32,
 }
 
-/// Compiles a profile; anything not understood is an error (never a weaker filter).
-pub fn compile(_profile: &Seccomp) -> Result<SeccompProgram, StartError> {
-    Err(StartError::other("being written"))
+/// How a filter travels: each `struct sock_filter` as 16 hexadecimal digits.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    filter: String,
+    flags: u32,
 }
 
-/// Docker's default profile for a container with these capabilities (`CAP_…`).
-pub fn default_profile(_capabilities: &[String]) -> Seccomp {
-    Seccomp::default()
+/// Compiles a profile.
+pub fn compile(profile: &Seccomp) -> Result<SeccompProgram, StartError> {
+    compile::compile(profile).map_err(|message| StartError::other(format!("unable to init seccomp: {message}")))
+}
+
+impl SeccompProgram {
+    pub(crate) fn instructions(&self) -> Vec<Instruction> {
+        self.filter.clone()
+    }
+
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags
+    }
+}
+
+impl From<SeccompProgram> for Text {
+    fn from(program: SeccompProgram) -> Self {
+        use std::fmt::Write;
+        let mut filter = String::with_capacity(program.filter.len() * 16);
+        for one in &program.filter {
+            // Writing to a string cannot fail.
+            let _ = write!(filter, "{:04x}{:02x}{:02x}{:08x}", one.code, one.jt, one.jf, one.k);
+        }
+        Self { filter, flags: program.flags }
+    }
+}
+
+impl TryFrom<Text> for SeccompProgram {
+    type Error = String;
+
+    fn try_from(text: Text) -> Result<Self, String> {
+        let one = |digits: &[u8]| {
+            let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 16)?;
+            let word = u64::from_str_radix(digits, 16).ok()?;
+            Some(Instruction { code: (word >> 48) as u16, jt: (word >> 40) as u8, jf: (word >> 32) as u8, k: word as u32 })
+        };
+        let filter: Option<Vec<Instruction>> = text.filter.as_bytes().chunks(16).map(one).collect();
+        let filter = filter.filter(|filter| !filter.is_empty()).ok_or("not a seccomp filter")?;
+        Ok(Self { filter, flags: text.flags })
+    }
 }

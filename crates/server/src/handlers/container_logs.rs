@@ -1,7 +1,7 @@
 use api::endpoints::{ContainerLogs, ContainerLogsQuery};
 use engine::{Engine, LogOptions};
 use http::HeaderValue;
-use values::{Error, Result};
+use values::Result;
 
 use super::moment;
 use crate::answer::Answer;
@@ -22,9 +22,6 @@ pub(crate) async fn container_logs(call: Call<Engine, ContainerLogs>) -> Result<
 }
 
 fn options(query: ContainerLogsQuery) -> Result<LogOptions> {
-    if !query.stdout && !query.stderr {
-        return Err(Error::invalid("Bad parameters: you must choose at least one stream"));
-    }
     Ok(LogOptions {
         stdout: query.stdout,
         stderr: query.stderr,
@@ -53,6 +50,5 @@ mod tests {
         for all in ["", "all", "-1", "x"] {
             assert_eq!(tail(all), None, "{all}");
         }
-        assert!(options(ContainerLogsQuery::default()).is_err());
     }
 }

@@ -25,3 +25,26 @@ pub(super) fn pong(body: Body) -> Response<Body> {
     set(CONTENT_TYPE, "text/plain; charset=utf-8");
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        let response = pong(Body::empty());
+        let mut headers: Vec<String> =
+            response.headers().iter().map(|(k, v)| format!("{k}: {}", v.to_str().expect("text"))).collect();
+        headers.sort();
+        assert_eq!(
+            headers,
+            [
+                "builder-version: 2",
+                "cache-control: no-cache, no-store, must-revalidate",
+                "content-type: text/plain; charset=utf-8",
+                "pragma: no-cache",
+                "swarm: inactive"
+            ]
+        );
+    }
+}

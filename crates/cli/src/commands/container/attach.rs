@@ -34,13 +34,13 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     let container = client.call::<ContainerInspect>(&[call.arg(0)], &ContainerInspectQuery::default(), &())?;
     let state = container.state;
     if !state.running {
-        return Err(Failure::new("cannot attach to a stopped container, start it first"));
+        return Err(Failure::new("You cannot attach to a stopped container, start it first"));
     }
     if state.paused {
-        return Err(Failure::new("cannot attach to a paused container, unpause it first"));
+        return Err(Failure::new("You cannot attach to a paused container, unpause it first"));
     }
     if state.restarting {
-        return Err(Failure::new("cannot attach to a restarting container, wait until it is running"));
+        return Err(Failure::new("You cannot attach to a restarting container, wait until it is running"));
     }
     let id = container.id.as_str();
     let config = container.config;

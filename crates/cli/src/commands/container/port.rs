@@ -36,7 +36,9 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     let asked = call.arg(1);
     let (port, protocol) = asked.split_once('/').unwrap_or((asked, "tcp"));
     if port.parse::<u16>().is_err() {
-        return Err(Failure::new(format!("Error: invalid port ({port}): invalid syntax")));
+        let number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let why = if number { "value out of range" } else { "invalid syntax" };
+        return Err(Failure::new(format!("Error: invalid port ({port}): strconv.ParseUint: parsing {port:?}: {why}")));
     }
     let inside = format!("{port}/{protocol}");
     match ports.get(&inside).and_then(Option::as_ref).filter(|bindings| !bindings.is_empty()) {
@@ -44,7 +46,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
             session.print(bindings.iter().map(|binding| address(binding) + "\n").collect::<String>());
             Ok(0)
         }
-        None => Err(Failure::new(format!("no public port '{inside}' published for {name}"))),
+        None => Err(Failure::new(format!("Error: No public port '{asked}' published for {name}"))),
     }
 }
 

@@ -29,7 +29,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         ContainerRemoveQuery { volumes: call.is("volumes"), force: call.is("force"), link: call.is("link") };
     let names: Vec<String> = call.args.iter().map(|name| name.trim_matches('/').to_owned()).collect();
     if names.iter().any(String::is_empty) {
-        return Err(Failure::new("Container name cannot be empty"));
+        return Err(Failure::new("container name cannot be empty"));
     }
     each::call::<ContainerRemove>(session, &names, &query)
 }

@@ -19,9 +19,9 @@ pub static COMMAND: Command = Command {
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
     each::run::<ContainerWait>(session, &call.args, &ContainerWaitQuery::default(), |_, reply| {
-        match reply.error {
-            Some(error) => session.eprintln(error.message),
-            None => session.println(reply.status_code),
+        if let Some(error) = reply.error {
+            session.eprintln(error.message);
         }
+        session.println(reply.status_code);
     })
 }

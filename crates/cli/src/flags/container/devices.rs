@@ -119,11 +119,16 @@ fn parse_gpus(text: &str) -> Result<DeviceRequest, String> {
     let mut request = DeviceRequest::default();
     let mut seen: Vec<String> = Vec::new();
     for field in split_csv(text)? {
-        let (key, value) = field.split_once('=').unwrap_or(("count", &field));
+        let key = field.split('=').next().unwrap_or_default();
         if seen.iter().any(|other| other == key) {
             return Err(format!("gpu request key '{key}' can be specified only once"));
         }
         seen.push(key.to_owned());
+        let Some((key, value)) = field.split_once('=') else {
+            seen.push("count".into());
+            request.count = gpu_count(&field)?;
+            continue;
+        };
         let list = || value.split(',').map(str::to_owned).collect::<Vec<String>>();
         match key {
             "driver" => request.driver = value.to_owned(),

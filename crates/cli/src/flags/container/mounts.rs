@@ -32,7 +32,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     let mut binds = Vec::new();
     let mut anonymous: BTreeMap<String, Empty> = BTreeMap::new();
     for text in call.all("volume") {
-        match volume(text).map_err(|why| Failure::new(format!("invalid spec: {text}: {why}")))? {
+        match volume(text).map_err(Failure::new)? {
             Volume::Bind(bind) if binds.contains(&bind) => {}
             Volume::Bind(bind) => binds.push(bind),
             Volume::Anonymous => drop(anonymous.insert(text.to_owned(), Empty {})),
@@ -73,20 +73,37 @@ fn volume(text: &str) -> Result<Volume, String> {
     if text.len() <= 2 {
         return Ok(Volume::Anonymous);
     }
-    let parts: Vec<&str> = text.split(':').collect();
-    if parts.iter().any(|part| part.is_empty()) {
-        return Err("empty section between colons".into());
+    let sections = sections(text);
+    let invalid = |why: &str| Err(format!("invalid spec: {text}: {why}"));
+    if sections.iter().any(|section| section.is_empty()) {
+        return invalid("empty section between colons");
     }
-    if parts.len() > 3 {
-        return Err("too many colons".into());
+    if sections.len() > 3 {
+        return invalid("too many colons");
     }
-    let Some((source, rest)) = text.split_once(':') else { return Ok(Volume::Anonymous) };
+    let [source, _, ..] = sections.as_slice() else { return Ok(Volume::Anonymous) };
+    let rest = &text[source.len() + 1..];
     if source.starts_with('.') {
         let here = std::env::current_dir().map_err(|error| error.to_string())?;
         let absolute = super::clean_path(&format!("{}/{source}", here.display()));
         return Ok(Volume::Bind(format!("{absolute}:{rest}")));
     }
     Ok(Volume::Bind(text.to_owned()))
+}
+
+/// Split at colons, except after a single letter: that is a drive of Windows'.
+fn sections(text: &str) -> Vec<&str> {
+    let mut sections = Vec::new();
+    let mut start = 0;
+    for (at, _) in text.match_indices(':') {
+        let section = &text[start..at];
+        if section.len() != 1 || !section.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            sections.push(section);
+            start = at + 1;
+        }
+    }
+    sections.push(&text[start..]);
+    sections
 }
 
 fn mount(text: &str) -> Result<(), String> {
@@ -106,13 +123,11 @@ fn parse_mount(text: &str) -> Result<Mount, String> {
     Ok(mount)
 }
 
-const NON_RECURSIVE: &str = "bind-nonrecursive is deprecated, use bind-recursive=disabled instead";
-
 fn set_switch(mount: &mut Mount, field: &str) -> Result<(), String> {
     match field.to_lowercase().as_str() {
         "readonly" | "ro" => mount.read_only = true,
         "volume-nocopy" => volume_options(mount).no_copy = true,
-        "bind-nonrecursive" => return Err(NON_RECURSIVE.into()),
+        "bind-nonrecursive" => bind_options(mount).non_recursive = true,
         _ => return Err(format!("invalid field '{field}' must be a key=value pair")),
     }
     Ok(())
@@ -128,7 +143,7 @@ fn set_field(mount: &mut Mount, key: &str, value: &str, field: &str) -> Result<(
         "readonly" | "ro" => mount.read_only = switch()?,
         "consistency" => mount.consistency = value.to_lowercase(),
         "bind-propagation" => bind_options(mount).propagation = value.to_lowercase(),
-        "bind-nonrecursive" => return Err(NON_RECURSIVE.into()),
+        "bind-nonrecursive" => bind_options(mount).non_recursive = switch()?,
         "bind-recursive" => bind_recursive(mount, value)?,
         "volume-subpath" => volume_options(mount).subpath = value.to_owned(),
         "volume-nocopy" => volume_options(mount).no_copy = switch()?,
@@ -196,6 +211,9 @@ fn consistent(mount: &Mount) -> Result<(), String> {
     if mount.kind.is_empty() {
         return Err("type is required".into());
     }
+    if mount.target.is_empty() {
+        return Err("target is required".into());
+    }
     for (kind, given) in [
         ("volume", mount.volume_options.is_some()),
         ("image", mount.image_options.is_some()),
@@ -236,7 +254,7 @@ mod tests {
             ("x", "invalid field 'x' must be a key=value pair"),
             ("foo=x", "unexpected key 'foo' in 'foo=x'"),
             ("type=bind,ro=maybe", "invalid value for ro: maybe"),
-            ("type=bind,tmpfs-size=1m", "cannot mix 'tmpfs-*' options with mount type 'bind'"),
+            ("type=bind,dst=/a,tmpfs-size=1m", "cannot mix 'tmpfs-*' options with mount type 'bind'"),
             ("type=tmpfs,tmpfs-mode=9", "invalid value for tmpfs-mode: 9"),
             ("type=", "type is required"),
         ] {
@@ -256,7 +274,9 @@ mod tests {
         assert_eq!(bind("/b"), Ok(String::new()));
         let here = std::env::current_dir().unwrap();
         assert_eq!(bind("./x:/b"), Ok(format!("{}/x:/b", here.display())));
+        assert!(bind("").is_err());
         assert!(bind("/a::/b").is_err());
         assert!(bind("/a:/b:ro:x").is_err());
+        assert_eq!(bind("c:/d:/e"), Ok("c:/d:/e".into()));
     }
 }

@@ -43,7 +43,6 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
         return Err(Failure::new(format!("{mac} is not a valid mac address")));
     }
     let networks: Vec<Attachment> = call.all("network").filter_map(|text| parse_network(text).ok()).collect();
-    draft.config.mac_address = mac.to_owned();
     let host = &mut draft.host;
     host.network_mode = networks.first().map_or("default", |network| &network.name).to_owned();
     host.links = Some(super::list(call, "link")).filter(|links| !links.is_empty());
@@ -92,7 +91,6 @@ fn parse_network(text: &str) -> Result<Attachment, String> {
             "alias" => attachment.aliases.push(value.to_owned()),
             "ip" => attachment.ip = value.to_owned(),
             "ip6" => attachment.ip6 = value.to_owned(),
-            "mac-address" if !is_mac(value) => return Err(format!("{value} is not a valid mac address")),
             "mac-address" => attachment.mac = value.to_owned(),
             "link-local-ip" => attachment.link_local.push(value.to_owned()),
             "driver-opt" => {
@@ -186,6 +184,9 @@ fn add_flags(call: &Invocation, network: &mut Attachment) -> Result<(), Failure>
 fn endpoint(network: &Attachment) -> Result<EndpointSettings, Failure> {
     if network.name.trim().is_empty() {
         return Err(Failure::new("no name set for network"));
+    }
+    if !network.mac.is_empty() && !is_mac(&network.mac) {
+        return Err(Failure::new(format!("{} is not a valid mac address", network.mac)));
     }
     if !is_user_defined(&network.name) && !network.aliases.is_empty() {
         return Err(Failure::new("network-scoped aliases are only supported for user-defined networks"));

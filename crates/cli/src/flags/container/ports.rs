@@ -61,7 +61,12 @@ fn publish(text: &str) -> Result<Vec<(String, PortBinding)>, String> {
     let (rest, container) = text.rsplit_once(':').unwrap_or(("", text));
     let (ip, host) = rest.rsplit_once(':').unwrap_or(("", rest));
     let (container, protocol) = port_and_protocol(container);
-    let address = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+    let address = match ip.strip_prefix('[') {
+        None => ip,
+        Some(open) => open
+            .strip_suffix(']')
+            .ok_or_else(|| format!("invalid IP address {ip}: address {ip}:: missing ']' in address"))?,
+    };
     if !address.is_empty() && address.parse::<IpAddr>().is_err() {
         return Err(format!("invalid IP address: {address}"));
     }

@@ -5,7 +5,7 @@ use api::types::{ThrottleDevice, Ulimit, WeightDevice};
 use super::Draft;
 use crate::Invocation;
 use crate::failure::Failure;
-use crate::flags::{Flag, check};
+use crate::flags::{Flag, WINDOWS, check};
 
 /// The rows.
 pub static FLAGS: &[Flag] = &[
@@ -14,13 +14,14 @@ pub static FLAGS: &[Flag] = &[
     Flag::bytes("memory-swap", "Swap limit equal to memory plus swap: '-1' to enable unlimited swap")
         .checked(check::bytes_or_unlimited),
     Flag::int("memory-swappiness", "Tune container memory swappiness (0 to 100)").shows_default("-1"),
+    // no kernel has it any more; Docker takes it and drops it
     Flag::bytes("kernel-memory", "Kernel memory limit"),
     Flag::bytes("shm-size", "Size of /dev/shm"),
     Flag::bool("oom-kill-disable", "Disable OOM Killer"),
     Flag::int("oom-score-adj", "Tune host's OOM preferences (-1000 to 1000)"),
     Flag::text("cpus", "Number of CPUs").typed("decimal").checked(cpus),
-    Flag::int("cpu-count", "CPU count (Windows only)"),
-    Flag::int("cpu-percent", "CPU percent (Windows only)"),
+    Flag::int("cpu-count", "CPU count (Windows only)").absent(WINDOWS),
+    Flag::int("cpu-percent", "CPU percent (Windows only)").absent(WINDOWS),
     Flag::int("cpu-period", "Limit CPU CFS (Completely Fair Scheduler) period"),
     Flag::int("cpu-quota", "Limit CPU CFS (Completely Fair Scheduler) quota"),
     Flag::int("cpu-rt-period", "Limit CPU real-time period in microseconds"),
@@ -49,10 +50,12 @@ pub static FLAGS: &[Flag] = &[
     Flag::list("device-write-iops", "Limit write rate (IO per second) to a device")
         .shows_default("[]")
         .checked(operations_rate),
-    Flag::bytes("io-maxbandwidth", "Maximum IO bandwidth limit for the system drive (Windows only)"),
+    Flag::bytes("io-maxbandwidth", "Maximum IO bandwidth limit for the system drive (Windows only)")
+        .absent(WINDOWS),
     Flag::int("io-maxiops", "Maximum IOps limit for the system drive (Windows only)")
         .typed("uint")
-        .checked(check::uint64),
+        .checked(check::uint64)
+        .absent(WINDOWS),
 ];
 
 /// Puts them into the request.
@@ -63,6 +66,9 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     let bytes = |name: &str| call.bytes(name).unwrap_or(0);
     let int = |name: &str| call.int(name).unwrap_or(0);
     let unsigned = |name: &str| u64::try_from(int(name)).unwrap_or(0);
+    if call.given("kernel-memory") {
+        eprintln!("WARNING: --kernel-memory has no effect: the kernel has no such limit any more");
+    }
     let swappiness = call.int("memory-swappiness").unwrap_or(-1);
     if !(-1..=100).contains(&swappiness) {
         return Err(Failure::new(format!("invalid value: {swappiness}. Valid memory swappiness range is 0-100")));
@@ -75,11 +81,8 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     to.memory_reservation = bytes("memory-reservation");
     to.memory_swap = bytes("memory-swap");
     to.memory_swappiness = Some(swappiness);
-    to.kernel_memory = bytes("kernel-memory");
     to.oom_kill_disable = Some(call.is("oom-kill-disable"));
     to.nano_cpus = call.text("cpus").and_then(|text| parse_cpus(text).ok()).unwrap_or(0);
-    to.cpu_count = int("cpu-count");
-    to.cpu_percent = int("cpu-percent");
     to.cpu_period = int("cpu-period");
     to.cpu_quota = int("cpu-quota");
     to.cpu_realtime_period = int("cpu-rt-period");
@@ -99,8 +102,6 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     to.blkio_device_write_bps = rates("device-write-bps", parse_bytes_rate);
     to.blkio_device_read_iops = rates("device-read-iops", parse_operations_rate);
     to.blkio_device_write_iops = rates("device-write-iops", parse_operations_rate);
-    to.io_maximum_bandwidth = u64::try_from(bytes("io-maxbandwidth")).unwrap_or(0);
-    to.io_maximum_iops = unsigned("io-maxiops");
     Ok(())
 }
 

@@ -64,7 +64,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
         mode(own("cgroupns"), "--cgroupns: invalid CGROUP mode", |m| m == "host" || m == "private")?;
     host.ipc_mode = own("ipc");
     host.privileged = call.is("privileged");
-    let capabilities = |name: &str| Some(StrSlice(super::list(call, name))).filter(|list| !list.0.is_empty());
+    let capabilities = |name: &str| Some(StrSlice(capabilities(call, name))).filter(|list| !list.0.is_empty());
     host.cap_add = capabilities("cap-add");
     host.cap_drop = capabilities("cap-drop");
     host.sysctls = super::files::to_map(super::list(call, "sysctl"));
@@ -81,6 +81,17 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     }
     host.security_opt = Some(options).filter(|options| !options.is_empty());
     Ok(())
+}
+
+/// `net_admin` as `CAP_NET_ADMIN`; sorted, each once.
+fn capabilities(call: &Invocation, flag: &str) -> Vec<String> {
+    let full = |name: &str| match name.trim().to_ascii_uppercase() {
+        all if all == "ALL" => all,
+        name if name.starts_with("CAP_") => name,
+        name => format!("CAP_{name}"),
+    };
+    let names: std::collections::BTreeSet<String> = call.all(flag).map(full).collect();
+    names.into_iter().collect()
 }
 
 fn mode(text: String, error: &str, valid: impl Fn(&str) -> bool) -> Result<String, Failure> {

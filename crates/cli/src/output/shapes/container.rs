@@ -4,7 +4,7 @@ use gotemplate::{Field, Struct, Type};
 
 use super::host_config::{HOST_CONFIG, PORT_MAP};
 use super::image::{DESCRIPTOR, DRIVER_DATA, HEALTH_CONFIG};
-use super::{BOOL, INT, INT64, MAP, SET, TEXT, TEXTS, maybe, named, same};
+use super::{BOOL, INT, INT64, MAP, PORT_SET, SET, TEXT, TEXTS, maybe, named, same};
 
 /// What `GET /containers/{id}/json` answers.
 pub const INSPECT: Type = Type::Struct(&Struct { name: "container.InspectResponse", fields: FIELDS });
@@ -80,7 +80,8 @@ const MOUNT_POINT: Type = Type::Struct(&Struct {
     ],
 });
 
-const CONFIG: Type = Type::Struct(&Struct {
+/// What a container runs.
+pub const CONFIG: Type = Type::Struct(&Struct {
     name: "container.Config",
     fields: &[
         same("Hostname", &TEXT),
@@ -89,7 +90,7 @@ const CONFIG: Type = Type::Struct(&Struct {
         same("AttachStdin", &BOOL),
         same("AttachStdout", &BOOL),
         same("AttachStderr", &BOOL),
-        maybe("ExposedPorts", &SET),
+        maybe("ExposedPorts", &PORT_SET),
         same("Tty", &BOOL),
         same("OpenStdin", &BOOL),
         same("StdinOnce", &BOOL),

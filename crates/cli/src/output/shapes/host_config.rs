@@ -82,7 +82,7 @@ const FIELDS: &[Field] = &[
 ];
 
 /// Ports inside to where they are published: `nat.PortMap`.
-pub const PORT_MAP: Type = Type::Map(&Type::List(&PORT_BINDING));
+pub const PORT_MAP: Type = Type::KeyedMap("nat.Port", &Type::List(&PORT_BINDING));
 
 const PORT_BINDING: Type = Type::Struct(&Struct {
     name: "nat.PortBinding",

@@ -14,6 +14,8 @@ const FIELDS: &[Field] = &[
     same("Parent", &TEXT),
     same("Comment", &TEXT),
     maybe("Created", &TEXT),
+    maybe("Container", &TEXT),
+    maybe("ContainerConfig", &Type::Pointer(&super::container::CONFIG)),
     same("DockerVersion", &TEXT),
     same("Author", &TEXT),
     same("Config", &Type::Pointer(&CONFIG)),

@@ -18,8 +18,13 @@ const TEXT: Type = Type::String;
 const TEXTS: Type = Type::STRINGS;
 const MAP: Type = Type::LABELS;
 
+const UNIT: Type = Type::Struct(&Struct { name: "struct {}", fields: &[] });
+
 /// A set: `map[string]struct{}`.
-const SET: Type = Type::Map(&Type::Struct(&Struct { name: "struct {}", fields: &[] }));
+const SET: Type = Type::Map(&UNIT);
+
+/// A set of ports: `nat.PortSet`.
+const PORT_SET: Type = Type::KeyedMap("nat.Port", &UNIT);
 
 const fn same(name: &'static str, shape: &'static Type) -> Field {
     Field::same(name, shape)

@@ -4,10 +4,11 @@ use gotemplate::{Struct, Type};
 
 use super::{INT64, MAP, TEXT, maybe, same};
 
-/// What `GET /volumes/{name}` answers (without the cluster's part).
+/// What `GET /volumes/{name}` answers.
 pub const INSPECT: Type = Type::Struct(&Struct {
     name: "volume.Volume",
     fields: &[
+        maybe("ClusterVolume", &Type::Pointer(&Type::Any)),
         maybe("CreatedAt", &TEXT),
         same("Driver", &TEXT),
         same("Labels", &MAP),

@@ -104,10 +104,7 @@ fn oom_and_pids(r: &mut Resources, can: &Limits, warnings: &mut Vec<String>) {
 
 fn cpu(r: &mut Resources, machine: &Machine, warnings: &mut Vec<String>) -> Result<()> {
     let can = &machine.limits;
-    invalid(
-        r.nano_cpus > 0 && r.cpu_period > 0,
-        "Conflicting options: Nano CPUs and CPU Period cannot both be set",
-    )?;
+    invalid(r.nano_cpus > 0 && r.cpu_period > 0, "Conflicting options: Nano CPUs and CPU Period cannot both be set")?;
     invalid(r.nano_cpus > 0 && r.cpu_quota > 0, "Conflicting options: Nano CPUs and CPU Quota cannot both be set")?;
     invalid(
         r.nano_cpus > 0 && !can.cpu_cfs,
@@ -164,12 +161,11 @@ fn cpuset(r: &mut Resources, can: &Limits, warnings: &mut Vec<String>) -> Result
         r.cpuset_cpus.clear();
         r.cpuset_mems.clear();
     }
-    for (asked, have, words, what) in [
-        (&r.cpuset_cpus, &can.cpuset_cpus, "CPUs", "cpus"),
-        (&r.cpuset_mems, &can.cpuset_mems, "memory nodes", "mems"),
-    ] {
-        let numbers = list(asked)
-            .map_err(|why| Error::invalid(format!("Invalid value {asked} for cpuset {what}: {why}")))?;
+    for (asked, have, words, what) in
+        [(&r.cpuset_cpus, &can.cpuset_cpus, "CPUs", "cpus"), (&r.cpuset_mems, &can.cpuset_mems, "memory nodes", "mems")]
+    {
+        let numbers =
+            list(asked).map_err(|why| Error::invalid(format!("Invalid value {asked} for cpuset {what}: {why}")))?;
         // An unreadable set of our own must not refuse everything.
         let available = list(have).unwrap_or_default();
         if !have.is_empty() && numbers.iter().any(|number| !available.contains(number)) {
@@ -213,10 +209,7 @@ fn blkio(r: &mut Resources, can: &Limits, warnings: &mut Vec<String>) -> Result<
         warnings.push(missing("Block I/O weight", "Weight discarded."));
         r.blkio_weight = 0;
     }
-    invalid(
-        r.blkio_weight > 0 && !(10..=1000).contains(&r.blkio_weight),
-        "Range of blkio weight is from 10 to 1000",
-    )?;
+    invalid(r.blkio_weight > 0 && !(10..=1000).contains(&r.blkio_weight), "Range of blkio weight is from 10 to 1000")?;
     invalid(
         r.io_maximum_bandwidth != 0 || r.io_maximum_iops != 0,
         "Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps",
@@ -302,19 +295,13 @@ mod tests {
             |r| r.cpu_period = 10,
             "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
         );
-        check(
-            |r| r.cpuset_cpus = "0-3".into(),
-            "Requested CPUs are not available - requested 0-3, available: 0-1",
-        );
+        check(|r| r.cpuset_cpus = "0-3".into(), "Requested CPUs are not available - requested 0-3, available: 0-1");
         check(|r| r.cpuset_cpus = "x".into(), "Invalid value x for cpuset cpus: invalid format: x");
         check(
             |r| r.cpuset_cpus = "0-99999999".into(),
             "Invalid value 0-99999999 for cpuset cpus: value of out range, maximum is 8192",
         );
-        check(
-            |r| r.cpuset_mems = "1".into(),
-            "Requested memory nodes are not available - requested 1, available: 0",
-        );
+        check(|r| r.cpuset_mems = "1".into(), "Requested memory nodes are not available - requested 1, available: 0");
         check(|r| r.blkio_weight = 5, "Range of blkio weight is from 10 to 1000");
         check(|r| r.cpu_realtime_runtime = 5, "kernel does not support CPU real-time scheduler");
         check(
@@ -338,7 +325,10 @@ mod tests {
         };
         let warnings = limits(&mut resources, &Machine { cpus: 1, ..Machine::default() }).unwrap();
         assert_eq!(warnings.len(), 6, "{warnings:#?}");
-        assert_eq!(warnings[0], "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.");
+        assert_eq!(
+            warnings[0],
+            "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded."
+        );
         assert_eq!((resources.memory, resources.cpu_shares, resources.pids_limit), (0, 0, None));
         assert_eq!((resources.oom_kill_disable, resources.cpuset_cpus.as_str()), (None, ""));
     }

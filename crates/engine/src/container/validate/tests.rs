@@ -109,10 +109,7 @@ fn host_half() {
     check_host(r#""Tmpfs":{"/x":"y"}"#, "invalid tmpfs option [\"y\"]");
     check_host(r#""Tmpfs":{"/x":""},"Binds":["/tmp:/x"]"#, "Duplicate mount point: /x");
     check_host(r#""LogConfig":{"Type":"x"}"#, "logger: no log driver named 'x' is registered");
-    check_host(
-        r#""LogConfig":{"Config":{"a":"b"}}"#,
-        "unknown log opt 'a' for json-file log driver",
-    );
+    check_host(r#""LogConfig":{"Config":{"a":"b"}}"#, "unknown log opt 'a' for json-file log driver");
     check_host(r#""SecurityOpt":["x"]"#, "invalid --security-opt 1: \"x\"");
     check_host(r#""Ulimits":[{"Name":"x","Soft":1,"Hard":1}]"#, "invalid ulimit type: x");
     check_host(r#""DeviceCgroupRules":["x"]"#, "invalid device cgroup rule format: 'x'");
@@ -138,7 +135,10 @@ fn network_conflicts() {
             r#"{"ExposedPorts":{"80/tcp":{}},"HostConfig":{"NetworkMode":"container:x"}}"#,
             "port exposing and the container type network mode",
         ),
-        (r#"{"MacAddress":"02:42:ac:11:00:02","HostConfig":{"NetworkMode":"host"}}"#, "mac-address and the network mode"),
+        (
+            r#"{"MacAddress":"02:42:ac:11:00:02","HostConfig":{"NetworkMode":"host"}}"#,
+            "mac-address and the network mode",
+        ),
     ] {
         check(json, &format!("conflicting options: {what}"));
     }

@@ -1,0 +1,363 @@
+//! What the options mean: checked, defaulted, typed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::config::{Bridge, Defaults};
+use serde_json::Value;
+use values::{Error, Result};
+
+use crate::hosts::{self, Host};
+use crate::log;
+use crate::options::merge::Values;
+
+const DATA_ROOT: &str = "/var/lib/lighter";
+const EXEC_ROOT: &str = "/run/lighter";
+const GROUP: &str = "docker";
+const PIDFILE: &str = "lighter.pid";
+/// Docker's, in seconds.
+const SHUTDOWN_TIMEOUT: i64 = 15;
+const STOP_TIMEOUT: i64 = 10;
+
+/// Everything the daemon was told, or Docker's defaults.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub data_root: PathBuf,
+    pub exec_root: PathBuf,
+    pub pidfile: PathBuf,
+    pub hosts: Vec<Host>,
+    pub group: Group,
+    pub log: log::Config,
+    pub live_restore: bool,
+    pub shutdown_timeout: Duration,
+    pub labels: Vec<String>,
+    /// Empty: derived from the data root.
+    pub cgroup_parent: String,
+    pub storage_driver: Option<String>,
+    pub bridge: Bridge,
+    pub defaults: Defaults,
+}
+
+/// Whose the socket is, besides root's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// A name, or digits.
+    pub name: String,
+    /// One that was asked for must be there; the default one need not.
+    pub required: bool,
+}
+
+impl Settings {
+    /// Errors: `InvalidArgument` naming the option.
+    pub fn new(values: &Values) -> Result<Self> {
+        let v = Reader(values);
+        let exec_root = v.path("exec-root").unwrap_or_else(|| EXEC_ROOT.into());
+        let settings = Self {
+            data_root: v.path("data-root").unwrap_or_else(|| DATA_ROOT.into()),
+            pidfile: v.path("pidfile").unwrap_or_else(|| exec_root.join(PIDFILE)),
+            exec_root,
+            hosts: hosts::parse(&v.list("hosts"), v.bool("tls") == Some(false) || v.bool("tlsverify") == Some(false))?,
+            group: Group { name: v.text("group").unwrap_or(GROUP).into(), required: v.text("group").is_some() },
+            log: log_config(&v)?,
+            live_restore: v.bool("live-restore").unwrap_or(true),
+            shutdown_timeout: seconds("shutdown-timeout", v.int("shutdown-timeout").unwrap_or(SHUTDOWN_TIMEOUT))?,
+            labels: labels(v.list("labels"))?,
+            cgroup_parent: v.text("cgroup-parent").unwrap_or_default().into(),
+            storage_driver: storage_driver(v.text("storage-driver"))?,
+            bridge: bridge(&v)?,
+            defaults: defaults(&v)?,
+        };
+        Ok(settings)
+    }
+
+    /// For the engine, once the roots are there and canonical.
+    pub fn engine(&self, data_root: &Path, exec_root: &Path, shim: PathBuf) -> engine::Config {
+        let owner = network::Names::of_data_root(data_root).owner;
+        let instance = if owner == "0" { String::new() } else { owner };
+        let derived = if instance.is_empty() { "/lighter".into() } else { format!("/lighter-{instance}") };
+        engine::Config {
+            data_root: data_root.into(),
+            run_root: exec_root.into(),
+            shim,
+            cgroup_parent: if self.cgroup_parent.is_empty() { derived } else { self.cgroup_parent.clone() },
+            instance,
+            bridge: self.bridge.clone(),
+            defaults: self.defaults.clone(),
+            storage_driver: self.storage_driver.clone(),
+            labels: self.labels.clone(),
+            debug: self.log.level == log::Level::Debug,
+            live_restore: self.live_restore,
+            shutdown_timeout: self.shutdown_timeout,
+        }
+    }
+}
+
+/// Typed access; types were checked when the values were read.
+struct Reader<'a>(&'a Values);
+
+impl<'a> Reader<'a> {
+    fn text(&self, key: &str) -> Option<&'a str> {
+        self.0.get(key)?.as_str()
+    }
+
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(PathBuf::from)
+    }
+
+    fn bool(&self, key: &str) -> Option<bool> {
+        self.0.get(key)?.as_bool()
+    }
+
+    fn int(&self, key: &str) -> Option<i64> {
+        self.0.get(key)?.as_i64()
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let list = self.0.get(key).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+}
+
+fn bad(key: &str, value: impl std::fmt::Display, wanted: &str) -> Error {
+    Error::invalid(format!("invalid {key} {value}: {wanted}"))
+}
+
+/// −1 means without end.
+fn seconds(key: &str, value: i64) -> Result<Duration> {
+    match value {
+        -1 => Ok(Duration::MAX),
+        0.. => Ok(Duration::from_secs(value.unsigned_abs())),
+        _ => Err(bad(key, value, "it must be a number of seconds, or -1")),
+    }
+}
+
+fn log_config(v: &Reader<'_>) -> Result<log::Config> {
+    let text = v.text("log-level").unwrap_or("info");
+    let level = log::Level::parse(text).ok_or_else(|| Error::invalid(format!("invalid logging level: {text}")))?;
+    let json = match v.text("log-format").unwrap_or("text") {
+        "text" => false,
+        "json" => true,
+        other => return Err(Error::invalid(format!("invalid log format: {other}"))),
+    };
+    let level = if v.bool("debug") == Some(true) { log::Level::Debug } else { level };
+    Ok(log::Config { level, json })
+}
+
+fn labels(labels: Vec<String>) -> Result<Vec<String>> {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for label in &labels {
+        let (key, value) = label
+            .split_once('=')
+            .filter(|(key, _)| !key.is_empty())
+            .ok_or_else(|| Error::invalid(format!("bad attribute format: {label}")))?;
+        if seen.insert(key, value).is_some_and(|before| before != value) {
+            return Err(Error::invalid(format!("conflict labels for {key}")));
+        }
+    }
+    Ok(labels)
+}
+
+/// Docker's name for overlayfs is accepted, it is what people have in their files.
+fn storage_driver(name: Option<&str>) -> Result<Option<String>> {
+    match name {
+        None => Ok(None),
+        Some("overlay2" | "overlay" | "overlayfs") => Ok(Some("overlay".into())),
+        Some("native") => Ok(Some("native".into())),
+        Some(other) => Err(bad("storage-driver", other, "only overlay2 and native are supported yet")),
+    }
+}
+
+fn bridge(v: &Reader<'_>) -> Result<Bridge> {
+    let name = v.text("bridge").unwrap_or_default();
+    let bip = v.text("bip").map(str::to_owned);
+    if let Some(text) = &bip {
+        let parsed: Result<network::Ipv4Net, _> = text.parse();
+        parsed.map_err(|_| bad("bip", text, "it must be an IPv4 address with a prefix length, such as 10.9.0.1/24"))?;
+    }
+    let mtu = match v.int("mtu").unwrap_or(0) {
+        0 => None,
+        mtu @ 68..=65535 => Some(mtu as u32),
+        mtu => return Err(Error::invalid(format!("invalid default MTU: {mtu}"))),
+    };
+    Ok(Bridge {
+        disabled: name == "none",
+        name: if name == "none" { String::new() } else { name.into() },
+        bip,
+        mtu,
+        ip_masq: v.bool("ip-masq").unwrap_or(true),
+        icc: v.bool("icc").unwrap_or(true),
+        address_pools: pools(v)?,
+    })
+}
+
+fn pools(v: &Reader<'_>) -> Result<Vec<(String, u8)>> {
+    let list = v.0.get("default-address-pools").and_then(Value::as_array).into_iter().flatten();
+    let pool = |value: &Value| {
+        let base = value["base"].as_str().unwrap_or_default();
+        let size = value["size"].as_u64().and_then(|size| u8::try_from(size).ok()).unwrap_or(0);
+        let wanted = "base must be an IPv4 network, and size a prefix length from the base's to 30";
+        let network: network::Ipv4Net = base.parse().map_err(|_| bad("default-address-pools", value, wanted))?;
+        if size < network.prefix_len() || size > 30 {
+            return Err(bad("default-address-pools", value, wanted));
+        }
+        Ok((base.to_owned(), size))
+    };
+    list.map(pool).collect()
+}
+
+fn defaults(v: &Reader<'_>) -> Result<Defaults> {
+    let mut defaults = Defaults::default();
+    if let Some(size) = v.0.get("default-shm-size") {
+        defaults.shm_size = match size.as_str() {
+            Some(text) => values::size::parse_binary(text)?,
+            None => size.as_i64().unwrap_or(0),
+        };
+        if defaults.shm_size <= 0 {
+            return Err(bad("default-shm-size", size, "it must be larger than 0"));
+        }
+    }
+    defaults.init = v.bool("init").unwrap_or(false);
+    if let Some(driver) = v.text("log-driver") {
+        defaults.log_driver = driver.into();
+    }
+    defaults.log_opts = texts(v, "log-opts");
+    defaults.ulimits = ulimits(v)?;
+    defaults.dns = v.list("dns");
+    if let Some(server) = defaults.dns.iter().find(|server| server.parse::<std::net::IpAddr>().is_err()) {
+        return Err(Error::invalid(format!("{server} is not an ip address")));
+    }
+    defaults.dns_options = v.list("dns-opts");
+    defaults.dns_search = v.list("dns-search");
+    defaults.stop_timeout = seconds("default-stop-timeout", v.int("default-stop-timeout").unwrap_or(STOP_TIMEOUT))?;
+    defaults.no_new_privileges = v.bool("no-new-privileges").unwrap_or(false);
+    defaults.cgroupns = mode(v, "default-cgroupns-mode", &["host", "private"])?;
+    if let Some(ipc) = mode(v, "default-ipc-mode", &["private", "shareable"])? {
+        defaults.ipc = ipc;
+    }
+    Ok(defaults)
+}
+
+fn mode(v: &Reader<'_>, key: &str, allowed: &[&str]) -> Result<Option<String>> {
+    match v.text(key) {
+        None => Ok(None),
+        Some(mode) if allowed.contains(&mode) => Ok(Some(mode.into())),
+        Some(mode) => Err(bad(key, mode, &format!("it must be one of {}", allowed.join(", ")))),
+    }
+}
+
+fn texts(v: &Reader<'_>, key: &str) -> BTreeMap<String, String> {
+    let pairs = v.0.get(key).and_then(Value::as_object).into_iter().flatten();
+    pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// Names of setrlimit(2), as Docker takes them.
+const ULIMITS: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
+fn ulimits(v: &Reader<'_>) -> Result<BTreeMap<String, (i64, i64)>> {
+    let list = v.0.get("default-ulimits").and_then(Value::as_object).into_iter().flatten();
+    let limit = |(name, value): (&String, &Value)| {
+        if !ULIMITS.contains(&name.as_str()) {
+            return Err(Error::invalid(format!("invalid ulimit type: {name}")));
+        }
+        let (soft, hard) = (value["Soft"].as_i64().unwrap_or(0), value["Hard"].as_i64().unwrap_or(0));
+        if hard != -1 && (soft == -1 || soft > hard) {
+            return Err(Error::invalid(format!(
+                "ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
+            )));
+        }
+        Ok((name.clone(), (soft, hard)))
+    };
+    list.map(limit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{file, flags, merge};
+
+    fn settings(line: &str, text: &str) -> Result<Settings> {
+        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Settings::new(&merge::merge(flags::parse(&args)?.values, file::parse(text)?)?)
+    }
+
+    #[test]
+    fn defaults_are_dockers() {
+        let s = settings("", "").unwrap();
+        assert_eq!((s.data_root.to_str(), s.exec_root.to_str()), (Some("/var/lib/lighter"), Some("/run/lighter")));
+        assert_eq!(s.pidfile.to_str(), Some("/run/lighter/lighter.pid"));
+        assert_eq!(s.hosts, [Host::Unix("/run/lighter.sock".into())]);
+        assert_eq!(s.group, Group { name: "docker".into(), required: false });
+        assert_eq!((s.live_restore, s.shutdown_timeout), (true, Duration::from_secs(15)));
+        assert_eq!((s.defaults.shm_size, s.defaults.log_driver.as_str()), (64 << 20, "json-file"));
+        assert_eq!((s.bridge.mtu, s.bridge.icc, s.bridge.disabled), (None, true, false));
+        let engine = s.engine(&s.data_root, &s.exec_root, "/shim".into());
+        assert_eq!((engine.instance.as_str(), engine.cgroup_parent.as_str()), ("", "/lighter"));
+        let other = s.engine(Path::new("/srv/a"), &s.exec_root, "/shim".into());
+        assert_eq!((other.instance.as_str(), other.cgroup_parent.as_str()), ("49a15bd2", "/lighter-49a15bd2"));
+    }
+
+    #[test]
+    fn meanings() {
+        let s = settings(
+            "--exec-root /x -G 27 --shutdown-timeout -1 --bridge none --mtu 1400 -s overlay2 -D --default-ulimit core=-1",
+            r#"{"default-shm-size": "1g", "log-level": "warn", "log-opts": {"max-size": "1m"}, "dns": ["1.1.1.1"],
+                "default-address-pools": [{"base": "10.0.0.0/8", "size": 24}], "labels": ["a=b", "a=b"]}"#,
+        )
+        .unwrap();
+        assert_eq!(s.pidfile.to_str(), Some("/x/lighter.pid"));
+        assert_eq!(s.group, Group { name: "27".into(), required: true });
+        assert_eq!(s.shutdown_timeout, Duration::MAX);
+        assert_eq!((s.bridge.disabled, s.bridge.name.as_str(), s.bridge.mtu), (true, "", Some(1400)));
+        assert_eq!(s.bridge.address_pools, [("10.0.0.0/8".to_owned(), 24)]);
+        assert_eq!((s.storage_driver.as_deref(), s.log.level), (Some("overlay"), log::Level::Debug));
+        assert_eq!((s.defaults.shm_size, s.defaults.ulimits["core"]), (1 << 30, (-1, -1)));
+        assert_eq!(s.defaults.log_opts["max-size"], "1m");
+    }
+
+    #[test]
+    fn mistakes() {
+        let check = |line: &str, expected: &str| {
+            let message = settings(line, "").map_or_else(|e| e.message, |_| "fine".into());
+            assert_eq!(message, expected, "{line}");
+        };
+        check("-l loud", "invalid logging level: loud");
+        check("--log-format xml", "invalid log format: xml");
+        check("--mtu 20", "invalid default MTU: 20");
+        check(
+            "--bip 10.0.0.1",
+            "invalid bip 10.0.0.1: it must be an IPv4 address with a prefix length, such as 10.9.0.1/24",
+        );
+        check("--label a", "bad attribute format: a");
+        check("--label a=1 --label a=2", "conflict labels for a");
+        check("-s btrfs", "invalid storage-driver btrfs: only overlay2 and native are supported yet");
+        check("--dns example.org", "example.org is not an ip address");
+        check("--default-ulimit sky=1", "invalid ulimit type: sky");
+        check("--default-ulimit nofile=2:1", "ulimit soft limit must be less than or equal to hard limit: 2 > 1");
+        check("--default-ipc-mode host", "invalid default-ipc-mode host: it must be one of private, shareable");
+        check("--shutdown-timeout -2", "invalid shutdown-timeout -2: it must be a number of seconds, or -1");
+        for line in ["--default-shm-size 0", "--default-shm-size x"] {
+            assert!(settings(line, "").is_err(), "{line}");
+        }
+        for pool in ["base=10.0.0.0/8,size=4", "base=10.0.0.0/8,size=31", "base=fd00::/8,size=64", "base=x,size=24"] {
+            assert!(settings(&format!("--default-address-pool {pool}"), "").is_err(), "{pool}");
+        }
+    }
+}

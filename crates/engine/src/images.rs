@@ -1,0 +1,165 @@
+//! Images, for the API: blocking work on its own threads, events, progress as Docker's messages.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use api::Filters;
+use api::progress::{JsonMessage, ProgressDetail};
+use api::types::{HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary};
+use image::{Progress, Removed};
+use tokio::sync::mpsc::UnboundedSender;
+use values::{Digest, Error, Platform, Reference, Result};
+
+use crate::container::create;
+use crate::image_view;
+use crate::shared::{Shared, blocking};
+
+/// How an archive becomes an image.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Empty: the image gets no name.
+    pub repo: String,
+    pub tag: String,
+    pub message: String,
+    /// Dockerfile instructions.
+    pub changes: Vec<String>,
+    /// Empty: this machine's.
+    pub platform: String,
+}
+
+fn emit(shared: &Shared, action: &str, id: &Digest, name: &str) {
+    let mut attributes = BTreeMap::new();
+    attributes.insert("name".into(), name.into());
+    shared.events.emit("image", action, id.as_str(), attributes);
+}
+
+pub fn list(
+    shared: &Shared,
+    all: bool,
+    filters: &Filters,
+    shared_size: bool,
+    digests: bool,
+    manifests: bool,
+) -> Result<Vec<ImageSummary>> {
+    let containers: Vec<Digest> = shared.registry.all().iter().map(|c| c.record().image.clone()).collect();
+    let count = |id: &Digest| containers.iter().filter(|i| *i == id).count() as i64;
+    image_view::list(&shared.images, filters, image_view::ListOptions { all, shared_size, digests, manifests }, count)
+}
+
+pub fn inspect(shared: &Shared, name: &str) -> Result<ImageInspect> {
+    let image = shared.images.resolve(name)?;
+    Ok(image_view::inspect(&image))
+}
+
+pub fn history(shared: &Shared, name: &str) -> Result<Vec<HistoryItem>> {
+    let image = shared.images.resolve(name)?;
+    Ok(image_view::history(shared.images.history(&image)?))
+}
+
+fn message(progress: Progress) -> JsonMessage {
+    match progress {
+        Progress::Stream(text) => JsonMessage::stream(text),
+        Progress::Status { id, status, current, total } => JsonMessage {
+            status,
+            id,
+            progress_detail: Some(ProgressDetail { current: current as i64, total: total as i64, ..ProgressDetail::default() }),
+            ..JsonMessage::default()
+        },
+    }
+}
+
+pub async fn load(
+    shared: &Arc<Shared>,
+    mut reader: Box<dyn Read + Send>,
+    quiet: bool,
+    progress: UnboundedSender<JsonMessage>,
+) -> Result<()> {
+    let s = shared.clone();
+    blocking(move || {
+        let mut tell = |p: Progress| {
+            // a client that left does not end a load that goes on well
+            let _ = progress.send(message(p));
+        };
+        let loaded = s.images.load(&mut *reader, quiet, &mut tell)?;
+        for one in loaded {
+            let name = one.reference.as_ref().map_or_else(|| one.id.to_string(), Reference::familiar);
+            emit(&s, "load", &one.id, &name);
+        }
+        Ok(())
+    })
+    .await
+}
+
+pub async fn import(
+    shared: &Arc<Shared>,
+    mut reader: Box<dyn Read + Send>,
+    options: ImportOptions,
+    progress: UnboundedSender<JsonMessage>,
+) -> Result<()> {
+    let reference = if options.repo.is_empty() { None } else { Some(reference(&options.repo, &options.tag)?) };
+    let platform = if options.platform.is_empty() { None } else { Some(options.platform.parse::<Platform>()?) };
+    let s = shared.clone();
+    blocking(move || {
+        let wanted = image::ImportOptions {
+            reference: reference.clone(),
+            message: options.message,
+            changes: options.changes,
+            platform,
+        };
+        let id = s.images.import(&mut *reader, wanted)?;
+        if let Some(reference) = &reference {
+            emit(&s, "tag", &id, &reference.familiar());
+        }
+        emit(&s, "import", &id, id.as_str());
+        let _ = progress.send(JsonMessage::status(id.to_string()));
+        Ok(())
+    })
+    .await
+}
+
+/// A repository and a tag as two query parameters.
+fn reference(repo: &str, tag: &str) -> Result<Reference> {
+    let mut reference: Reference = repo.parse()?;
+    if reference.digest.is_some() {
+        return Err(Error::invalid("refusing to create a tag with a digest reference"));
+    }
+    if !tag.is_empty() {
+        let tagged: Reference = format!("{}:{tag}", reference.name()).parse()?;
+        reference.tag = tagged.tag;
+    }
+    Ok(reference.or_latest())
+}
+
+pub async fn tag(shared: &Arc<Shared>, name: &str, repo: &str, tag: &str) -> Result<()> {
+    let reference = reference(repo, tag)?;
+    let (s, name) = (shared.clone(), name.to_owned());
+    blocking(move || {
+        let image = s.images.resolve(&name)?;
+        s.images.tag(&image.id, &reference)?;
+        emit(&s, "tag", &image.id, &reference.familiar());
+        Ok(())
+    })
+    .await
+}
+
+pub async fn remove(shared: &Arc<Shared>, name: &str, force: bool, noprune: bool) -> Result<Vec<ImageDeleteItem>> {
+    let (s, name) = (shared.clone(), name.to_owned());
+    blocking(move || {
+        let image = s.images.resolve(&name)?;
+        let uses = |id: &Digest| create::uses(&s, id);
+        let removed = s.images.remove(&name, force, noprune, &uses)?;
+        let items = removed.into_iter().map(|item| match item {
+            Removed::Untagged(name) => {
+                emit(&s, "untag", &image.id, &name);
+                ImageDeleteItem { untagged: name, ..ImageDeleteItem::default() }
+            }
+            Removed::Deleted(id) => {
+                emit(&s, "delete", &id, id.as_str());
+                ImageDeleteItem { deleted: id.to_string(), ..ImageDeleteItem::default() }
+            }
+        });
+        Ok(items.collect())
+    })
+    .await
+}

@@ -1,0 +1,173 @@
+//! The last step of every way an image comes in: one transaction which makes it visible.
+
+use std::sync::Arc;
+
+use oci::image::{Descriptor, Manifest};
+use store::{Batch, Durability};
+use values::{Digest, Error, Platform, Reference, Result, ResultExt, Timestamp};
+
+use crate::{
+    image::Image,
+    images::Images,
+    ledger::{Ledger, Tag},
+    records::{IMAGES, ImageRecord, LAYERS, LayerRecord, TAGS, TagRecord},
+    step::step,
+    unpack::LayerSource,
+};
+
+/// An image all of whose content and layers are in their places, pinned by a lease.
+pub(crate) struct Draft {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) manifest: Descriptor,
+    pub(crate) config: Descriptor,
+    pub(crate) parsed: oci::image::Image,
+    pub(crate) chain: Vec<Digest>,
+    pub(crate) blobs: Vec<Digest>,
+}
+
+/// A manifest and its configuration, found to belong together.
+pub(crate) struct Parsed {
+    pub(crate) manifest: Manifest,
+    pub(crate) config: oci::image::Image,
+    pub(crate) layers: Vec<LayerSource>,
+}
+
+/// Reads a manifest whose blobs `read` gives.
+///
+/// # Errors
+/// `InvalidArgument` where it is none of an image, or manifest and configuration disagree.
+pub(crate) fn parse(manifest: &Digest, read: &dyn Fn(&Digest) -> Result<Vec<u8>>) -> Result<Parsed> {
+    let what = || format!("manifest {manifest}");
+    let manifest: Manifest = json(&read(manifest)?).during(what)?;
+    let kind = &manifest.config.media_type;
+    if !kind.is_empty() && !oci::image::media::is_config(kind) {
+        return Err(Error::invalid(format!("{}: no image but an artifact of type {kind}", what())));
+    }
+    let config: oci::image::Image = json(&read(&manifest.config.digest)?).during(what)?;
+    let (layers, diff_ids) = (&manifest.layers, &config.rootfs.diff_ids);
+    if layers.len() != diff_ids.len() {
+        return Err(Error::invalid(format!(
+            "invalid manifest, layers length mismatch: expected {}, got {}",
+            diff_ids.len(),
+            layers.len()
+        )));
+    }
+    let pairs = layers.iter().zip(diff_ids);
+    let layers = pairs.map(|(l, d)| LayerSource { blob: l.digest.clone(), size: l.size, diff_id: d.clone() }).collect();
+    Ok(Parsed { manifest, config, layers })
+}
+
+pub(crate) fn json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|e| Error::invalid(e.to_string()))
+}
+
+impl Images {
+    /// Makes the image visible, with that name. The image which had the name before, if any, is returned.
+    ///
+    /// Durable when it returns; the lease is still the caller's to end.
+    pub(crate) fn commit(&self, draft: Draft, reference: Option<&Reference>) -> Result<(Digest, Option<Digest>)> {
+        self.content.sync()?;
+        let id = draft.descriptor.digest.clone();
+        let record = ImageRecord {
+            descriptor: draft.descriptor,
+            manifest: draft.manifest,
+            config: draft.config,
+            top: draft.chain.last().cloned(),
+            blobs: draft.blobs,
+            parent: draft.parsed.parent.parse().ok(),
+            at: Timestamp::now(),
+        };
+        let _writer = self.writer();
+        let mut batch = Batch::new();
+        {
+            let ledger = self.ledger();
+            for chain_id in draft.chain.iter().filter(|c| !self.store.contains(&LAYERS, c.as_str())) {
+                batch.put(&LAYERS, chain_id.as_str(), &layer_record(&ledger, chain_id)?)?;
+            }
+        }
+        let is_new = self.get(&id).is_none();
+        if is_new {
+            batch.put(&IMAGES, id.as_str(), &record)?;
+        }
+        let tag = reference.map(|r| Tag { reference: r.clone(), image: id.clone(), at: record.at });
+        if let Some(tag) = &tag {
+            put_tag(&mut batch, tag)?;
+        }
+        step("record-next");
+        self.store.commit(batch, Durability::Power)?;
+        step("record-written");
+        let mut ledger = self.ledger();
+        if is_new {
+            ledger.add_image(&record, draft.parsed)?;
+        }
+        let replaced = tag.and_then(|tag| ledger.set_tag(tag));
+        Ok((id, replaced))
+    }
+}
+
+pub(crate) fn put_tag(batch: &mut Batch, tag: &Tag) -> Result<()> {
+    let record = TagRecord { image: tag.image.clone(), at: tag.at };
+    batch.put(&TAGS, &tag.reference.to_string(), &record)
+}
+
+fn layer_record(ledger: &Ledger, chain_id: &Digest) -> Result<LayerRecord> {
+    let layer =
+        ledger.layers.get(chain_id).ok_or_else(|| Error::internal(format!("layer {chain_id} is not pinned")))?;
+    Ok(LayerRecord { diff_id: layer.diff_id.clone(), parent: layer.parent.clone(), bytes: layer.bytes })
+}
+
+impl Ledger {
+    /// Adds an image and counts what it uses.
+    pub(crate) fn add_image(&mut self, record: &ImageRecord, config: oci::image::Image) -> Result<()> {
+        let id = &record.descriptor.digest;
+        let missing = |what: &str| Error::internal(format!("image {id}: {what} is missing"));
+        let chain = self.chain(record.top.as_ref()).ok_or_else(|| missing("a layer"))?;
+        if let Some(blob) = record.blobs.iter().find(|blob| !self.blobs.contains_key(*blob)) {
+            return Err(missing(&format!("content {blob}")));
+        }
+        let layer_sizes = chain.iter().filter_map(|c| self.layers.get(c)).map(|layer| layer.bytes).collect();
+        let content_size = record.blobs.iter().filter_map(|b| self.blobs.get(b)).map(|blob| blob.size).sum();
+        for blob in &record.blobs {
+            self.use_blob(blob);
+        }
+        if let Some(top) = &record.top {
+            self.use_layer(top);
+        }
+        let image = Image {
+            id: id.clone(),
+            descriptor: record.descriptor.clone(),
+            manifest: record.manifest.clone(),
+            config_digest: record.config.digest.clone(),
+            platform: Platform {
+                os: or(&config.os, "linux"),
+                architecture: config.architecture.clone(),
+                variant: config.variant.clone(),
+            },
+            config: Arc::new(config),
+            chain,
+            layer_sizes,
+            content_size,
+            parent: record.parent.clone(),
+            tagged_at: record.at,
+            repo_tags: Vec::new(),
+            repo_digests: Vec::new(),
+        };
+        self.images.insert(id.clone(), Arc::new(image));
+        Ok(())
+    }
+
+    /// Points a name at an image; the other image it pointed at before.
+    pub(crate) fn set_tag(&mut self, tag: Tag) -> Option<Digest> {
+        let (name, id) = (tag.reference.to_string(), tag.image.clone());
+        let replaced = self.tags.insert(name, tag).map(|old| old.image).filter(|old| *old != id);
+        self.refresh(&id);
+        if let Some(old) = &replaced {
+            self.refresh(old);
+        }
+        replaced
+    }
+}
+
+fn or(text: &str, default: &str) -> String {
+    if text.is_empty() { default.into() } else { text.into() }
+}

@@ -1,0 +1,197 @@
+//! Blobs by their digest, byte for byte as they came.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, BufWriter, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sha2::{Digest as _, Sha256};
+use snapshot::Trash;
+use values::{Digest, Error, Result, ResultExt};
+
+pub(crate) struct Content {
+    root: PathBuf,
+    trash: Arc<Trash>,
+    count: AtomicU64,
+}
+
+/// A blob being written, or written but not yet in its place. Dropped, it is deleted.
+pub(crate) struct Staging {
+    path: PathBuf,
+    file: BufWriter<File>,
+    hasher: Sha256,
+    size: u64,
+}
+
+/// A written blob with a known digest, not yet in its place. Dropped, it is deleted.
+pub(crate) struct Staged {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    path: Option<PathBuf>,
+}
+
+const BUFFER: usize = 256 << 10;
+
+impl Content {
+    /// Opens the content below `root`; what was being written when a process died is thrown away.
+    pub(crate) fn open(root: &Path) -> Result<Self> {
+        for name in ["blobs/sha256", "ingest"] {
+            let dir = root.join(name);
+            DirBuilder::new().recursive(true).mode(0o700).create(&dir).during(|| dir.display())?;
+        }
+        let content = Self { root: root.into(), trash: Trash::open(&root.join("trash"))?, count: AtomicU64::new(0) };
+        let ingest = root.join("ingest");
+        for entry in fs::read_dir(&ingest).during(|| ingest.display())? {
+            let path = entry.during(|| ingest.display())?.path();
+            content.trash.throw(&path).during(|| path.display())?;
+        }
+        Ok(content)
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.root.join("blobs/sha256")
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    /// All blobs there are, with their sizes.
+    pub(crate) fn list(&self) -> Result<Vec<(Digest, u64)>> {
+        let mut out = Vec::new();
+        for entry in fs::read_dir(self.blobs()).during(|| "content directory")? {
+            let entry = entry.during(|| "content directory")?;
+            if let Ok(digest) = format!("sha256:{}", entry.file_name().to_string_lossy()).parse::<Digest>() {
+                let size = entry.metadata().during(|| format!("content {digest}"))?.len();
+                out.push((digest, size));
+            }
+        }
+        Ok(out)
+    }
+
+    pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File> {
+        File::open(self.path(digest)).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => Error::not_found(format!("content {digest}: not found")),
+            _ => Error::from(e).context(format!("content {digest}")),
+        })
+    }
+
+    /// A small blob whole: a manifest, a configuration.
+    pub(crate) fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
+        read_small(self.open_blob(digest)?, digest)
+    }
+
+    /// Begins a blob.
+    pub(crate) fn stage(&self) -> Result<Staging> {
+        loop {
+            let path = self.root.join("ingest").join(self.count.fetch_add(1, Ordering::Relaxed).to_string());
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => {
+                    let file = BufWriter::with_capacity(BUFFER, file);
+                    return Ok(Staging { path, file, hasher: Sha256::new(), size: 0 });
+                }
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e).during(|| path.display()),
+            }
+        }
+    }
+
+    /// A blob that is in memory.
+    pub(crate) fn stage_bytes(&self, bytes: &[u8]) -> Result<Staged> {
+        let mut staging = self.stage()?;
+        staging.write_all(bytes).during(|| "content")?;
+        staging.finish()
+    }
+
+    /// Puts a synced blob into its place; [`Content::sync`] makes that durable.
+    pub(crate) fn place(&self, mut staged: Staged) -> Result<()> {
+        if let Some(path) = &staged.path {
+            fs::rename(path, self.path(&staged.digest)).during(|| format!("content {}", staged.digest))?;
+            staged.path = None;
+        }
+        Ok(())
+    }
+
+    /// Makes the names of placed blobs durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        File::open(self.blobs()).and_then(|dir| dir.sync_all()).during(|| "content directory")
+    }
+
+    pub(crate) fn remove(&self, digest: &Digest) -> Result<()> {
+        self.trash.throw(&self.path(digest)).during(|| format!("content {digest}"))
+    }
+}
+
+/// Largest manifest or configuration that is read into memory.
+const SMALL_MAX: u64 = 16 << 20;
+
+fn read_small(file: File, digest: &Digest) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(SMALL_MAX + 1).read_to_end(&mut bytes).during(|| format!("content {digest}"))?;
+    if bytes.len() as u64 > SMALL_MAX {
+        return Err(Error::invalid(format!("content {digest} is too large for a manifest or configuration")));
+    }
+    Ok(bytes)
+}
+
+impl Staging {
+    /// All is written.
+    pub(crate) fn finish(mut self) -> Result<Staged> {
+        self.file.flush().during(|| "content")?;
+        let digest = Digest::from_sha256(&std::mem::take(&mut self.hasher).finalize());
+        Ok(Staged { digest, size: self.size, path: Some(std::mem::take(&mut self.path)) })
+    }
+}
+
+impl Write for Staging {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        self.size += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            // else it is swept at the next opening
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Staged {
+    /// Opens what was written.
+    pub(crate) fn open(&self) -> Result<File> {
+        let path = self.path.as_deref().unwrap_or(Path::new(""));
+        File::open(path).during(|| format!("content {}", self.digest))
+    }
+
+    pub(crate) fn read(&self) -> Result<Vec<u8>> {
+        read_small(self.open()?, &self.digest)
+    }
+
+    /// Onto the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.open()?.sync_all().during(|| format!("content {}", self.digest))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use snapshot::Snapshotter;
+use store::Store;
+use values::{Digest, Result};
+
+use crate::{content::Content, image::Image, ledger::Ledger};
+
+/// What [`Images::open`] works on.
+pub struct Config {
+    /// Directory for content; made if it is missing.
+    pub root: PathBuf,
+    pub store: Arc<Store>,
+    pub snapshots: Arc<dyn Snapshotter>,
+}
+
+/// All images of a daemon. Share it by `Arc`; all calls block and may come from any thread.
+pub struct Images {
+    pub(crate) store: Arc<Store>,
+    pub(crate) snapshots: Arc<dyn Snapshotter>,
+    pub(crate) content: Content,
+    /// Held only for moments, never during input or output of more than a rename.
+    ledger: Mutex<Ledger>,
+    /// Held while records change, which may wait for the disk. Taken before the ledger.
+    writer: Mutex<()>,
+    /// Chain ids of layers somebody is unpacking.
+    pub(crate) claimed: Mutex<HashSet<Digest>>,
+    pub(crate) unclaimed: Condvar,
+    problems: Vec<String>,
+}
+
+impl Images {
+    pub(crate) fn new(config: Config, content: Content, ledger: Ledger, problems: Vec<String>) -> Self {
+        Self {
+            store: config.store,
+            snapshots: config.snapshots,
+            content,
+            ledger: Mutex::new(ledger),
+            writer: Mutex::new(()),
+            claimed: Mutex::default(),
+            unclaimed: Condvar::new(),
+            problems,
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was found wrong at opening, for the log: images whose content is damaged or missing are not shown, but their
+    /// records stay.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// All images, newest first.
+    pub fn list(&self) -> Vec<Arc<Image>> {
+        let mut images: Vec<_> = self.ledger().images.values().cloned().collect();
+        images.sort_by_key(|image| std::cmp::Reverse(image.created()));
+        images
+    }
+
+    /// The image with that id.
+    pub fn get(&self, id: &Digest) -> Option<Arc<Image>> {
+        self.ledger().images.get(id).cloned()
+    }
+
+    /// Whether `id` is `ancestor` or was built on it, as far as that is known: by the parent it names, or because its
+    /// layers begin with all of the ancestor's.
+    pub fn descends(&self, id: &Digest, ancestor: &Digest) -> bool {
+        let ledger = self.ledger();
+        let (Some(image), Some(wanted)) = (ledger.images.get(id), ledger.images.get(ancestor)) else {
+            return id == ancestor;
+        };
+        let mut parent = image.parent.as_ref();
+        for _ in 0..ledger.images.len() {
+            match parent {
+                Some(known) if known == ancestor => return true,
+                Some(known) => parent = ledger.images.get(known).and_then(|image| image.parent.as_ref()),
+                None => break,
+            }
+        }
+        id == ancestor || !wanted.chain.is_empty() && image.chain.starts_with(&wanted.chain)
+    }
+
+    /// A manifest's, index's or configuration's bytes as they came.
+    pub fn content(&self, digest: &Digest) -> Result<Vec<u8>> {
+        self.content.read(digest)
+    }
+
+    /// Throws away what nobody needs.
+    pub(crate) fn collect(&self) -> Result<()> {
+        if !self.ledger().has_dead() {
+            return Ok(());
+        }
+        let _writer = self.writer();
+        let mut batch = store::Batch::new();
+        {
+            let mut ledger = self.ledger();
+            let dead = ledger.take_dead();
+            if dead.is_empty() {
+                return Ok(());
+            }
+            // Under the ledger's lock: whoever looks next must not find half of it.
+            for digest in &dead.blobs {
+                self.content.remove(digest)?;
+            }
+            for chain_id in &dead.layers {
+                self.snapshots.remove_layer(chain_id)?;
+                batch.delete(&crate::records::LAYERS, chain_id.as_str());
+            }
+        }
+        // Records of layers that are gone are harmless: they are swept at the next opening.
+        self.store.commit(batch, store::Durability::Process)
+    }
+}

@@ -1,0 +1,153 @@
+//! A tar of a root filesystem becomes an image of one layer.
+
+use std::io::{Read, Write};
+
+use archive::{Compression, decompress};
+use oci::image::{Descriptor, History, RootFs, media};
+use snapshot::Stage;
+use values::{Digest, Error, Platform, Reference, Result, ResultExt, Timestamp};
+
+use crate::{
+    changes,
+    commit::Draft,
+    content::Staged,
+    images::Images,
+    lease::Lease,
+    pipeline::{Hashing, PipeReader, pipe},
+    unpack::Claims,
+};
+
+/// How an archive becomes an image.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// The image's name; none leaves it dangling.
+    pub reference: Option<Reference>,
+    /// Comment of the image; empty: `Imported from -`.
+    pub message: String,
+    /// Dockerfile instructions for its configuration.
+    pub changes: Vec<String>,
+    /// This machine's where none is said.
+    pub platform: Option<Platform>,
+}
+
+/// A layer that was unpacked while it was stored.
+struct Layer {
+    blob: Staged,
+    compression: Compression,
+    stage: Stage,
+    diff_id: Digest,
+    bytes: u64,
+}
+
+impl Images {
+    /// Makes an image of a root filesystem's tar (plain, gzip or zstd), which is hashed, stored and unpacked in one pass.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for changes or an archive that are none; nothing is left behind.
+    pub fn import(&self, reader: &mut dyn Read, options: ImportOptions) -> Result<Digest> {
+        let platform = options.platform.unwrap_or_else(Platform::host);
+        let mut config = oci::image::Config::default();
+        changes::apply(&mut config, &options.changes)?;
+        let layer = self.receive(reader)?;
+        let now = Timestamp::now();
+        let comment = if options.message.is_empty() { "Imported from -".into() } else { options.message };
+        let image = oci::image::Image {
+            architecture: platform.architecture,
+            os: platform.os,
+            variant: platform.variant,
+            created: Some(now),
+            config,
+            rootfs: RootFs { diff_ids: vec![layer.diff_id.clone()], ..RootFs::default() },
+            history: vec![History { created: Some(now), comment: comment.clone(), ..History::default() }],
+            comment,
+            ..oci::image::Image::default()
+        };
+        self.keep_one_layer(image, layer, options.reference.as_ref())
+    }
+
+    /// The seed's way in: a plain tar in memory and its configuration.
+    pub(crate) fn import_layer(
+        &self,
+        tar: &[u8],
+        mut image: oci::image::Image,
+        reference: &Reference,
+    ) -> Result<Digest> {
+        let layer = self.receive(&mut &*tar)?;
+        image.rootfs.diff_ids = vec![layer.diff_id.clone()];
+        self.keep_one_layer(image, layer, Some(reference))
+    }
+
+    fn keep_one_layer(&self, image: oci::image::Image, layer: Layer, reference: Option<&Reference>) -> Result<Digest> {
+        let mut lease = self.lease();
+        let chain = vec![layer.diff_id.clone()];
+        let mut claims = Claims { images: self, held: Vec::new() };
+        claims.claim(&layer.diff_id);
+        if !lease.layer(&layer.diff_id) {
+            self.snapshots.commit(vec![(layer.stage, layer.diff_id.clone())])?;
+            lease.add_layer(&layer.diff_id, &layer.diff_id, None, layer.bytes);
+        }
+        drop(claims);
+        let kind = match layer.compression {
+            Compression::Gzip => media::OCI_LAYER_GZIP,
+            Compression::Zstd => media::OCI_LAYER_ZSTD,
+            _ => media::OCI_LAYER,
+        };
+        let layer = place(&mut lease, layer.blob, kind)?;
+        let config = place(&mut lease, self.content.stage_bytes(&to_json(&image)?)?, media::OCI_CONFIG)?;
+        let manifest = oci::image::Manifest {
+            schema_version: 2,
+            media_type: media::OCI_MANIFEST.into(),
+            artifact_type: None,
+            config: config.clone(),
+            layers: vec![layer.clone()],
+            subject: None,
+            annotations: Default::default(),
+        };
+        let manifest = place(&mut lease, self.content.stage_bytes(&to_json(&manifest)?)?, media::OCI_MANIFEST)?;
+        let blobs = [&manifest, &config, &layer].map(|d| d.digest.clone()).to_vec();
+        let draft = Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs };
+        Ok(self.commit(draft, reference)?.0)
+    }
+
+    /// Stores and unpacks at once: this thread reads, hashes and writes, the other unpacks.
+    fn receive(&self, reader: &mut dyn Read) -> Result<Layer> {
+        let mut blob = self.content.stage()?;
+        let mut stage = self.snapshots.stage(&[])?;
+        let (writer, chunks) = pipe();
+        let (applied, stored) = std::thread::scope(|scope| {
+            let unpacking = scope.spawn(|| apply(&mut stage, chunks));
+            let stored = writer.send_all(reader, |bytes| blob.write_all(bytes));
+            let applied = unpacking.join().map_err(|_| Error::internal("unpacking failed unexpectedly"));
+            (applied, stored)
+        });
+        stored.during(|| "read archive")?;
+        let (compression, bytes, hashed) = applied??;
+        let blob = blob.finish()?;
+        if blob.size == 0 {
+            return Err(Error::invalid("the archive is empty"));
+        }
+        let diff_id = hashed.unwrap_or_else(|| blob.digest.clone());
+        Ok(Layer { blob, compression, stage, diff_id, bytes })
+    }
+}
+
+/// Compression, bytes of files, and the digest of the plain tar where that is not the blob's.
+fn apply(stage: &mut Stage, chunks: PipeReader) -> Result<(Compression, u64, Option<Digest>)> {
+    let (compression, plain) = decompress(chunks)?;
+    if compression == Compression::None {
+        return Ok((compression, stage.apply(plain)?.bytes, None));
+    }
+    let mut plain = Hashing::new(plain);
+    let bytes = stage.apply(&mut plain)?.bytes;
+    Ok((compression, bytes, Some(plain.digest())))
+}
+
+fn place(lease: &mut Lease<'_>, staged: Staged, media_type: &str) -> Result<Descriptor> {
+    let descriptor = Descriptor::new(media_type, staged.digest.clone(), staged.size);
+    lease.place(staged)?;
+    Ok(descriptor)
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Error::internal(e.to_string()))
+}

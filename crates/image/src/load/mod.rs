@@ -1,0 +1,130 @@
+//! Images out of an archive: what `docker save` writes, now and before, and OCI layouts.
+
+mod docker;
+mod layout;
+mod members;
+
+use std::io::Read;
+
+use oci::image::{ArchiveEntry, Descriptor, Index};
+use values::{Digest, Error, Reference, Result, ResultExt};
+
+use crate::{
+    commit::{Draft, Parsed, json},
+    images::Images,
+    lease::Lease,
+    report::{Loaded, Progress},
+};
+use members::Members;
+
+/// An image of an archive, all its content known to be there.
+pub(crate) struct Candidate {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) manifest: Descriptor,
+    pub(crate) parsed: Parsed,
+    /// Everything to be kept for it.
+    pub(crate) blobs: Vec<Digest>,
+    pub(crate) references: Vec<Reference>,
+}
+
+impl Images {
+    /// Loads all images of an archive (plain, gzip or zstd). Each is durable and visible as soon as it is reported; a
+    /// failure leaves those before it loaded and nothing of the others.
+    ///
+    /// `progress` gets Docker's messages; with `quiet` only the result lines.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where it is no such archive, or its content is not what its digests say.
+    pub fn load(
+        &self,
+        reader: &mut (dyn Read + Send),
+        quiet: bool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<Loaded>> {
+        let mut lease = self.lease();
+        let mut members = self.read_members(reader, &mut lease)?;
+        let candidates = self.candidates(&mut members)?;
+        let mut loaded = Vec::new();
+        for candidate in candidates {
+            self.load_one(candidate, &mut members, &mut lease, quiet, progress, &mut loaded)?;
+        }
+        Ok(loaded)
+    }
+
+    fn candidates(&self, members: &mut Members) -> Result<Vec<Candidate>> {
+        let entries: Option<Vec<ArchiveEntry>> =
+            members.document("manifest.json").map(json).transpose().during(|| "manifest.json")?;
+        let index: Option<Index> = members.document("index.json").map(json).transpose().during(|| "index.json")?;
+        let mut candidates = match (index, &entries) {
+            (Some(index), _) if members.document("oci-layout").is_some() => self.layout_images(&index, members)?,
+            (_, Some(entries)) => return self.docker_images(entries, members),
+            _ => return Err(Error::invalid("invalid archive: does not contain a manifest.json")),
+        };
+        // Both in one archive: names may be in either.
+        for entry in entries.unwrap_or_default() {
+            let config = members.resolve(&entry.config);
+            let same = |c: &&mut Candidate| Some(&c.parsed.manifest.config.digest) == config.as_ref();
+            if let Some(candidate) = candidates.iter_mut().find(same) {
+                candidate.references.extend(docker::references(&entry)?);
+                candidate.references.sort();
+                candidate.references.dedup();
+            }
+        }
+        Ok(candidates)
+    }
+
+    fn load_one(
+        &self,
+        candidate: Candidate,
+        members: &mut Members,
+        lease: &mut Lease<'_>,
+        quiet: bool,
+        progress: &mut dyn FnMut(Progress),
+        loaded: &mut Vec<Loaded>,
+    ) -> Result<()> {
+        for digest in &candidate.blobs {
+            if lease.blob(digest) {
+                continue;
+            }
+            let staged = members.take(digest).ok_or_else(|| missing(digest))?;
+            lease.place(staged)?;
+        }
+        let chain = {
+            let mut tell = |message| {
+                if !quiet {
+                    progress(message);
+                }
+            };
+            self.unpack(&candidate.parsed.layers, lease, &mut tell)?
+        };
+        let draft = |candidate: &Candidate| Draft {
+            descriptor: candidate.descriptor.clone(),
+            manifest: candidate.manifest.clone(),
+            config: candidate.parsed.manifest.config.clone(),
+            parsed: candidate.parsed.config.clone(),
+            chain: chain.clone(),
+            blobs: candidate.blobs.clone(),
+        };
+        if candidate.references.is_empty() {
+            let (id, _) = self.commit(draft(&candidate), None)?;
+            progress(Progress::Stream(format!("Loaded image ID: {id}\n")));
+            loaded.push(Loaded { id, reference: None, replaced: None });
+        }
+        for reference in &candidate.references {
+            let (id, replaced) = self.commit(draft(&candidate), Some(reference))?;
+            let name = reference.familiar();
+            if let Some(old) = &replaced {
+                progress(Progress::Stream(format!(
+                    "The image {name} already exists, renaming the old one with ID {old} to empty string\n"
+                )));
+            }
+            progress(Progress::Stream(format!("Loaded image: {name}\n")));
+            loaded.push(Loaded { id, reference: Some(reference.clone()), replaced });
+        }
+        Ok(())
+    }
+}
+
+fn missing(digest: &Digest) -> Error {
+    Error::invalid(format!("invalid archive: content {digest} is missing"))
+}

@@ -1,0 +1,102 @@
+//! Opening: records into memory, what a crash left behind away.
+
+use std::collections::HashSet;
+
+use store::{Batch, Durability};
+use values::{Digest, Result};
+
+use crate::{
+    commit::json,
+    content::Content,
+    images::{Config, Images},
+    ledger::{Ledger, Tag},
+    records::{FACTS, HOLDS, IMAGES, ImageRecord, LAYERS, SEEDED, TAGS},
+};
+
+impl Images {
+    /// Opens the images; into a store that has never had one, `hello-world` is put.
+    pub fn open(config: Config) -> Result<Self> {
+        let content = Content::open(&config.root)?;
+        let mut ledger = Ledger::default();
+        let mut problems = Vec::new();
+        let on_disk = content.list()?;
+        for (digest, size) in &on_disk {
+            ledger.add_blob(digest.clone(), *size);
+        }
+        config.store.for_each(&LAYERS, |chain_id, layer| {
+            if let Ok(chain_id) = chain_id.parse::<Digest>() {
+                ledger.add_layer(chain_id, layer.diff_id, layer.parent, layer.bytes);
+            }
+            Ok(())
+        })?;
+        ledger.count_parents();
+        config.store.for_each(&IMAGES, |id, record| {
+            if let Err(e) = open_image(&content, &mut ledger, &record) {
+                keep_what_is_left(&mut ledger, &record);
+                problems.push(format!("image {id} is not usable: {e}"));
+            }
+            Ok(())
+        })?;
+        config.store.for_each(&TAGS, |name, record| {
+            if let Ok(reference) = name.parse() {
+                ledger.set_tag(Tag { reference, image: record.image, at: record.at });
+            }
+            Ok(())
+        })?;
+        config.store.for_each(&HOLDS, |container, record| {
+            ledger.use_layer(&record.top);
+            ledger.holds.insert(container.into(), record.top);
+            Ok(())
+        })?;
+        let images = Self::new(config, content, ledger, problems);
+        images.release_holds()?;
+        images.sweep()?;
+        if images.ledger().images.is_empty() && !images.store.contains(&FACTS, SEEDED) {
+            images.seed()?;
+        }
+        Ok(images)
+    }
+
+    /// Throws away layers without a record, records and blobs nobody needs.
+    fn sweep(&self) -> Result<()> {
+        let known: HashSet<Digest> = self.ledger().layers.keys().cloned().collect();
+        for layer in self.snapshots.layers()? {
+            if !known.contains(&layer) {
+                self.snapshots.remove_layer(&layer)?;
+            }
+        }
+        self.collect()
+    }
+
+    /// Lets go of layers held for containers that are gone.
+    pub(crate) fn release_holds(&self) -> Result<()> {
+        if self.ledger().holds.is_empty() {
+            return Ok(());
+        }
+        let prepared: HashSet<String> = self.snapshots.prepared()?.into_iter().collect();
+        let mut batch = Batch::new();
+        let mut ledger = self.ledger();
+        let gone: Vec<_> = ledger.holds.extract_if(|container, _| !prepared.contains(container)).collect();
+        for (container, top) in gone {
+            ledger.drop_layer(&top);
+            batch.delete(&HOLDS, &container);
+        }
+        drop(ledger);
+        self.store.commit(batch, Durability::Process)
+    }
+}
+
+fn open_image(content: &Content, ledger: &mut Ledger, record: &ImageRecord) -> Result<()> {
+    let config = json(&content.read(&record.config.digest)?)?;
+    ledger.add_image(record, config)
+}
+
+/// What an unusable image still has is not thrown away: a person may want to mend it.
+fn keep_what_is_left(ledger: &mut Ledger, record: &ImageRecord) {
+    for blob in &record.blobs {
+        ledger.use_blob(blob);
+    }
+    if let Some(top) = &record.top {
+        ledger.use_layer(top);
+    }
+}

@@ -1,0 +1,51 @@
+//! What is written down about images.
+
+use oci::image::Descriptor;
+use serde::{Deserialize, Serialize};
+use store::Table;
+use values::{Digest, Timestamp};
+
+/// Images by id.
+pub(crate) const IMAGES: Table<ImageRecord> = Table::new("images", 1);
+/// Names in full (`docker.io/library/busybox:latest`).
+pub(crate) const TAGS: Table<TagRecord> = Table::new("image-tags", 1);
+/// Unpacked layers by chain id.
+pub(crate) const LAYERS: Table<LayerRecord> = Table::new("layers", 1);
+/// Containers, by id, whose image was removed while they stand on it.
+pub(crate) const HOLDS: Table<HoldRecord> = Table::new("layer-holds", 1);
+/// Single facts: [`SEEDED`].
+pub(crate) const FACTS: Table<bool> = Table::new("image-facts", 1);
+/// The first image was put in once; who removes it does not find it again.
+pub(crate) const SEEDED: &str = "seeded";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ImageRecord {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) manifest: Descriptor,
+    pub(crate) config: Descriptor,
+    /// Chain id of its topmost layer; none where it has no layers.
+    pub(crate) top: Option<Digest>,
+    /// All content it keeps: itself, manifests, configurations, layers.
+    pub(crate) blobs: Vec<Digest>,
+    pub(crate) parent: Option<Digest>,
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TagRecord {
+    pub(crate) image: Digest,
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LayerRecord {
+    pub(crate) diff_id: Digest,
+    pub(crate) parent: Option<Digest>,
+    /// Bytes of its files.
+    pub(crate) bytes: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct HoldRecord {
+    pub(crate) top: Digest,
+}

@@ -1,0 +1,146 @@
+//! Taking names and images away.
+
+use store::{Batch, Durability};
+use values::{Digest, Error, Reference, Result};
+
+use crate::{
+    image::Image,
+    images::Images,
+    records::{HOLDS, HoldRecord, IMAGES, ImageRecord, TAGS},
+    report::{Removed, Use},
+    resolve::Found,
+};
+
+/// What is to be done, decided before anything is.
+#[derive(Debug, PartialEq)]
+struct Plan {
+    untag: Vec<Reference>,
+    /// The image goes too, not only its names.
+    delete: bool,
+}
+
+impl Images {
+    /// Removes a name, and the image with its last one; by its id, the image with all its names.
+    ///
+    /// `in_use` says which containers stand on an image. With `force`, names go although a container uses the image, and
+    /// by its id the image goes although stopped containers do: they keep its layers.
+    /// `noprune` keeps the image when its last name goes.
+    ///
+    /// # Errors
+    /// `NotFound`, or `Conflict` in Docker's words; nothing is changed then.
+    pub fn remove(
+        &self,
+        name: &str,
+        force: bool,
+        noprune: bool,
+        in_use: &dyn Fn(&Digest) -> Vec<Use>,
+    ) -> Result<Vec<Removed>> {
+        let removed = {
+            let _writer = self.writer();
+            let found = self.find(name)?;
+            let image = found.image().clone();
+            let uses = in_use(&image.id);
+            let names: Vec<Reference> = self.ledger().tags_of(&image.id).map(|tag| tag.reference.clone()).collect();
+            let has_children = self.ledger().images.values().any(|other| other.parent.as_ref() == Some(&image.id));
+            let plan = plan(&found, &names, &uses, has_children, force, noprune)?;
+            self.carry_out(&image, plan, &uses)?
+        };
+        self.release_holds()?;
+        self.collect()?;
+        Ok(removed)
+    }
+
+    /// One transaction; then it is gone for everybody.
+    fn carry_out(&self, image: &Image, plan: Plan, uses: &[Use]) -> Result<Vec<Removed>> {
+        let mut batch = Batch::new();
+        for reference in &plan.untag {
+            batch.delete(&TAGS, &reference.to_string());
+        }
+        let record: Option<ImageRecord> = self.store.get(&IMAGES, image.id.as_str())?.filter(|_| plan.delete);
+        let mut held = Vec::new();
+        if plan.delete {
+            batch.delete(&IMAGES, image.id.as_str());
+            if let Some(top) = image.chain.last() {
+                for user in uses {
+                    batch.put(&HOLDS, &user.container, &HoldRecord { top: top.clone() })?;
+                    held.push((user.container.clone(), top.clone()));
+                }
+            }
+        }
+        self.store.commit(batch, Durability::Power)?;
+        let mut ledger = self.ledger();
+        for reference in &plan.untag {
+            ledger.tags.remove(&reference.to_string());
+        }
+        ledger.refresh(&image.id);
+        for (container, top) in held {
+            ledger.use_layer(&top);
+            ledger.holds.insert(container, top);
+        }
+        if let Some(record) = record {
+            ledger.images.remove(&image.id);
+            for blob in &record.blobs {
+                ledger.drop_blob(blob);
+            }
+            if let Some(top) = &record.top {
+                ledger.drop_layer(top);
+            }
+        }
+        let untagged = plan.untag.iter().map(|reference| Removed::Untagged(reference.familiar()));
+        let deleted = plan.delete.then(|| Removed::Deleted(image.id.clone()));
+        Ok(untagged.chain(deleted).collect())
+    }
+}
+
+fn plan(
+    found: &Found,
+    names: &[Reference],
+    uses: &[Use],
+    has_children: bool,
+    force: bool,
+    noprune: bool,
+) -> Result<Plan> {
+    let image = found.image();
+    match found {
+        Found::Named(reference, _) if names.len() > 1 => Ok(Plan { untag: vec![reference.clone()], delete: false }),
+        Found::Named(reference, _) => {
+            // Its last name: the image is to go as well, unless somebody needs it.
+            if let (Some(user), false) = (uses.first(), force) {
+                let why = format!("container {} is using its referenced image {}", short(user), image.id.short());
+                return Err(conflict(&reference.familiar(), true, &why));
+            }
+            let delete = uses.is_empty() && !has_children && !noprune;
+            Ok(Plan { untag: vec![reference.clone()], delete })
+        }
+        Found::ById(_) => by_id(image, names, uses, has_children, force),
+    }
+}
+
+fn by_id(image: &Image, names: &[Reference], uses: &[Use], has_children: bool, force: bool) -> Result<Plan> {
+    let id = image.id.short();
+    if let Some(user) = uses.iter().find(|user| user.running) {
+        let why = format!("image is being used by running container {}", short(user));
+        return Err(conflict(id, false, &why));
+    }
+    if has_children {
+        return Err(conflict(id, false, "image has dependent child images"));
+    }
+    let several = names.iter().any(|name| name.name() != names[0].name());
+    if several && !force {
+        return Err(conflict(id, true, "image is referenced in multiple repositories"));
+    }
+    if let (Some(user), false) = (uses.first(), force) {
+        let why = format!("image is being used by stopped container {}", short(user));
+        return Err(conflict(id, true, &why));
+    }
+    Ok(Plan { untag: names.to_vec(), delete: true })
+}
+
+fn short(user: &Use) -> &str {
+    user.container.get(..12).unwrap_or(&user.container)
+}
+
+fn conflict(what: &str, can_be_forced: bool, why: &str) -> Error {
+    let force = if can_be_forced { "must be forced" } else { "cannot be forced" };
+    Error::conflict(format!("conflict: unable to delete {what} ({force}) - {why}"))
+}
