@@ -229,6 +229,11 @@ fn facts_wait_for_the_next_daemon() {
     let mut client = shim.attach(ALL);
     client.write_all(b"now\n").unwrap();
     assert_eq!(unframe(&drain(&mut client)).0, "after now\n");
+    let deadline = Instant::now() + PATIENCE;
+    while !shim.directory().join(EXIT_FILE).exists() {
+        assert!(Instant::now() < deadline);
+        thread::sleep(Duration::from_millis(2));
+    }
     let mut first = shim.connect();
     let Reply::State(state) = first.ask(Request::Subscribe) else { panic!() };
     assert_eq!(state.exited.map(|e| e.code), Some(9));
@@ -351,5 +356,31 @@ fn an_idle_shim_is_small() {
         assert!(matches!(shim.control().ask(Request::KillAll), Reply::Done));
         shim.exited();
         shim.release();
+    }
+}
+
+/// Not a check: `cargo test --release -p lighter-shim timing -- --ignored --nocapture`
+#[test]
+#[ignore = "prints figures"]
+fn timing() {
+    let mut phases = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..100 {
+        let mut shim = Shim::spawn_only();
+        let ready = Instant::now();
+        shim.send_launch(&plan(&["/bin/true"]));
+        assert!(matches!(shim.control().reply(), Reply::Started(_)));
+        let started = Instant::now();
+        shim.exited();
+        let exited = Instant::now();
+        shim.release();
+        phases[0].push(started - ready);
+        phases[1].push(exited - started);
+        phases[2].push(exited.elapsed());
+    }
+    for (name, mut times) in
+        ["exec of the shim until started", "until the exit is told", "until released and gone"].into_iter().zip(phases)
+    {
+        times.sort();
+        println!("{name}: median {:?}, best {:?}, worst {:?}", times[50], times[0], times[99]);
     }
 }

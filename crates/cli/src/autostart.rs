@@ -17,6 +17,8 @@ const OFF: &str = "LIGHTER_NO_AUTOSTART";
 const LOG: &str = "/var/lib/lighter/daemon.log";
 /// How long a daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after ours has ended another one may take.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Whether the environment lets us.
 pub fn wanted() -> bool {
@@ -49,17 +51,25 @@ pub fn start() -> Result<(), Error> {
     command.arg("daemon").stdin(Stdio::null()).stdout(log).stderr(log_too).current_dir("/");
     sys::session::in_new_session(&mut command);
     let mut child = command.spawn().map_err(|error| failed(&program.to_string_lossy(), &error))?;
-    let deadline = Instant::now() + PATIENCE;
+    let mut deadline = Instant::now() + PATIENCE;
+    let mut ended = None;
     let mut pause = Duration::from_millis(2);
     loop {
         if UnixStream::connect(LIGHTER_SOCKET).is_ok() {
             return Ok(());
         }
-        if let Ok(Some(status)) = child.try_wait() {
-            return Err(Error::Setup(format!("the daemon ended at once ({status}): {}", last_line())));
+        if ended.is_none()
+            && let Ok(Some(status)) = child.try_wait()
+        {
+            // it makes way for one that another client has just started: that one gets a moment, too
+            ended = Some(status);
+            deadline = Instant::now() + GRACE;
         }
         if Instant::now() > deadline {
-            return Err(Error::Setup(format!("the daemon did not answer within {PATIENCE:?}: see {LOG}")));
+            return Err(Error::Setup(match ended {
+                Some(status) => format!("the daemon ended at once ({status}): {}", last_line()),
+                None => format!("the daemon did not answer within {PATIENCE:?}: see {LOG}"),
+            }));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));

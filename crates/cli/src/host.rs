@@ -68,14 +68,29 @@ fn unresolved(why: &str) -> Failure {
     Failure::new(format!("Failed to initialize: unable to resolve docker endpoint: {why}"))
 }
 
-/// The client for what [`choose`] says. Nothing is connected yet.
+/// The client for what [`choose`] says; where nothing was chosen, it starts our daemon if none answers. Nothing is
+/// connected yet.
 ///
 /// # Errors
 /// As [`choose`]; a bad address or version; TLS, which we do not speak yet.
 pub fn client(session: &Session) -> Result<Client, Failure> {
-    let socket = default_socket(session.program);
     let choice = choose(session)?;
-    let address = match &choice {
+    let client = client_of(session, &choice)?;
+    let ours = session.program == "lighter" && choice == Choice::Default;
+    Ok(if ours && autostart::wanted() { client.with_starter(Box::new(autostart::start)) } else { client })
+}
+
+/// The same client, but nothing is ever started.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_of_running(session: &Session) -> Result<Client, Failure> {
+    client_of(session, &choose(session)?)
+}
+
+fn client_of(session: &Session, choice: &Choice) -> Result<Client, Failure> {
+    let socket = default_socket(session.program);
+    let address = match choice {
         Choice::Host(host) => host.clone(),
         Choice::Default => String::new(),
         Choice::Context(name) => {
@@ -93,9 +108,6 @@ pub fn client(session: &Session) -> Result<Client, Failure> {
         if let Ok(version) = version.trim_start_matches('v').parse::<Version>() {
             client = client.with_version(version);
         }
-    }
-    if session.program == "lighter" && choice == Choice::Default && autostart::wanted() {
-        client = client.with_starter(Box::new(autostart::start));
     }
     Ok(client)
 }

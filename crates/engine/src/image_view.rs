@@ -23,8 +23,6 @@ pub struct ListOptions {
     pub all: bool,
     /// Compute how many bytes of layers other images share.
     pub shared_size: bool,
-    /// Docker's answer always has the digests.
-    pub digests: bool,
     /// Add the manifests.
     pub manifests: bool,
 }

@@ -39,12 +39,12 @@ pub fn list(
     all: bool,
     filters: &Filters,
     shared_size: bool,
-    digests: bool,
+    _digests: bool, // Docker's answer always has them
     manifests: bool,
 ) -> Result<Vec<ImageSummary>> {
     let containers: Vec<Digest> = shared.registry.all().iter().map(|c| c.record().image.clone()).collect();
     let count = |id: &Digest| containers.iter().filter(|i| *i == id).count() as i64;
-    image_view::list(&shared.images, filters, image_view::ListOptions { all, shared_size, digests, manifests }, count)
+    image_view::list(&shared.images, filters, image_view::ListOptions { all, shared_size, manifests }, count)
 }
 
 pub fn inspect(shared: &Shared, name: &str) -> Result<ImageInspect> {

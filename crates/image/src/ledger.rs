@@ -160,6 +160,8 @@ impl Ledger {
             }
             fresh.tagged_at = fresh.tagged_at.max(tag.at);
         }
+        fresh.repo_tags.sort_unstable();
+        fresh.repo_digests.sort_unstable();
         self.images.insert(id.clone(), Arc::new(fresh));
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     records::{HOLDS, HoldRecord, IMAGES, ImageRecord, TAGS},
     report::{Removed, Use},
     resolve::Found,
+    step::step,
 };
 
 /// What is to be done, decided before anything is.
@@ -68,6 +69,7 @@ impl Images {
             }
         }
         self.store.commit(batch, Durability::Power)?;
+        step("image-removed");
         let mut ledger = self.ledger();
         for reference in &plan.untag {
             ledger.tags.remove(&reference.to_string());

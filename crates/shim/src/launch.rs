@@ -9,6 +9,7 @@ use crate::pipes::Pipes;
 use crate::poller::{Interest, Poller, Token};
 use crate::protocol::{Failed, FailureKind, Launch, Log, Started};
 use crate::session::Session;
+use oci::runtime::NamespaceKind;
 use runtime::{Fds, Running, StartError, StartErrorKind};
 use rustix::event::{PollFd, PollFlags};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,18 +25,18 @@ pub struct Launched {
     pub running: Running,
     pub session: Session,
     pub started: Started,
-    pub oom: Option<cgroup::OomWatch>,
+    /// The kernel ends all processes with the first one.
+    pub own_pids: bool,
 }
 
 /// Starts the container. `fds` came with the request; `control` is watched for the daemon's end until the start.
 pub fn launch(request: Launch, fds: Vec<OwnedFd>, control: &Control, poller: &Poller) -> Result<Launched, Failed> {
     let directory =
         Directory::open(&request.directory).map_err(|e| other(format!("{}: {e}", request.directory.display())))?;
+    let own_pids = has_own_pids(&request);
     match launch_in(request, fds, control, poller, &directory) {
         Ok((listener, running, session, started)) => {
-            // Without memory control there is nothing to watch.
-            let oom = running.cgroup.oom_watch().ok();
-            Ok(Launched { directory, listener, running, session, started, oom })
+            Ok(Launched { directory, listener, running, session, started, own_pids })
         }
         Err(failed) => {
             directory.clear();
@@ -79,6 +80,11 @@ fn launch_in(
         session.attach(poller, Client::new(fd, id, MAIN, wants, Outbox::default()), &[]);
     }
     Ok((listener, running, session, started))
+}
+
+fn has_own_pids(request: &Launch) -> bool {
+    let namespaces = request.container.spec.linux.iter().flat_map(|l| &l.namespaces);
+    namespaces.into_iter().any(|n| n.kind == NamespaceKind::Pid && n.path.is_empty())
 }
 
 fn open_log(log: &Log) -> Result<Option<LogWriter>, Failed> {

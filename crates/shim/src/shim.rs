@@ -38,6 +38,8 @@ pub struct Shim {
     listener: Option<OwnedFd>,
     children: OwnedFd,
     oom_watch: Option<cgroup::OomWatch>,
+    /// The container has a pid namespace of its own.
+    own_pids: bool,
     /// Counts connections, clients and execs; never a number twice.
     numbers: u32,
     buffer: Vec<u8>,
@@ -50,9 +52,6 @@ pub struct Shim {
 impl Shim {
     /// `children`: a signalfd of SIGCHLD, in the poller already.
     pub fn new(poller: Poller, launched: Launched, control: Control, children: OwnedFd) -> Self {
-        if let Some(watch) = &launched.oom {
-            let _ = poller.add(watch, Token::Oom, Interest::IN);
-        }
         Self {
             poller,
             running: launched.running,
@@ -66,7 +65,8 @@ impl Shim {
             directory: launched.directory,
             listener: Some(launched.listener),
             children,
-            oom_watch: launched.oom,
+            oom_watch: None,
+            own_pids: launched.own_pids,
             // Attachments of the launch have the lowest numbers.
             numbers: 1 << 10,
             buffer: Vec::new(),
@@ -77,6 +77,7 @@ impl Shim {
 
     /// Until released.
     pub fn run(mut self) -> io::Result<()> {
+        self.watch_oom();
         self.reap();
         loop {
             let now = Instant::now();
@@ -140,18 +141,27 @@ impl Shim {
             let pid = pid.as_raw_nonzero().get();
             if let Some(session) = self.sessions.iter_mut().find(|s| s.pid == pid && s.is_running()) {
                 session.end(&self.poller, exit_code(status), at);
-                if session.id() == MAIN {
+                if session.id() == MAIN && !self.own_pids {
                     self.end_others();
                 }
             }
         }
     }
 
-    /// With the first process the container ends. A pid namespace of its own sees to that; without one, its other
-    /// processes are still there.
+    /// With its first process the container ends; without a pid namespace of its own, its other processes are still
+    /// there.
     fn end_others(&self) {
         if self.running.cgroup.pids().is_ok_and(|pids| !pids.is_empty()) {
             let _ = self.running.cgroup.kill_all();
+        }
+    }
+
+    /// After the start was told: what is killed before is still found by the count. Without memory control there is
+    /// nothing to watch.
+    fn watch_oom(&mut self) {
+        self.oom_watch = self.running.cgroup.oom_watch().ok();
+        if let Some(watch) = &self.oom_watch {
+            let _ = self.poller.add(watch, Token::Oom, Interest::IN);
         }
     }
 

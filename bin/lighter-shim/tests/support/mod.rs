@@ -65,20 +65,24 @@ impl Shim {
     /// Spawns the shim and sends the launch request; the answer is still to be read.
     pub fn spawn(plan: Plan) -> Self {
         let mut shim = Self::spawn_only();
-        let launch = shim.launch_request(&plan);
+        shim.send_launch(&plan);
+        shim
+    }
+
+    pub fn send_launch(&mut self, plan: &Plan) {
+        let launch = self.launch_request(plan);
         let mut fds: Vec<OwnedFd> = Vec::new();
         for _ in &plan.attached {
             let (ours, theirs) = UnixStream::pair().unwrap();
             ours.set_read_timeout(Some(PATIENCE)).unwrap();
-            shim.clients.push(ours);
+            self.clients.push(ours);
             fds.push(theirs.into());
         }
         let frame = frame::encode(&Request::Launch(Box::new(launch))).unwrap();
-        let control = shim.control.as_mut().unwrap();
+        let control = self.control.as_mut().unwrap();
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         let sent = sys::scm::send(&control.stream, &frame, &borrowed).unwrap();
         control.stream.write_all(&frame[sent..]).unwrap();
-        shim
     }
 
     /// Spawns the shim and waits for its container to run.

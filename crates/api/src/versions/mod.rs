@@ -10,6 +10,7 @@ mod container_summary;
 mod event;
 mod image_inspect;
 mod image_summary;
+mod network;
 mod system_info;
 mod unchanged;
 

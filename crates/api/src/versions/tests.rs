@@ -212,3 +212,9 @@ fn mac_address_moves_to_the_network() {
     let body = json!({"MacAddress": "02:42:ac:11:00:02", "HostConfig": {"NetworkMode": "host"}});
     assert_eq!(mac(body, 43, "host"), Value::Null);
 }
+
+#[test]
+fn network_lists_by_version() {
+    assert_eq!(lowered(&Network::default(), 51)["Containers"], json!({}));
+    assert_eq!(lowered(&Network::default(), 52).get("Containers"), None);
+}

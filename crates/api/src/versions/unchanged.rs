@@ -2,8 +2,8 @@
 
 use super::Lower;
 use crate::types::{
-    CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, Network, SystemVersion, TopResponse,
-    UpdateResponse, VolumeList, WaitResponse,
+    CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, SystemVersion, TopResponse, UpdateResponse,
+    VolumeList, WaitResponse,
 };
 
 impl Lower for CreateResponse {}
@@ -11,7 +11,6 @@ impl Lower for ExecInspect {}
 impl Lower for HistoryItem {}
 impl Lower for IdResponse {}
 impl Lower for ImageDeleteItem {}
-impl Lower for Network {}
 impl Lower for SystemVersion {}
 impl Lower for TopResponse {}
 impl Lower for UpdateResponse {}

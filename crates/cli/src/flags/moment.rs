@@ -27,7 +27,23 @@ pub fn since(text: &str) -> Result<String, Failure> {
     if is_unix(text) {
         return Ok(text.into());
     }
-    Err(Failure::new(format!("failed to parse value as time or duration: {}", gotemplate::quote(text))))
+    let quoted = gotemplate::quote(text);
+    Err(Failure::new(match out_of_range(text) {
+        Some(part) => format!("parsing time {quoted}: {part} out of range"),
+        None => format!("failed to parse value as time or duration: {quoted}"),
+    }))
+}
+
+/// Which part of a well-formed date no calendar has.
+fn out_of_range(text: &str) -> Option<&'static str> {
+    let mut parts = text.get(..10)?.split('-').map(|part| part.parse::<u16>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let date = |day: u16| Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok();
+    match (date(1), date(day)) {
+        (None, _) => Some("month"),
+        (_, None) => Some("day"),
+        _ => None,
+    }
 }
 
 /// `SECONDS[.FRACTION]`
@@ -50,17 +66,13 @@ fn calendar(text: &str) -> Option<String> {
         Some(clock) => self::clock(clock)?,
     };
     let zone = match zone {
-        "" => local(),
+        "" => crate::output::local_time::zone(),
         "Z" | "z" => TimeZone::UTC,
         zone => TimeZone::fixed(offset(zone)?),
     };
     let moment = DateTime::from_parts(date, time).to_zoned(zone).ok()?.timestamp();
     let nanos = moment.as_nanosecond();
     Some(format!("{}.{:09}", nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000)))
-}
-
-fn local() -> TimeZone {
-    TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
 fn split_zone(rest: &str) -> (&str, &str) {

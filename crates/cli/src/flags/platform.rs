@@ -10,11 +10,18 @@ use crate::Failure;
 /// # Errors
 /// What is no platform.
 pub fn platform_json(text: &str) -> Result<String, Failure> {
+    platform_json_or_error(text).map_err(|error| Failure::new(format!("invalid platform: {}", error.message)))
+}
+
+/// The same with the error as it is.
+///
+/// # Errors
+/// What is no platform.
+pub fn platform_json_or_error(text: &str) -> values::Result<String> {
     if text.is_empty() {
         return Ok(String::new());
     }
-    let platform: Platform =
-        text.parse().map_err(|error: values::Error| Failure::new(format!("invalid platform: {}", error.message)))?;
+    let platform: Platform = text.parse()?;
     let mut json = json!({"architecture": platform.architecture, "os": platform.os});
     if !platform.variant.is_empty() {
         json["variant"] = platform.variant.into();

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-fn zone() -> TimeZone {
+/// The user's time zone.
+pub fn zone() -> TimeZone {
     match std::env::var("TZ").as_deref() {
         Ok("" | "UTC") => TimeZone::UTC,
         _ => TimeZone::try_system().unwrap_or(TimeZone::UTC),

@@ -61,7 +61,7 @@ const WINCH: i32 = 28;
 
 /// Everything that can be caught and is not about us alone; without a proxy, what would end us.
 fn watched(plan: &Plan) -> Set {
-    const FATAL: &[i32] = &[1, 2, 3, 13, 14, 15];
+    const FATAL: &[i32] = &[1, 2, 3, 14, 15];
     // faults, KILL, CHLD, STOP, and SIGPIPE and SIGURG which are about our own descriptors
     const OURS: &[i32] = &[4, 5, 6, 7, 8, 9, 11, 13, 17, 19, 23, 31];
     let mut set = if plan.proxy.is_some() {

@@ -59,6 +59,21 @@ fn lines() -> impl Iterator<Item = &'static str> {
     COMMANDS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
+/// What a fixed date is ago changes from year to year: `2 years ago` becomes `N years ago`.
+fn mask(text: &str) -> String {
+    let mut out = text.to_owned();
+    for unit in [" years ago", " months ago"] {
+        let parts: Vec<&str> = out.split(unit).collect();
+        let last = parts.len() - 1;
+        let masked = parts.iter().enumerate().map(|(at, part)| match at == last {
+            true => (*part).to_owned(),
+            false => format!("{}N", part.trim_end_matches(|c: char| c.is_ascii_digit())),
+        });
+        out = masked.collect::<Vec<_>>().join(unit);
+    }
+    out
+}
+
 /// Words parted by spaces; single quotes keep spaces.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -92,10 +107,11 @@ impl Bench<'_> {
         if server_only {
             words.remove(0);
         }
-        let zone = words[0].strip_prefix("TZ=").map(str::to_owned);
-        if zone.is_some() {
-            words.remove(0);
-        }
+        let is_setting = |word: &String| {
+            word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        };
+        let settings = words.iter().take_while(|word| is_setting(word)).count();
+        let settings: Vec<String> = words.drain(..settings).collect();
         self.daemon.forget_requests();
         let done = Command::new(program)
             .args(&words)
@@ -103,7 +119,8 @@ impl Bench<'_> {
             .env("DOCKER_HOST", format!("unix://{}", self.scratch.join("d.sock").display()))
             .env("DOCKER_CONFIG", self.scratch.join("config"))
             .env("HOME", self.scratch)
-            .env("TZ", zone.as_deref().unwrap_or("UTC"))
+            .env("TZ", "UTC")
+            .envs(settings.iter().filter_map(|setting| setting.split_once('=')))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -115,7 +132,7 @@ impl Bench<'_> {
         json!({
             "command": line,
             "status": done.status.code(),
-            "stdout": stdout,
+            "stdout": mask(&stdout),
             "stderr": text(&done.stderr),
             "requests": self.daemon.requests(),
         })

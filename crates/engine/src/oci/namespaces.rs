@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn modes() {
         let check = |network: &str, pid: &str, ipc: &str, uts: &str, cgroup: &str, expected: &str| {
-            let mut scene = Scene::default();
-            scene.joined = super::super::Joined { net: Some(7), ipc: Some(8), pid: Some(9) };
+            let joined = super::super::Joined { net: Some(7), ipc: Some(8), pid: Some(9) };
+            let mut scene = Scene { joined, ..Scene::default() };
             let host = &mut scene.host;
             host.network_mode = network.into();
             (host.pid_mode, host.ipc_mode) = (pid.into(), ipc.into());

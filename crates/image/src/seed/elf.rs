@@ -7,9 +7,12 @@ const BASE: u64 = 0x40_0000;
 const HEADER: usize = 64;
 const SEGMENT: usize = 56;
 
+/// Instructions, given the message's address and length.
+type Code = fn(u64, u64) -> Vec<u8>;
+
 /// The program that prints `message`; `None` for an architecture (Go's name) we cannot write it for.
 pub(super) fn hello(architecture: &str, message: &[u8]) -> Option<Vec<u8>> {
-    let (machine, code): (u16, fn(u64, u64) -> Vec<u8>) = match architecture {
+    let (machine, code): (u16, Code) = match architecture {
         "amd64" => (62, amd64),
         "arm64" => (183, arm64),
         _ => return None,

@@ -9,9 +9,9 @@ use crate::handlers::cells;
 
 /// Sets the size of a terminal.
 pub(crate) async fn container_resize(call: Call<Engine, ContainerResize>) -> Result<Answer> {
-    let query = call.query()?;
-    let rows = cells("height", query.height)?;
-    let columns = cells("width", query.width)?;
+    let query = api::query::pairs(&call.raw.query)?;
+    let rows = cells(&query, "h", "height")?;
+    let columns = cells(&query, "w", "width")?;
     call.state().container_resize(call.name(), rows, columns).await?;
     Ok(Answer::empty(StatusCode::OK))
 }

@@ -37,10 +37,17 @@ fn moment(text: &str) -> Result<Option<Timestamp>> {
         .transpose()
 }
 
-/// A dimension of a terminal.
-fn cells(name: &str, value: Option<i64>) -> Result<u16> {
-    let value = value.ok_or_else(|| Error::invalid(format!("invalid resize {name} \"\": invalid syntax")))?;
-    u16::try_from(value).map_err(|_| Error::invalid(format!("invalid resize {name} \"{value}\": value out of range")))
+/// A dimension of a terminal, from the raw query: what is wrong with it is told by its name.
+fn cells(query: &[(String, String)], key: &str, name: &str) -> Result<u16> {
+    let text = query.iter().find(|(k, _)| k == key).map_or("", |(_, value)| value.as_str());
+    text.parse().map_err(|e: std::num::ParseIntError| {
+        let why = if matches!(e.kind(), std::num::IntErrorKind::PosOverflow) {
+            "value out of range"
+        } else {
+            "invalid syntax"
+        };
+        Error::invalid(format!("invalid resize {name} {text:?}: {why}"))
+    })
 }
 
 #[cfg(test)]
@@ -62,10 +69,10 @@ mod tests {
 
     #[test]
     fn dimensions() {
-        let message = |value| cells("height", value).map_err(|e| e.message);
-        assert_eq!(message(Some(24)), Ok(24));
-        assert_eq!(message(None), Err("invalid resize height \"\": invalid syntax".to_owned()));
-        assert!(message(Some(-1)).is_err());
-        assert!(message(Some(70_000)).is_err());
+        let height = |raw: &str| cells(&api::query::pairs(raw).expect(raw), "h", "height").map_err(|e| e.message);
+        assert_eq!(height("w=80&h=24"), Ok(24));
+        assert_eq!(height("w=80"), Err("invalid resize height \"\": invalid syntax".to_owned()));
+        assert_eq!(height("h=x"), Err("invalid resize height \"x\": invalid syntax".to_owned()));
+        assert_eq!(height("h=70000"), Err("invalid resize height \"70000\": value out of range".to_owned()));
     }
 }

@@ -4,7 +4,7 @@ use api::endpoints::{ImageInspect, ImageInspectQuery};
 
 use crate::command::{Args, Command, Complete};
 use crate::flags::Flag;
-use crate::flags::platform::platform_json;
+use crate::flags::platform::platform_json_or_error;
 use crate::output::inspect::{Found, show};
 use crate::output::raw::Raw;
 use crate::output::shapes;
@@ -28,7 +28,7 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    let platform = platform_json(call.text_or_empty("platform"))?;
+    let platform = platform_json_or_error(call.text_or_empty("platform"))?;
     show(session, call.text_or_empty("format"), &call.args, |name| Ok(find_or_error(session, name, &platform)??))
 }
 

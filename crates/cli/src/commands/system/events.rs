@@ -1,7 +1,7 @@
 //! `system events`, `events`.
 
 use api::endpoints::{SystemEvents, SystemEventsQuery};
-use gotemplate::{Template, Value};
+use gotemplate::{Template, Type, Value};
 use serde_json::Value as Json;
 
 use crate::command::{Args, Command};
@@ -54,8 +54,12 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     Ok(0)
 }
 
+/// Reads the template and tries it on an event without content, before anything is asked of the daemon.
 fn parse(text: &str) -> Result<Template, Failure> {
-    Template::parse("", text).map_err(bad_template)
+    static BLANK: Type = Type::Pointer(&shapes::event::MESSAGE);
+    let template = Template::parse("", text).map_err(bad_template)?;
+    template.render(&Value::typed(&serde_json::json!({}), &BLANK)).map_err(bad_template)?;
+    Ok(template)
 }
 
 fn bad_template(error: gotemplate::Error) -> Failure {

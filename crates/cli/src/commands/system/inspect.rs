@@ -98,7 +98,7 @@ fn unknown(name: &str) -> Failure {
 
 fn warn_size(session: &Session, kind: &Kind, size: bool) {
     if size && kind.name != "container" {
-        session.eprintln(format_args!("WARNING: --size ignored for {}s", kind.name));
+        session.eprintln(format_args!("WARNING: --size ignored for {}", kind.name));
     }
 }
 

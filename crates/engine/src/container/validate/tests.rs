@@ -198,12 +198,12 @@ fn not_yet() {
 #[test]
 fn warnings_for_what_is_dropped() {
     let port = PortBinding { host_port: "80".into(), ..PortBinding::default() };
-    let mut body = ContainerCreateRequest::default();
-    body.host_config = Some(HostConfig {
+    let host = HostConfig {
         network_mode: "host".into(),
         port_bindings: Some([("80/tcp".into(), Some(vec![port]))].into()),
         ..HostConfig::default()
-    });
+    };
+    let mut body = ContainerCreateRequest { host_config: Some(host), ..ContainerCreateRequest::default() };
     let warnings = request(&mut body, &machine(), &Defaults::default()).unwrap();
     assert_eq!(warnings, ["Published ports are discarded when using host network mode"]);
 }
