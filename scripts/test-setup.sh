@@ -22,6 +22,7 @@ fi
 mkdir -p "$cache"
 if [ ! -e "$cache/busybox.tar" ]; then
   root=$(mktemp -d)
+  chmod 755 "$root"
   mkdir -p "$root/bin" "$root/etc" "$root/root" "$root/tmp" "$root/proc" "$root/sys" "$root/dev" "$root/home/web"
   cp /bin/busybox "$root/bin/busybox"
   for applet in $(/bin/busybox --list); do

@@ -384,3 +384,17 @@ fn timing() {
         println!("{name}: median {:?}, best {:?}, worst {:?}", times[50], times[0], times[99]);
     }
 }
+
+/// As [`timing`]: a million lines of 100 bytes from the container into the log.
+#[test]
+#[ignore = "prints figures"]
+fn throughput() {
+    let line = "x".repeat(99);
+    for _ in 0..3 {
+        let begin = Instant::now();
+        let (mut shim, _) = Shim::start(sh(&format!("yes {line} | head -n 1000000")));
+        shim.exited();
+        println!("a million lines logged in {:?}", begin.elapsed());
+        shim.release();
+    }
+}

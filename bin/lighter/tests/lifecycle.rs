@@ -46,7 +46,7 @@ fn signals_and_codes() {
 fn pause_and_unpause() {
     let d = Daemon::with_images(&["busybox"]);
     d.run(&["run", "-d", "--name", "pp", "busybox", "sleep", "1000"]).ok();
-    d.run(&["pause", "pp"]).ok().stdout("p\n");
+    d.run(&["pause", "pp"]).ok().stdout("pp\n");
     assert_eq!(d.inspect("pp", "{{.State.Status}}"), "paused");
     d.run(&["ps"]).ok().stdout_has("(Paused)");
     d.run(&["pause", "pp"]).status(1).stderr_has("is already paused");
@@ -96,6 +96,8 @@ fn restart_policies() {
 fn events_tell_the_story() {
     let d = Daemon::with_images(&["busybox"]);
     d.run(&["run", "--rm", "--name", "ee", "busybox", "sh", "-c", "exit 7"]).status(7);
+    // whole seconds are sent
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     let until = "--until=0s";
     let events = d
         .run(&[

@@ -15,4 +15,4 @@ pub mod unpack;
 
 pub use compression::{Compression, decompress};
 pub use remove::remove_tree;
-pub use root::{Root, clean};
+pub use root::{Root, clean, split};

@@ -66,7 +66,7 @@ impl AsFd for Root {
 }
 
 /// Parent and last component of a path that [`clean`] made.
-pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|b| *b == b'/') {
         Some(i) => (&path[..i], &path[i + 1..]),
         None => (b"", path),

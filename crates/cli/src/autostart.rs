@@ -43,7 +43,8 @@ pub fn start() -> Result<(), Error> {
         .mode(0o711)
         .create(directory)
         .map_err(|error| failed(&directory.to_string_lossy(), &error))?;
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(LOG).map_err(|error| failed(LOG, &error))?;
+    let log =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(LOG).map_err(|error| failed(LOG, &error))?;
     let log_too = log.try_clone().map_err(|error| failed(LOG, &error))?;
     eprintln!("lighter: no daemon is running, starting one (log: {LOG}; {OFF}=1 turns this off)");
 

@@ -34,6 +34,8 @@ pub struct Config {
     pub volumes_format: String,
     /// Of `stats`.
     pub stats_format: String,
+    /// More directories of plugins.
+    pub cli_plugins_extra_dirs: Vec<String>,
     /// Proxy variables for containers: by daemon address, or `default`.
     pub proxies: BTreeMap<String, Proxy>,
 }

@@ -69,7 +69,8 @@ pub fn load(config_dir: &Path, name: &str) -> Result<Context, Failure> {
         };
         Failure::new(format!("context {name:?}: context not found: open {}: {why}", path.display()))
     })?;
-    serde_json::from_slice(&text).map_err(|error| Failure::new(format!("context {name:?}: {}: {error}", path.display())))
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::new(format!("context {name:?}: {}: {error}", path.display())))
 }
 
 /// Every stored context, by name.

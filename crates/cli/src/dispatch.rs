@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::flags::WINDOWS;
 use crate::flags::parse::{HELP, Parsed, Wanted, parse};
 use crate::root::RootFlags;
-use crate::{Invocation, Session, completion, config, help, man, root};
+use crate::{Invocation, Session, completion, config, help, man, plugin, root};
 
 /// Status of a command line that cannot be parsed.
 const USAGE: u8 = 125;
@@ -35,9 +35,8 @@ fn dispatch(program: &'static str, words: &[String]) -> Result<u8, Failure> {
         return Ok(status);
     }
     let find = |wanted: Wanted<'_>| root::FLAGS.iter().chain([&HELP]).find(|flag| wanted.is(flag));
-    let parsed = parse(words, &find, false).map_err(|error| {
-        usage_error(&error, &format!("{program} [OPTIONS] COMMAND [ARG...]"), program)
-    })?;
+    let parsed = parse(words, &find, false)
+        .map_err(|error| usage_error(&error, &format!("{program} [OPTIONS] COMMAND [ARG...]"), program))?;
     warn(&parsed);
     let flags = RootFlags::from_parsed(&parsed);
     check_log_level(&flags)?;
@@ -56,12 +55,13 @@ fn dispatch(program: &'static str, words: &[String]) -> Result<u8, Failure> {
     if let Some(group) = GROUPS.iter().find(|group| group.name == first) {
         return in_group(&session, group, &rest);
     }
-    match find_command(first) {
-        Some((command, name)) => invoke(&session, command, format!("{program} {name}"), &rest),
-        None => Err(Failure::new(format!(
-            "{program}: unknown command: {program} {first}\n\nRun '{program} --help' for more information"
-        ))),
+    if let Some((command, name)) = find_command(first) {
+        return invoke(&session, command, format!("{program} {name}"), &rest);
     }
+    plugin::run(&session, first, words)?;
+    Err(Failure::new(format!(
+        "{program}: unknown command: {program} {first}\n\nRun '{program} --help' for more information"
+    )))
 }
 
 /// Warnings about deprecated flags; on stdout, where the docker client has them.
@@ -216,9 +216,7 @@ fn refuse_absent(command: &Command, parsed: &Parsed, usage: &str, path: &str) ->
     }
     match given().find(|flag| !flag.absent.is_empty()) {
         None => Ok(()),
-        Some(flag) => {
-            Err(usage_error(&format!("flag --{} is not supported: {}", flag.name, flag.absent), usage, path))
-        }
+        Some(flag) => Err(usage_error(&format!("flag --{} is not supported: {}", flag.name, flag.absent), usage, path)),
     }
 }
 

@@ -109,7 +109,7 @@ fn options(flags: &[&Flag], width: usize, fill: impl Fn(&str) -> String) -> Stri
     let mut text = String::new();
     for (flag, head) in shown.iter().zip(&heads) {
         let mut about = flag.help.to_owned();
-        if !flag.default.is_empty() && !(flag.is_bool() && flag.default == "false") {
+        if !flag.default.is_empty() {
             about += &format!(" (default {})", fill(flag.default));
         }
         let wrapped = wrap::wrap(&about, column, width.saturating_sub(1));

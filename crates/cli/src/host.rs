@@ -118,7 +118,9 @@ fn refuse_tls(session: &Session, host: &Host) -> Result<(), Failure> {
         || std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty())
         || std::env::var_os("DOCKER_TLS").is_some_and(|value| !value.is_empty());
     if asked && matches!(host, Host::Tcp { .. }) {
-        return Err(Failure::new(format!("TLS is not supported yet: cannot connect to {host} with --tls or --tlsverify")));
+        return Err(Failure::new(format!(
+            "TLS is not supported yet: cannot connect to {host} with --tls or --tlsverify"
+        )));
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ mod invocation;
 mod man;
 mod moment;
 mod output;
+mod plugin;
 mod root;
 mod session;
 mod streams;

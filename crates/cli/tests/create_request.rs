@@ -101,7 +101,10 @@ fn bodies_are_dockers() {
         let theirs = request(&recorder, DOCKER.as_ref(), &words);
         let ours = request(&recorder, &recorder::client(), &words);
         if theirs != ours {
-            wrong.push(format!("docker create {line}\n  docker: {} {}\n  ours:   {} {}", theirs.0, theirs.1, ours.0, ours.1));
+            wrong.push(format!(
+                "docker create {line}\n  docker: {} {}\n  ours:   {} {}",
+                theirs.0, theirs.1, ours.0, ours.1
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

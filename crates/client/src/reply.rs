@@ -146,7 +146,9 @@ impl Read for Reply {
         let limit = match self.framing {
             Framing::Done => return Ok(0),
             Framing::Close => into.len(),
-            Framing::Length(left) | Framing::Chunked(left) => into.len().min(usize::try_from(left).unwrap_or(usize::MAX)),
+            Framing::Length(left) | Framing::Chunked(left) => {
+                into.len().min(usize::try_from(left).unwrap_or(usize::MAX))
+            }
         };
         let count = connection.read(&mut into[..limit])?;
         if count == 0 {
@@ -172,7 +174,8 @@ impl Read for Reply {
 
 impl AsFd for Reply {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        let socket: &Socket = &self.connection.as_ref().expect("a reply has its connection until it is taken apart").socket;
+        let socket: &Socket =
+            &self.connection.as_ref().expect("a reply has its connection until it is taken apart").socket;
         socket.as_fd()
     }
 }

@@ -63,7 +63,7 @@ impl Settings {
             live_restore: v.bool("live-restore").unwrap_or(true),
             shutdown_timeout: seconds("shutdown-timeout", v.int("shutdown-timeout").unwrap_or(SHUTDOWN_TIMEOUT))?,
             labels: labels(v.list("labels"))?,
-            cgroup_parent: v.text("cgroup-parent").unwrap_or_default().into(),
+            cgroup_parent: cgroup_parent(v.text("cgroup-parent"))?,
             storage_driver: storage_driver(v.text("storage-driver"))?,
             bridge: bridge(&v)?,
             defaults: defaults(&v)?,
@@ -156,6 +156,16 @@ fn labels(labels: Vec<String>) -> Result<Vec<String>> {
         }
     }
     Ok(labels)
+}
+
+/// A path below the cgroup root, which a leading slash says too. Empty: derived.
+fn cgroup_parent(path: Option<&str>) -> Result<String> {
+    let Some(path) = path else { return Ok(String::new()) };
+    let inner = path.trim_matches('/');
+    if inner.is_empty() || inner.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(bad("cgroup-parent", path, "it must be a path below the cgroup root without '.' and '..'"));
+    }
+    Ok(format!("/{inner}"))
 }
 
 /// Docker's name for overlayfs is accepted, it is what people have in their files.
@@ -330,6 +340,7 @@ mod tests {
         assert_eq!((s.storage_driver.as_deref(), s.log.level), (Some("overlay"), log::Level::Debug));
         assert_eq!((s.defaults.shm_size, s.defaults.ulimits["core"]), (1 << 30, (-1, -1)));
         assert_eq!(s.defaults.log_opts["max-size"], "1m");
+        assert_eq!(settings("--cgroup-parent a/b/", "").unwrap().cgroup_parent, "/a/b");
     }
 
     #[test]
@@ -348,6 +359,10 @@ mod tests {
         check("--label a", "bad attribute format: a");
         check("--label a=1 --label a=2", "conflict labels for a");
         check("-s btrfs", "invalid storage-driver btrfs: only overlay2 and native are supported yet");
+        check(
+            "--cgroup-parent a/../../b",
+            "invalid cgroup-parent a/../../b: it must be a path below the cgroup root without '.' and '..'",
+        );
         check("--dns example.org", "example.org is not an ip address");
         check("--default-ulimit sky=1", "invalid ulimit type: sky");
         check("--default-ulimit nofile=2:1", "ulimit soft limit must be less than or equal to hard limit: 2 > 1");

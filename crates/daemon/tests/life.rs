@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use sys::namespace::{Kinds, unshare};
 
-const TESTS: &[(&str, fn(&Scratch))] = &[
+type Test = (&'static str, fn(&Scratch));
+
+const TESTS: &[Test] = &[
     ("it_answers_and_ends", it_answers_and_ends),
     ("the_same_roots_are_refused", the_same_roots_are_refused),
     ("a_killed_daemon_leaves_nothing_in_the_way", a_killed_daemon_leaves_nothing_in_the_way),

@@ -38,7 +38,7 @@ enum Progress {
     Created,
     Starting,
     Running { pid: i32 },
-    Ended { code: i32, at: Instant },
+    Ended { code: i32, pid: i32, at: Instant },
 }
 
 impl Exec {
@@ -47,7 +47,10 @@ impl Exec {
     }
 
     fn end(&self, code: i32) {
-        *self.progress() = Progress::Ended { code, at: Instant::now() };
+        let mut progress = self.progress();
+        let pid = if let Progress::Running { pid } = *progress { pid } else { 0 };
+        *progress = Progress::Ended { code, pid, at: Instant::now() };
+        drop(progress);
         self.started.send_replace(true);
         self.ended.send_replace(true);
     }
@@ -130,7 +133,7 @@ pub fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: ExecCreat
     refuse(container)?;
     let no_command = asked.cmd.as_ref().is_none_or(|c| c.is_empty());
     if no_command {
-        return Err(Error::invalid("no exec command specified"));
+        return Err(Error::invalid("No exec command specified"));
     }
     let keys = detach_keys::parse(Some(&asked.detach_keys))?;
     let exec = Arc::new(Exec {
@@ -169,10 +172,10 @@ pub async fn start(shared: &Arc<Shared>, key: &str, how: ExecStartRequest) -> Re
         match *progress {
             Progress::Created => *progress = Progress::Starting,
             Progress::Starting | Progress::Running { .. } => {
-                return Err(Error::conflict(format!("exec instance {key} is already running")));
+                return Err(Error::conflict(format!("exec command {key} is already running")));
             }
             Progress::Ended { .. } => {
-                return Err(Error::conflict(format!("exec instance {key} has already run")));
+                return Err(Error::conflict(format!("exec command {key} has already run")));
             }
         }
     }
@@ -180,13 +183,8 @@ pub async fn start(shared: &Arc<Shared>, key: &str, how: ExecStartRequest) -> Re
     let (s, e) = (shared.clone(), exec.clone());
     let run = tokio::spawn(async move {
         let outcome = run(&s, &e, &how).await;
-        if let Err(failure) = &outcome {
-            let code = match failure.1 {
-                Some(FailureKind::NotFound) => 127,
-                Some(FailureKind::NotExecutable) => 126,
-                _ => 128,
-            };
-            e.end(code);
+        if let Err((error, kind)) = &outcome {
+            e.end(launch::exit_code(kind.unwrap_or(FailureKind::Other), &error.message));
         }
         outcome
     });
@@ -232,7 +230,8 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
                 true => failed.message,
                 false => format!("OCI runtime exec failed: exec failed: unable to start container process: {}", failed.message),
             };
-            let kind = if failed.kind == FailureKind::Other { Error::internal(message) } else { Error::invalid(message) };
+            // what concerns the request and not the program is answered as such, not as output
+            let kind = if launch::is_daemons_own(&message) { Error::invalid(message) } else { Error::internal(message) };
             return Err((kind, Some(failed.kind)));
         }
         Reply::Refused(why) => return Err(plain(Error::conflict(why))),
@@ -261,7 +260,7 @@ pub fn inspect(shared: &Shared, key: &str) -> Result<ExecInspect> {
     let (running, exit_code, pid) = match progress {
         Progress::Created | Progress::Starting => (false, None, 0),
         Progress::Running { pid } => (true, None, pid),
-        Progress::Ended { code, .. } => (false, Some(i64::from(code)), 0),
+        Progress::Ended { code, pid, .. } => (false, Some(i64::from(code)), pid),
     };
     Ok(ExecInspect {
         id: exec.id.to_string(),
@@ -277,7 +276,7 @@ pub fn inspect(shared: &Shared, key: &str) -> Result<ExecInspect> {
         open_stdin: exec.asked.attach_stdin,
         open_stderr: exec.asked.attach_stderr,
         open_stdout: exec.asked.attach_stdout,
-        can_remove: matches!(progress, Progress::Ended { .. }),
+        can_remove: false,
         container_id: exec.container.id.to_string(),
         detach_keys: String::new(),
         pid: i64::from(pid),

@@ -32,6 +32,8 @@ fn network(shared: &Shared, name: &str, whole: bool) -> Network {
         driver: driver.into(),
         enable_ipv4: true,
         ipam: Ipam { driver: "default".into(), ..Ipam::default() },
+        options: Some(BTreeMap::new()),
+        labels: Some(BTreeMap::new()),
         ..Network::default()
     };
     if let (Some(bridge), "bridge") = (&shared.networks, name) {

@@ -122,4 +122,9 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
             tracing::warn!("removing the bridge: {e}");
         }
     }
+    if !in_use {
+        let parent = shared.config.cgroup_parent.clone();
+        // the last shims may still be busy in it: then the next daemon has it to remove
+        let _ = blocking(move || cgroup::Cgroup::open(&parent)?.remove()).await;
+    }
 }

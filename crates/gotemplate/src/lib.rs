@@ -10,10 +10,12 @@
 
 mod ast;
 mod compare;
+mod eval;
 mod exec;
 mod functions;
 mod json;
 mod lex;
+mod number;
 mod parse;
 mod print;
 mod printf;

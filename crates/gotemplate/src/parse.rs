@@ -1,8 +1,9 @@
 //! The parser, with the sentences Go's `text/template` says about a template it cannot read.
 
-use crate::ast::{Branch, Command, Expr, ExprKind, Node, Number, Pipe};
+use crate::ast::{Branch, Command, Expr, ExprKind, Node, Pipe};
 use crate::lex::{Kind, Token, lex};
-use crate::quote::{quote, unquote, unquote_char};
+use crate::number::number;
+use crate::quote::{quote, unquote};
 use crate::{Error, functions};
 
 /// Nesting of parentheses and blocks beyond this is refused, so that input cannot exhaust the stack.
@@ -474,7 +475,7 @@ impl Parser<'_> {
             Kind::Field => ExprKind::Field(vec![token.text[1..].to_owned()]),
             Kind::Bool => ExprKind::Bool(token.text == "true"),
             Kind::CharConstant | Kind::Number => {
-                let value = self.number(&token)?;
+                let value = number(&token).or_else(|message| self.fail(message))?;
                 ExprKind::Number { text: token.text, value }
             }
             Kind::LeftParen => {
@@ -491,66 +492,9 @@ impl Parser<'_> {
         };
         Ok(Some(Expr { pos: token.pos, kind }))
     }
-
-    fn number(&self, token: &Token) -> Result<Number, Error> {
-        let text = token.text.as_str();
-        if token.kind == Kind::CharConstant {
-            return match unquote_char(text) {
-                Some(c) => Ok(Number::Int(i64::from(c as u32))),
-                None => self.fail(format_args!("malformed character constant: {text}")),
-            };
-        }
-        if text.ends_with('i') {
-            return self.fail(format_args!("complex constants are not supported: {text}"));
-        }
-        match parse_number(text) {
-            Some(number) => Ok(number),
-            None if text.bytes().all(|b| b.is_ascii_digit() || b == b'+' || b == b'-') => {
-                self.fail(format_args!("integer overflow: {}", quote(text)))
-            }
-            None => self.fail(format_args!("illegal number syntax: {}", quote(text))),
-        }
-    }
 }
 
 /// Whether a definition holds nothing but white space.
 fn is_blank(body: &[Node]) -> bool {
     body.iter().all(|node| matches!(node, Node::Text(text) if text.trim().is_empty()))
-}
-
-/// Whether each `_` stands between two digits (or a base prefix and a digit).
-fn underscores_part_digits(digits: &str) -> bool {
-    let part = |piece: &str| !piece.is_empty() && !piece.starts_with('.') && !piece.ends_with('.');
-    !digits.contains('_') || digits.split('_').all(part)
-}
-
-/// A Go number literal with its sign.
-fn parse_number(text: &str) -> Option<Number> {
-    let (sign, digits) = match text.as_bytes().first()? {
-        b'-' => (-1, &text[1..]),
-        b'+' => (1, &text[1..]),
-        _ => (1, text),
-    };
-    if !underscores_part_digits(digits) {
-        return None;
-    }
-    let plain = digits.replace('_', "");
-    let lower = plain.to_ascii_lowercase();
-    let (radix, body) = match lower.get(..2) {
-        Some("0x") => (16, &lower[2..]),
-        Some("0b") => (2, &lower[2..]),
-        Some("0o") => (8, &lower[2..]),
-        _ if lower.len() > 1 && lower.starts_with('0') && lower.bytes().all(|b| b.is_ascii_digit()) => (8, &lower[1..]),
-        _ => (10, lower.as_str()),
-    };
-    if body.starts_with(['+', '-']) {
-        return None;
-    }
-    if let Ok(value) = i128::from_str_radix(body, radix) {
-        return i64::try_from(value * sign).ok().map(Number::Int);
-    }
-    if radix != 10 || !body.bytes().any(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    body.parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| Number::Float(value * sign as f64))
 }

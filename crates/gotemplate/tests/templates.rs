@@ -41,3 +41,108 @@ fn templates_print_what_docker_prints() {
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
+
+fn fails(template: &str, expected: &str) {
+    let error = render(template, &serde_json::json!({"Name": "n"})).unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn nesting_is_bounded() {
+    fails(&format!("{{{{{}1{}}}}}", "(".repeat(100_000), ")".repeat(100_000)), "nested deeper than");
+    fails(&"{{if .Name}}".repeat(100_000), "nested deeper than");
+    fails(&format!("{{{{if .Name}}}}{}", "{{else if .Name}}".repeat(100_000)), "nested deeper than");
+    fails(r#"{{define "t"}}{{template "t"}}{{end}}{{template "t"}}"#, "exceeded maximum template depth");
+    let nested = format!("{}{{{{template \"t\"}}}}{}", "{{if true}}".repeat(150), "{{end}}".repeat(150));
+    fails(&format!("{{{{define \"t\"}}}}{nested}{{{{end}}}}{{{{template \"t\"}}}}"), "exceeded maximum template depth");
+}
+
+/// Random heaps of words: whatever comes of them, it comes without a panic.
+#[test]
+fn no_template_panics() {
+    const WORDS: &[&str] = &[
+        "{{",
+        "}}",
+        "{{-",
+        "-}}",
+        " ",
+        "(",
+        ")",
+        "|",
+        ".",
+        ".Name",
+        ".Labels",
+        ".Status",
+        ".l",
+        ".nul",
+        "$",
+        "$x",
+        ":=",
+        "=",
+        ",",
+        "if",
+        "else",
+        "end",
+        "range",
+        "with",
+        "define",
+        "template",
+        "block",
+        "break",
+        "continue",
+        "nil",
+        "true",
+        "0",
+        "-1",
+        "1.5",
+        "0x",
+        "'a'",
+        "'",
+        "\"s\"",
+        "\"",
+        "`",
+        "index",
+        "slice",
+        "len",
+        "printf",
+        "\"%d %v %*s %[1]q\"",
+        "eq",
+        "lt",
+        "and",
+        "or",
+        "not",
+        "json",
+        "split",
+        "join",
+        "title",
+        "truncate",
+        "pad",
+        "html",
+        "js",
+        "urlquery",
+        "print",
+        "call",
+        "/*",
+        "*/",
+        "é",
+        "\n",
+        "x",
+    ];
+    let data: serde_json::Value = serde_json::from_str(include_str!("data.json")).unwrap();
+    let mut seed: u64 = 42;
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % below
+    };
+    for _ in 0..30_000 {
+        let mut text = String::from("{{");
+        (0..random(14)).for_each(|_| {
+            text.push_str(WORDS[random(WORDS.len())]);
+            if random(3) > 0 {
+                text.push(' ');
+            }
+        });
+        text.push_str("}}");
+        let _ = render(&text, &data);
+    }
+}

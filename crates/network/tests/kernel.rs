@@ -194,6 +194,28 @@ fn containers_talk_to_each_other_unless_icc_is_off() {
 }
 
 #[test]
+fn many_start_at_once() {
+    on_a_host(|| {
+        let networks = &open("/test/many");
+        let mut made: Vec<network::Sandbox> = std::thread::scope(|scope| {
+            let start = |i: usize| {
+                let made = networks.sandbox(&i.to_string(), &EndpointRequest::default()).unwrap();
+                networks.prefetch();
+                made
+            };
+            let threads: Vec<_> = (0..50).map(|i| scope.spawn(move || start(i))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        made.sort_by_key(|sandbox| sandbox.endpoint.ip);
+        made.dedup_by_key(|sandbox| sandbox.endpoint.ip);
+        assert_eq!(made.len(), 50);
+        let host = current();
+        let last = made.pop().unwrap();
+        assert_eq!(peer_seen(host.as_fd(), "172.17.0.1:80", last.netns.as_fd(), SOON), Some(last.endpoint.ip));
+    });
+}
+
+#[test]
 fn an_isolated_namespace_has_only_lo() {
     on_a_host(|| {
         let namespace = network::isolated().unwrap();

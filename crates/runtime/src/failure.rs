@@ -111,7 +111,8 @@ fn not_found(command: &Command, errno: Errno) -> StartError {
         Errno::NOENT if !name.contains('/') => {
             (StartErrorKind::NotFound, "executable file not found in $PATH".to_owned())
         }
-        Errno::ACCESS | Errno::ISDIR => (StartErrorKind::NotExecutable, text(errno)),
+        Errno::ACCESS => (StartErrorKind::NotExecutable, text(errno)),
+        Errno::ISDIR => (StartErrorKind::NotExecutable, format!("{}: permission denied", text(errno))),
         Errno::NOENT => (StartErrorKind::NotFound, format!("stat {name}: {}", text(errno))),
         _ => (StartErrorKind::NotExecutable, format!("stat {name}: {}", text(errno))),
     };
@@ -129,7 +130,7 @@ mod tests {
             ("foo", Errno::NOENT, StartErrorKind::NotFound, "exec: \"foo\": executable file not found in $PATH"),
             ("/foo", Errno::NOENT, StartErrorKind::NotFound, "exec: \"/foo\": stat /foo: no such file or directory"),
             ("/x", Errno::ACCESS, StartErrorKind::NotExecutable, "exec: \"/x\": permission denied"),
-            ("/etc", Errno::ISDIR, StartErrorKind::NotExecutable, "exec: \"/etc\": is a directory"),
+            ("/etc", Errno::ISDIR, StartErrorKind::NotExecutable, "exec: \"/etc\": is a directory: permission denied"),
         ] {
             let none = || Strings::new(Vec::<String>::new()).unwrap();
             let command = Command { name: name.to_owned(), candidates: Vec::new(), args: none(), env: none() };

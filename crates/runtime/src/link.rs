@@ -79,7 +79,8 @@ impl End {
 fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match call() {
-            Err(Errno::INTR) => {}
+            // A child that failed without having read our release resets the connection; what it said is still there.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
             other => return other,
         }
     }

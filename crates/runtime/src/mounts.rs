@@ -73,7 +73,7 @@ fn one(program: &mut Program, mount: &OciMount, cgroup: &CgroupView<'_>, made: &
     match mount.kind.as_str() {
         "cgroup" | "cgroup2" => cgroups(program, cgroup, &options, &target),
         "devpts" => {
-            let slot = devpts(program, &options)?;
+            let slot = devpts(program, &mount.source, &options)?;
             made.devpts = Some(slot);
             push(program, What::Tree(slot), &target, false)
         }
@@ -151,9 +151,11 @@ fn attributes(tree: &OwnedFd, options: &Options) -> Result<(), rustix::io::Errno
 }
 
 /// A new devpts instance, made here so that its descriptor stays with the container's keeper.
-fn devpts(program: &mut Program, options: &Options) -> Result<Slot, StartError> {
+fn devpts(program: &mut Program, source: &str, options: &Options) -> Result<Slot, StartError> {
     let make = || {
         let context = rustix::mount::fsopen(c"devpts", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        let source = if source.is_empty() { "devpts" } else { source };
+        rustix::mount::fsconfig_set_string(&context, c"source", source)?;
         for (key, value) in &options.data {
             match value {
                 Some(value) => rustix::mount::fsconfig_set_string(&context, key.as_str(), value.as_str())?,

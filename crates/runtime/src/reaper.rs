@@ -50,7 +50,7 @@ pub(crate) fn run(program: impl FnOnce() -> i32) -> Result<(), Errno> {
 /// Takes all the dead; the program's exit status when it is among them.
 fn reap(main: i32) -> Option<i32> {
     let mut result = None;
-    while let Ok(Some((pid, status))) = rustix::process::waitpid(None, WaitOptions::NOHANG) {
+    while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
         if pid == Pid::from_raw(main)? {
             result = status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal));
         }

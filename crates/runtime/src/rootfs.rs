@@ -13,6 +13,8 @@ use values::RootMount;
 use crate::StartError;
 use crate::failure::text;
 
+/// What overlayfs leaves in the work directory of a volatile mount.
+const VOLATILE_MARK: &str = "work/incompat/volatile";
 /// The longest string the kernel takes in one `fsconfig`.
 const STRING_MAX: usize = 255;
 
@@ -40,9 +42,14 @@ fn directory(path: &Path) -> Result<OwnedFd, StartError> {
 }
 
 fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd, Errno> {
-    match overlay_with(upper, work, volatile, |context| append_lower(context, lower)) {
-        // Before Linux 6.7 there is no `lowerdir+`.
-        Err(Errno::INVAL) => overlay_short(lower, upper, work, volatile),
+    let mount = || match overlay_with(upper, work, volatile, |context| append_lower(context, lower)) {
+        Err(Errno::NOSYS) => overlay_short(lower, upper, work, volatile),
+        other => other,
+    };
+    match mount() {
+        // A volatile overlay leaves a mark, so that nobody takes it for whole after a crash of the machine. Ours was
+        // mounted before (a restart), and what it holds was to be thrown away anyway.
+        Err(Errno::INVAL) if volatile && std::fs::remove_dir_all(work.join(VOLATILE_MARK)).is_ok() => mount(),
         other => other,
     }
 }
@@ -65,8 +72,12 @@ fn overlay_with(
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
 }
 
+/// ENOSYS before Linux 6.7, which has no `lowerdir+`.
 fn append_lower(context: &OwnedFd, lower: &[PathBuf]) -> Result<(), Errno> {
-    lower.iter().try_for_each(|path| set_path(context, "lowerdir+", path))
+    lower.iter().try_for_each(|path| match set_path(context, "lowerdir+", path) {
+        Err(Errno::INVAL) => Err(Errno::NOSYS),
+        other => other,
+    })
 }
 
 /// A long path goes as a descriptor, which Linux 6.13 takes.

@@ -9,7 +9,7 @@ use std::{
     io,
     os::{
         fd::AsFd,
-        unix::fs::{DirBuilderExt, OpenOptionsExt, symlink},
+        unix::fs::{DirBuilderExt, symlink},
     },
     path::Path,
 };
@@ -55,15 +55,7 @@ pub(crate) fn make(dir: &Path, image: &Merged) -> io::Result<()> {
         {
             continue;
         }
-        let new = dir.join(path);
-        match thing {
-            Thing::Dir => make_dir(&new)?,
-            Thing::File => drop(File::options().write(true).create_new(true).mode(0o755).open(&new)?),
-            Thing::Link(target) => symlink(target, &new)?,
-        }
-        if matches!(thing, Thing::File) {
-            set_mode(&new, 0o755)?;
-        }
+        make_thing(&dir.join(path), thing)?;
     }
     for parent in ["dev", "etc", ""] {
         if let Some(found) = image.find(parent.as_bytes())?.filter(Found::is_dir)
@@ -87,13 +79,20 @@ pub(crate) fn make_in_place(dir: &Path) -> io::Result<()> {
         if !parent_is_real || new.symlink_metadata().is_ok() {
             continue;
         }
-        match thing {
-            Thing::Dir => make_dir(&new)?,
-            Thing::File => drop(File::options().write(true).create_new(true).mode(0o755).open(&new)?),
-            Thing::Link(target) => symlink(target, &new)?,
-        }
+        make_thing(&new, thing)?;
     }
     Ok(())
+}
+
+fn make_thing(path: &Path, thing: &Thing) -> io::Result<()> {
+    match thing {
+        Thing::Dir => make_dir(path),
+        Thing::File => {
+            File::options().write(true).create_new(true).open(path)?;
+            set_mode(path, 0o755)
+        }
+        Thing::Link(target) => symlink(target, path),
+    }
 }
 
 /// Whether something can be put into `parent`: it is a directory in the image, or made here.

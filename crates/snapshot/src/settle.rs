@@ -10,10 +10,10 @@ use std::{
 };
 
 use archive::{
-    Root,
-    unpack::{Orphan, Unpacked, copy_attributes, copy_entry, is_whiteout},
+    Root, split,
+    unpack::{Orphan, Unpacked, copy_attributes, copy_entry, is_whiteout, stat_times},
 };
-use rustix::fs::{self, AtFlags, Mode, Timespec, Timestamps};
+use rustix::fs::{self, AtFlags, Mode, Timestamps};
 use values::{Error, Result, ResultExt};
 
 use crate::merged::{Found, Merged};
@@ -86,11 +86,7 @@ struct Keeping {
 impl Keeping {
     fn open(root: &Root, path: &[u8]) -> io::Result<Self> {
         let fd = root.dir(path)?;
-        let stat = fs::fstat(&fd)?;
-        let times = Timestamps {
-            last_access: Timespec { tv_sec: stat.st_atime as _, tv_nsec: stat.st_atime_nsec as _ },
-            last_modification: Timespec { tv_sec: stat.st_mtime as _, tv_nsec: stat.st_mtime_nsec as _ },
-        };
+        let times = stat_times(&fs::fstat(&fd)?);
         Ok(Self { fd, times })
     }
 }
@@ -99,12 +95,5 @@ impl Drop for Keeping {
     fn drop(&mut self) {
         // a directory of ours, on a filesystem that took times a moment ago
         let _ = fs::futimens(&self.fd, &self.times);
-    }
-}
-
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|b| *b == b'/') {
-        Some(i) => (&path[..i], &path[i + 1..]),
-        None => (b"", path),
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::{Finished, Leftovers, eventually};
+use crate::{Finished, Leftovers};
 
 /// The directory with the built programs: that of the running test.
 pub fn binaries() -> PathBuf {
@@ -262,7 +262,3 @@ fn eventually_clean(left: impl Fn() -> Vec<String>) {
     panic!("left behind:\n{}", last.join("\n"));
 }
 
-/// For tests that poll.
-pub fn wait_for(what: &str, ready: impl FnMut() -> bool) {
-    eventually(what, ready);
-}

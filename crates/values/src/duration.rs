@@ -59,7 +59,7 @@ pub fn format_go(nanos: i64) -> String {
     let fraction = |n: u64, unit: u64, name: &str| {
         let whole = n / unit;
         let width = unit.ilog10() as usize;
-        let frac = if n % unit == 0 { String::new() } else { format!(".{:0width$}", n % unit) };
+        let frac = if n.is_multiple_of(unit) { String::new() } else { format!(".{:0width$}", n % unit) };
         let frac = frac.trim_end_matches('0');
         format!("{whole}{frac}{name}")
     };

@@ -74,7 +74,8 @@ fn gid(raw: u32) -> Gid {
     Gid::from_raw(raw)
 }
 
-fn stat_times(stat: &Stat) -> Timestamps {
+/// The times of what `stat` was asked of, to be given to it again.
+pub fn stat_times(stat: &Stat) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: stat.st_atime as _, tv_nsec: stat.st_atime_nsec as _ },
         last_modification: Timespec { tv_sec: stat.st_mtime as _, tv_nsec: stat.st_mtime_nsec as _ },

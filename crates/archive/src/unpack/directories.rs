@@ -6,7 +6,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, Timespec, Timestamps},
+    fs::{self, Timestamps},
     io::Result,
 };
 
@@ -48,10 +48,7 @@ impl<'a> Directories<'a> {
         // The same directory by another path (through a symlink): what it had before we wrote into it counts.
         let times = match self.open.iter().find(|d| d.inode == inode) {
             Some(same) => same.times.clone(),
-            None => Timestamps {
-                last_access: Timespec { tv_sec: stat.st_atime as _, tv_nsec: stat.st_atime_nsec as _ },
-                last_modification: Timespec { tv_sec: stat.st_mtime as _, tv_nsec: stat.st_mtime_nsec as _ },
-            },
+            None => attributes::stat_times(&stat),
         };
         if self.open.len() == OPEN_MAX {
             let oldest = self.open.remove(0);

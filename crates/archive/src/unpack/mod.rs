@@ -20,7 +20,7 @@ use std::{collections::HashSet, io::Read, path::Path};
 
 use values::{Error, Result, ResultExt};
 
-pub use attributes::{copy_attributes, copy_entry};
+pub use attributes::{copy_attributes, copy_entry, stat_times};
 use directories::Directories;
 pub use whiteout::{OPAQUE, is_opaque, is_whiteout};
 

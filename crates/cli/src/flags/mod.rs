@@ -177,6 +177,10 @@ impl Flag {
 
     /// `-m, --memory` or `--memory`, as error messages name it.
     pub fn spelled(&self) -> String {
-        if self.short == '\0' || self.name == parse::HELP.name { format!("--{}", self.name) } else { format!("-{}, --{}", self.short, self.name) }
+        if self.short == '\0' || self.name == parse::HELP.name {
+            format!("--{}", self.name)
+        } else {
+            format!("-{}, --{}", self.short, self.name)
+        }
     }
 }

@@ -223,7 +223,10 @@ mod tests {
         Flag::strings("platform", ""),
     ];
 
-    fn check(line: &str, interspersed: bool, expected: Result<(&[(&str, &str)], &[&str]), &str>) {
+    /// Stored values, then positional arguments.
+    type Expected<'a> = Result<(&'a [(&'a str, &'a str)], &'a [&'a str]), &'a str>;
+
+    fn check(line: &str, interspersed: bool, expected: Expected<'_>) {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let find = |wanted: Wanted<'_>| ROWS.iter().find(|flag| wanted.is(flag));
         let parsed = parse(&words, &find, interspersed);

@@ -55,7 +55,8 @@ impl Daemon {
     }
 }
 
-fn fixtures() -> PathBuf {
+/// Where the recorded answers are.
+pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 

@@ -111,7 +111,8 @@ impl Bench<'_> {
             word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
         };
         let settings = words.iter().take_while(|word| is_setting(word)).count();
-        let settings: Vec<String> = words.drain(..settings).collect();
+        let fixtures = daemon::fixtures().display().to_string();
+        let settings: Vec<String> = words.drain(..settings).map(|word| word.replace("@fixtures", &fixtures)).collect();
         self.daemon.forget_requests();
         let done = Command::new(program)
             .args(&words)

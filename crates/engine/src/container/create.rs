@@ -67,7 +67,7 @@ pub async fn create(
             let _ = s2.remove_directories(&id);
         });
         mounts::prepare_sources(&resolved)?;
-        s.snapshots.prepare(r.id.as_str(), &r.layers, r.snapshot_options())?;
+        s.images.prepare(r.id.as_str(), &image, r.snapshot_options())?;
         let log = s.log_path(&r.id);
         if let Some(directory) = log.parent() {
             std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;
@@ -107,7 +107,9 @@ fn reserve(shared: &Shared, name: Option<&str>, id: &Id) -> Result<String> {
 fn resolve_joined(shared: &Shared, host: &mut api::types::HostConfig) -> Result<()> {
     for mode in [&mut host.network_mode, &mut host.ipc_mode, &mut host.pid_mode] {
         let Some(other) = mode.strip_prefix("container:") else { continue };
-        let other = shared.registry.find(other)?;
+        // a 404 would have clients look for the image
+        let found = shared.registry.find(other);
+        let other = found.map_err(|e| Error::invalid(format!("joining network namespace of container: {e}")))?;
         *mode = format!("container:{}", other.id);
     }
     Ok(())
@@ -117,21 +119,15 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Removing an image asks who needs it.
+/// Removing an image asks who needs it: containers, and those that are being created from it.
 pub fn uses(shared: &Shared, image: &values::Digest) -> Vec<image::Use> {
     let all = shared.registry.all();
     let of = all.iter().filter(|c| c.record().image == *image);
-    of.map(|c| image::Use { container: c.id.to_string(), running: c.state().is_running() }).collect()
-}
-
-/// Nothing may remove an image while a container is being made from it.
-pub fn refuse_held(shared: &Shared, image: &values::Digest) -> Result<()> {
+    let mut uses: Vec<_> =
+        of.map(|c| image::Use { container: c.id.to_string(), running: c.state().is_running() }).collect();
     let creating = shared.creating.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if creating.contains_key(image) {
-        let short = image.short();
-        return Err(Error::conflict(format!(
-            "conflict: unable to delete {short} (cannot be forced) - a container is being created from it"
-        )));
+        uses.push(image::Use { container: "(being created)".into(), running: true });
     }
-    Ok(())
+    uses
 }

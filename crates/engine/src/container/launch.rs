@@ -99,11 +99,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let started = match reply {
         Reply::Started(started) => started,
         Reply::Failed(failed) => {
-            let code = match failed.kind {
-                FailureKind::NotFound => 127,
-                FailureKind::NotExecutable => 126,
-                FailureKind::Other => 128,
-            };
+            let code = exit_code(failed.kind, &failed.message);
             let own = is_daemons_own(&failed.message);
             let message = if own { failed.message } else { format!("{FAILED}: {}", failed.message) };
             return Err(Failure { code, message });
@@ -117,6 +113,18 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     }
     hand_over(container, generation, directory, stream, &started, sandbox.endpoint);
     Ok(())
+}
+
+/// By what failed, or else, as Docker's clients do, by the words of the failure.
+pub fn exit_code(kind: FailureKind, message: &str) -> i32 {
+    let has = |words: &[&str]| words.iter().any(|w| message.contains(w));
+    match kind {
+        FailureKind::NotFound => 127,
+        FailureKind::NotExecutable => 126,
+        FailureKind::Other if has(&["executable file not found", "no such file or directory"]) => 127,
+        FailureKind::Other if has(&["permission denied", "is a directory"]) => 126,
+        FailureKind::Other => 128,
+    }
 }
 
 /// What Docker's daemon finds out itself has no prefix of the runtime.

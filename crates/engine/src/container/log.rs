@@ -68,7 +68,7 @@ pub fn settings(log: &LogConfig, container: &ContainerConfig, subject: Subject<'
         other if OTHER_DRIVERS.contains(&other) => {
             Err(Error::not_implemented(format!("the log driver '{other}' is not supported yet: use json-file or none")))
         }
-        other => Err(Error::invalid(format!("logger: no log driver named '{other}' is registered"))),
+        other => Err(Error::invalid(format!("error looking up logging plugin {other}: plugin \"{other}\" not found"))),
     }
 }
 
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(kind(""), Ok(()));
         assert_eq!(kind("none"), Ok(()));
         assert_eq!(kind("syslog").unwrap_err().0, ErrorKind::NotImplemented);
-        assert_eq!(kind("x").unwrap_err().1, "logger: no log driver named 'x' is registered");
+        assert_eq!(kind("x").unwrap_err().1, "error looking up logging plugin x: plugin \"x\" not found");
         assert_eq!(settings(&config("none", &[]), &ContainerConfig::default(), Subject::default()), Ok(None));
     }
 

@@ -17,7 +17,7 @@ pub async fn rename(shared: &Arc<Shared>, container: &Arc<Container>, new_name: 
     if new == old {
         return Err(Error::invalid("Renaming a container with the same name as its current name"));
     }
-    validate::name(&new).map_err(|e| e.context("Error when allocating new name"))?;
+    validate::name(&format!("/{new}")).map_err(|e| e.context("Error when allocating new name"))?;
     shared.registry.reserve(&new, &container.id).map_err(|e| e.context("Error when allocating new name"))?;
     let mut record = (*container.record()).clone();
     record.name.clone_from(&new);

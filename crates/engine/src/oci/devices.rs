@@ -13,6 +13,8 @@ use crate::container::mounts::clean;
 
 /// Directories of the host's `/dev` that are file systems of their own, or other containers'.
 const SKIPPED: [&str; 7] = ["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"];
+/// The container's own: its console is its terminal, its ptmx that of its own devpts.
+const OWN: [&str; 2] = ["console", "ptmx"];
 /// Everything that a rule can allow.
 const ALL_ACCESS: &str = "rwm";
 
@@ -138,7 +140,7 @@ fn collect(directory: &Path, inside: &str, is_dev: bool, list: &mut Vec<Device>)
             if !SKIPPED.contains(&name) {
                 collect(&entry.path(), &inside, false, list);
             }
-        } else if !(is_dev && name == "console") {
+        } else if !(is_dev && OWN.contains(&name)) {
             list.extend(device(&metadata, &inside));
         }
     }
@@ -244,7 +246,9 @@ mod tests {
             Some(vec![mapping("/dev/null", "/dev/null", ""), mapping("/dev/zero", "/dev/x", "")]);
         let list = devices(&scene.input()).unwrap();
         assert!(list.iter().any(|d| d.path == "/dev/x") && list.iter().any(|d| d.path == "/dev/null"));
-        assert!(!list.iter().any(|d| d.path.starts_with("/dev/pts/") || d.path == "/dev/console"));
+        assert!(
+            !list.iter().any(|d| d.path.starts_with("/dev/pts/") || ["/dev/console", "/dev/ptmx"].contains(&&*d.path))
+        );
         assert_eq!(list.iter().filter(|d| d.path == "/dev/null").count(), 1);
         let rules = rules(&scene.input()).unwrap();
         assert!(rules.len() == 1 && rules[0].allow && rules[0].major.is_none());

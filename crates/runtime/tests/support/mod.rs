@@ -172,8 +172,9 @@ pub fn sh(script: &str) -> String {
 /// A container that waits until it is dropped.
 pub struct Live {
     pub running: Running,
-    pub streams: Streams,
-    pub scratch: Scratch,
+    // Held until the end: the container's pipes and its files.
+    _streams: Streams,
+    _scratch: Scratch,
 }
 
 impl Live {
@@ -183,7 +184,7 @@ impl Live {
         change(&mut launch);
         let (stdio, streams) = pipes();
         let running = runtime::create(&launch, Fds { netns: None, stdio }).unwrap().start().unwrap();
-        Self { running, streams, scratch }
+        Self { running, _streams: streams, _scratch: scratch }
     }
 
     pub fn exec(&self, change: impl FnOnce(&mut Exec), args: &[&str]) -> Result<Outcome, StartError> {

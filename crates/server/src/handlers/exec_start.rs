@@ -20,7 +20,7 @@ pub(crate) async fn exec_start(mut call: Call<Engine, ExecStart>) -> Result<Answ
         Ok(Some(attached)) => Ok(Answer::Hijack(Hijack::new(upgrade, content_type, |client, early| {
             attached::serve(attached, true, client, early)
         }))),
-        Err(error) if detach || error.kind == ErrorKind::NotFound => Err(error),
+        Err(error) if detach || error.kind != ErrorKind::Internal => Err(error),
         Err(error) => Ok(Answer::Hijack(failure(upgrade, content_type, tty, &error))),
     }
 }

@@ -1,8 +1,7 @@
 //! `container attach`
 
 use api::endpoints::{
-    ContainerAttach, ContainerAttachQuery, ContainerInspect, ContainerInspectQuery, ContainerWait,
-    ContainerWaitQuery,
+    ContainerAttach, ContainerAttachQuery, ContainerInspect, ContainerInspectQuery, ContainerWait, ContainerWaitQuery,
 };
 
 use crate::command::{Args, Command, Complete, States};

@@ -3,8 +3,8 @@
 use api::endpoint::{Decode, Encode};
 use api::{Endpoint, NoBody};
 
-use crate::failure::{Failure, Outcome};
 use crate::Session;
+use crate::failure::{Failure, Outcome};
 
 /// As many requests are under way at once; a connection each.
 const AT_ONCE: usize = 256;

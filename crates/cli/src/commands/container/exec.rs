@@ -62,9 +62,12 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     }
 
     let sized = request.tty && terminal::stdin_is_terminal();
-    let foreground = Foreground::begin(client, Target::Exec(id.clone()), None, sized);
+    // without a terminal there is neither a size to follow nor a raw mode to end: signals are left alone
+    let foreground = request.tty.then(|| Foreground::begin(client, Target::Exec(id.clone()), None, sized));
     let streams = client.hijack::<ExecStart>(&[&id], &NoQuery, &start)?;
-    foreground.ready(sized);
+    if let Some(foreground) = foreground {
+        foreground.ready(sized);
+    }
     let (_, keys) = detach_keys(session, call);
     let wiring = Wiring { tty: request.tty, stdin: request.attach_stdin, output: true, detach_keys: keys };
     match copy(streams, &wiring) {

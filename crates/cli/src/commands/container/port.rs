@@ -29,7 +29,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
             let bound = bindings.iter().flatten().map(|binding| format!("{inside} -> {}\n", address(binding)));
             lines.extend(bound.map(|line| (number, line)));
         }
-        lines.sort_by(|a, b| a.0.cmp(&b.0));
+        lines.sort_by_key(|(number, _)| *number);
         session.print(lines.into_iter().map(|(_, line)| line).collect::<String>());
         return Ok(0);
     }

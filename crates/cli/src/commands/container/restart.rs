@@ -24,7 +24,6 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    let query =
-        ContainerRestartQuery { signal: call.text_or_empty("signal").to_owned(), timeout: call.int("timeout") };
+    let query = ContainerRestartQuery { signal: call.text_or_empty("signal").to_owned(), timeout: call.int("timeout") };
     each::call::<ContainerRestart>(session, &call.args, &query)
 }

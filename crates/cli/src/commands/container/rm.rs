@@ -25,8 +25,7 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    let query =
-        ContainerRemoveQuery { volumes: call.is("volumes"), force: call.is("force"), link: call.is("link") };
+    let query = ContainerRemoveQuery { volumes: call.is("volumes"), force: call.is("force"), link: call.is("link") };
     let names: Vec<String> = call.args.iter().map(|name| name.trim_matches('/').to_owned()).collect();
     if names.iter().any(String::is_empty) {
         return Err(Failure::new("container name cannot be empty"));

@@ -24,7 +24,6 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    let query =
-        ContainerStopQuery { signal: call.text_or_empty("signal").to_owned(), timeout: call.int("timeout") };
+    let query = ContainerStopQuery { signal: call.text_or_empty("signal").to_owned(), timeout: call.int("timeout") };
     each::call::<ContainerStop>(session, &call.args, &query)
 }

@@ -44,7 +44,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         refuse_beside_tree(call)?;
         query.manifests = true;
         let images = session.client()?.call::<ImageList>(&[], &query, &())?;
-        super::tree::show(session, &images);
+        super::tree::show(session, &images, query.all);
         return Ok(0);
     }
     let (quiet, digests) = (call.is("quiet"), call.is("digests"));

@@ -27,11 +27,12 @@ const NAME: &str = "\x1b[34;1m";
 const FAINT: &str = "\x1b[2m";
 const PLAIN: &str = "";
 
-/// Shows the images, newest first.
-pub fn show(session: &Session, images: &[ImageSummary]) {
+/// Shows the images, newest first; those without a name only with `all`.
+pub fn show(session: &Session, images: &[ImageSummary], all: bool) {
     let colors = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     session.eprintln("WARNING: This is an experimental feature. The output may change and shouldn't be depended on.");
-    let mut newest: Vec<&ImageSummary> = images.iter().collect();
+    let named = |image: &&ImageSummary| all || !(image.repo_tags.is_empty() && image.repo_digests.is_empty());
+    let mut newest: Vec<&ImageSummary> = images.iter().filter(named).collect();
     newest.sort_by_key(|image| std::cmp::Reverse(image.created));
     let lines: Vec<Line> = newest.into_iter().flat_map(lines).collect();
     session.print(text(&lines, colors));
@@ -47,12 +48,14 @@ fn lines(image: &ImageSummary) -> Vec<Line> {
         id: human::short_id(&image.id).into(),
         disk_usage: human::size(image.size),
         content_size: human::size(content),
-        in_use: image.containers > 0 || platforms.iter().any(|manifest| used(manifest)),
+        in_use: image.containers > 0 || platforms.iter().any(used),
     };
     let mut lines: Vec<Line> = match image.repo_tags.is_empty() {
         true => vec![Line { text: "<untagged>".into(), paint: FAINT, details: None }],
         false => image.repo_tags.iter().map(|name| Line { text: name.clone(), paint: NAME, details: None }).collect(),
     };
+    // the shortest name has the details beside it
+    lines.sort_by_key(|line| std::cmp::Reverse(width::of(&line.text)));
     if let Some(last) = lines.last_mut() {
         last.details = Some(details);
     }
@@ -87,7 +90,7 @@ fn text(lines: &[Line], colors: bool) -> String {
     };
     let widest = lines.iter().map(|line| width::of(&line.text)).max().unwrap_or(0).max("IMAGE".len());
     let gap = |text: &str| " ".repeat(widest - width::of(text));
-    let mut out = format!("{:>1$}\n\n", "Info ->  U In Use", widest + 53);
+    let mut out = format!("{:>1$}\n\n", "Info ->  U In Use", widest + 51);
     let header =
         format!("IMAGE{}   {:<12}   {:>10}   {:>12}   EXTRA", gap("IMAGE"), "ID", "DISK USAGE", "CONTENT SIZE");
     out.push_str(&paint(BOLD, &header));
@@ -131,8 +134,8 @@ mod tests {
             "                                                 Info ->  U In Use
 
 IMAGE             ID             DISK USAGE   CONTENT SIZE   EXTRA
-a:1
-long/name:1       0123456789ab       1.23MB            1kB   U
+long/name:1
+a:1               0123456789ab       1.23MB            1kB   U
 ├─ linux/amd64    111111111111          2kB            1kB   U
 └─ linux/arm/v7   222222222222           0B             0B
 "

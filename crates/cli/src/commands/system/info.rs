@@ -2,7 +2,7 @@
 
 use api::NoQuery;
 use api::endpoints::SystemInfo;
-use gotemplate::{Field, Functions, MissingKey, Struct, Template, Type, Value};
+use gotemplate::{Field, Functions, Struct, Template, Type, Value};
 use serde_json::{Value as Json, json};
 
 use super::{client_version, info_text};
@@ -74,26 +74,11 @@ fn show_template(session: &Session, text: &str) -> Outcome {
     };
     all["ClientInfo"] = client;
     let (text, done) = template.render_partly(&Value::typed(&all, &INFO), Functions::Docker);
-    match (server, done) {
-        // nothing of the daemon's can be shown, but what was asked of it would print as if it were true
-        (Err(failure), _) => {
-            session.println(if has_field(&template) { String::new() } else { text });
-            Err(failure)
-        }
-        (Ok(_), Err(error)) => {
-            session.println(text);
-            Err(Failure::new(error.to_string()))
-        }
-        (Ok(_), Ok(())) => {
-            session.println(text);
-            Ok(0)
-        }
-    }
-}
-
-/// Whether the template names a field of the daemon's, rather than the whole answer.
-fn has_field(template: &Template) -> bool {
-    template.render_with(&Value::Missing, Functions::Docker, MissingKey::Error).is_err()
+    session.println(text);
+    // without a daemon its fields are shown as zeros, as Docker has it; the failure tells
+    let failures = [server.err(), done.err().map(|error| Failure::new(error.to_string()))];
+    let failures: Vec<String> = failures.into_iter().flatten().map(|failure| failure.message).collect();
+    if failures.is_empty() { Ok(0) } else { Err(Failure::new(failures.join("\n"))) }
 }
 
 /// Only what the client knows: a template that does with it needs no daemon.

@@ -12,10 +12,7 @@ pub static FLAGS: &[Flag] = &[
     Flag::text("health-cmd", "Command to run to check health"),
     Flag::duration("health-interval", "Time between running the check (ms|s|m|h)"),
     Flag::int("health-retries", "Consecutive failures needed to report unhealthy"),
-    Flag::duration(
-        "health-start-interval",
-        "Time between running the check during the start period (ms|s|m|h)",
-    ),
+    Flag::duration("health-start-interval", "Time between running the check during the start period (ms|s|m|h)"),
     Flag::duration(
         "health-start-period",
         "Start period for the container to initialize before starting health-retries countdown (ms|s|m|h)",
@@ -54,7 +51,6 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     }
     let [interval, timeout, retries, start_period, start_interval] = figures.map(|(_, value)| value);
     let test = (!command.is_empty()).then(|| vec!["CMD-SHELL".to_owned(), command.to_owned()]);
-    draft.config.healthcheck =
-        Some(HealthConfig { test, interval, timeout, start_period, start_interval, retries });
+    draft.config.healthcheck = Some(HealthConfig { test, interval, timeout, start_period, start_interval, retries });
     Ok(())
 }

@@ -12,10 +12,7 @@ use crate::flags::{Flag, check};
 pub static FLAGS: &[Flag] = &[
     Flag::bool("help", "Print usage"),
     Flag::text("name", "Assign a name to the container"),
-    Flag::bool(
-        "rm",
-        "Automatically remove the container and its associated anonymous volumes when it exits",
-    ),
+    Flag::bool("rm", "Automatically remove the container and its associated anonymous volumes when it exits"),
     Flag::text("cidfile", "Write the container ID to the file").completes(Complete::Files),
     Flag::text("platform", "Set platform if server is multi-platform capable"),
     Flag::bool("quiet", "Suppress the pull output").short('q'),
@@ -77,9 +74,9 @@ fn restart_policy(text: &str) -> Result<RestartPolicy, Failure> {
     };
     let maximum_retry_count = match count {
         "" => 0,
-        count => count.parse().map_err(|_| {
-            Failure::new("invalid restart policy format: maximum retry count must be an integer")
-        })?,
+        count => count
+            .parse()
+            .map_err(|_| Failure::new("invalid restart policy format: maximum retry count must be an integer"))?,
     };
     Ok(RestartPolicy { name: name.to_owned(), maximum_retry_count })
 }

@@ -10,8 +10,11 @@ use crate::flags::Flag;
 
 /// The rows.
 pub static FLAGS: &[Flag] = &[
-    Flag::text("log-driver", "Logging driver for the container")
-        .completes(Complete::Words(&["json-file", "local", "none"])),
+    Flag::text("log-driver", "Logging driver for the container").completes(Complete::Words(&[
+        "json-file",
+        "local",
+        "none",
+    ])),
     Flag::list("log-opt", "Log driver options"),
 ];
 

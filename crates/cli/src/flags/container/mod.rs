@@ -64,11 +64,7 @@ pub fn translate(session: &Session, call: &Invocation) -> Result<ContainerCreate
     if draft.host.auto_remove && lifecycle::restarts(&draft.host.restart_policy) {
         return Err(Failure::new("conflicting options: cannot specify both --restart and --rm"));
     }
-    Ok(ContainerCreateRequest {
-        config: draft.config,
-        host_config: Some(draft.host),
-        networking_config: draft.network,
-    })
+    Ok(ContainerCreateRequest { config: draft.config, host_config: Some(draft.host), networking_config: draft.network })
 }
 
 fn list(call: &Invocation, name: &str) -> Vec<String> {

@@ -51,7 +51,12 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     // never null, as the daemon of old wanted it
     host.dns = Some(call.all("dns").filter_map(|text| parse_address(text).ok()).collect());
     host.dns_options = Some(super::list(call, "dns-option"));
-    host.dns_search = Some(call.all("dns-search").map(|text| text.trim().trim_end_matches('.').to_owned()).map(|name| if name.is_empty() { ".".to_owned() } else { name }).collect());
+    host.dns_search = Some(
+        call.all("dns-search")
+            .map(|text| text.trim().trim_end_matches('.').to_owned())
+            .map(|name| if name.is_empty() { ".".to_owned() } else { name })
+            .collect(),
+    );
     draft.network = Some(NetworkingConfig { endpoints_config: Some(endpoints(call, networks)?) });
     Ok(())
 }
@@ -94,8 +99,7 @@ fn parse_network(text: &str) -> Result<Attachment, String> {
             "mac-address" => attachment.mac = value.to_owned(),
             "link-local-ip" => attachment.link_local.push(value.to_owned()),
             "driver-opt" => {
-                let (key, value) =
-                    value.split_once('=').ok_or("invalid key value pair format in driver options")?;
+                let (key, value) = value.split_once('=').ok_or("invalid key value pair format in driver options")?;
                 attachment.driver_options.insert(key.trim().to_owned(), value.trim().to_owned());
             }
             "gw-priority" => {
@@ -116,10 +120,7 @@ fn is_user_defined(name: &str) -> bool {
     !matches!(name, "default" | "bridge" | "host" | "none") && !name.starts_with("container:")
 }
 
-fn endpoints(
-    call: &Invocation,
-    mut networks: Vec<Attachment>,
-) -> Result<BTreeMap<String, EndpointSettings>, Failure> {
+fn endpoints(call: &Invocation, mut networks: Vec<Attachment>) -> Result<BTreeMap<String, EndpointSettings>, Failure> {
     if networks.is_empty() {
         networks.push(Attachment { name: "default".into(), ..Attachment::default() });
     }
@@ -299,7 +300,8 @@ mod tests {
         assert_eq!(parse_extra_host("a=host-gateway").unwrap(), "a:host-gateway");
         assert!(parse_extra_host("x").is_err());
         assert!(parse_extra_host("x:y").is_err());
-        for (name, good) in [("a.b", true), (".", true), ("x..y", false), ("1.2", false), ("a-b.", true), ("-a", false)] {
+        for (name, good) in [("a.b", true), (".", true), ("x..y", false), ("1.2", false), ("a-b.", true), ("-a", false)]
+        {
             assert_eq!(domain(name).is_ok(), good, "{name}");
         }
         assert!(is_mac("92:d0:c6:0a:29:33"));

@@ -99,8 +99,7 @@ fn expose(text: &str) -> Result<Vec<String>, String> {
         return Err(format!("invalid port format for --expose: {text}"));
     }
     let (port, protocol) = port_and_protocol(text);
-    let (start, end) =
-        range(port).map_err(|why| format!("invalid range format for --expose: {text}, error: {why}"))?;
+    let (start, end) = range(port).map_err(|why| format!("invalid range format for --expose: {text}, error: {why}"))?;
     Ok((start..=end).map(|port| format!("{port}/{protocol}")).collect())
 }
 
@@ -126,10 +125,7 @@ fn range(text: &str) -> Result<(u16, u16), String> {
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let why = if digits { "value out of range" } else { "invalid syntax" };
-        text.parse::<u16>()
-            .ok()
-            .filter(|_| digits)
-            .ok_or_else(|| format!("strconv.ParseUint: parsing {text:?}: {why}"))
+        text.parse::<u16>().ok().filter(|_| digits).ok_or_else(|| format!("strconv.ParseUint: parsing {text:?}: {why}"))
     };
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     let (start, end) = (number(from)?, number(to)?);

@@ -50,8 +50,7 @@ pub static FLAGS: &[Flag] = &[
     Flag::list("device-write-iops", "Limit write rate (IO per second) to a device")
         .shows_default("[]")
         .checked(operations_rate),
-    Flag::bytes("io-maxbandwidth", "Maximum IO bandwidth limit for the system drive (Windows only)")
-        .absent(WINDOWS),
+    Flag::bytes("io-maxbandwidth", "Maximum IO bandwidth limit for the system drive (Windows only)").absent(WINDOWS),
     Flag::int("io-maxiops", "Maximum IOps limit for the system drive (Windows only)")
         .typed("uint")
         .checked(check::uint64)
@@ -163,8 +162,21 @@ fn ulimits(call: &Invocation) -> Vec<Ulimit> {
 /// `NAME=SOFT[:HARD]`
 fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
     const NAMES: &[&str] = &[
-        "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-        "rttime", "sigpending", "stack",
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
     ];
     let number = |text: &str| {
         let error = |why| format!("strconv.ParseInt: parsing {text:?}: {why}");
@@ -184,9 +196,7 @@ fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
             (number(soft)?, hard)
         }
         _ => {
-            return Err(format!(
-                "too many limit value arguments - {limits}, can only have up to two, `soft[:hard]`"
-            ));
+            return Err(format!("too many limit value arguments - {limits}, can only have up to two, `soft[:hard]`"));
         }
     };
     if hard != -1 && soft == -1 {
@@ -202,7 +212,8 @@ fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
 
 /// `/dev/X:REST`
 fn device_path(text: &str) -> Result<(&str, &str), String> {
-    let (path, rest) = text.split_once(':').filter(|(path, _)| !path.is_empty()).ok_or(format!("bad format: {text}"))?;
+    let (path, rest) =
+        text.split_once(':').filter(|(path, _)| !path.is_empty()).ok_or(format!("bad format: {text}"))?;
     if !path.starts_with("/dev/") {
         return Err(format!("bad format for device path: {text}"));
     }
@@ -215,9 +226,11 @@ fn weight_device(text: &str) -> Result<(), String> {
 
 fn parse_weight_device(text: &str) -> Result<Option<WeightDevice>, String> {
     let (path, weight) = device_path(text)?;
-    let weight: u64 = weight.parse().ok().filter(|w| *w == 0 || (10..=1000).contains(w)).ok_or_else(|| {
-        format!("invalid weight for device: {text}")
-    })?;
+    let weight: u64 = weight
+        .parse()
+        .ok()
+        .filter(|w| *w == 0 || (10..=1000).contains(w))
+        .ok_or_else(|| format!("invalid weight for device: {text}"))?;
     Ok(Some(WeightDevice { path: path.to_owned(), weight }))
 }
 

@@ -60,8 +60,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     host.pid_mode = mode(own("pid"), "--pid: invalid PID mode", |m| m == "host" || container(m))?;
     host.uts_mode = mode(own("uts"), "--uts: invalid UTS mode", |m| m == "host")?;
     host.userns_mode = mode(own("userns"), "--userns: invalid USER mode", |m| m == "host")?;
-    host.cgroupns_mode =
-        mode(own("cgroupns"), "--cgroupns: invalid CGROUP mode", |m| m == "host" || m == "private")?;
+    host.cgroupns_mode = mode(own("cgroupns"), "--cgroupns: invalid CGROUP mode", |m| m == "host" || m == "private")?;
     host.ipc_mode = own("ipc");
     host.privileged = call.is("privileged");
     let capabilities = |name: &str| Some(StrSlice(capabilities(call, name))).filter(|list| !list.0.is_empty());
@@ -156,9 +155,13 @@ mod tests {
 
     #[test]
     fn sysctls() {
-        for (text, good) in
-            [("net.ipv4.ip_forward=1", true), ("kernel.sem=1", true), ("kernel.x=1", false), ("net.x", false), ("fs.mqueue.a=1", true)]
-        {
+        for (text, good) in [
+            ("net.ipv4.ip_forward=1", true),
+            ("kernel.sem=1", true),
+            ("kernel.x=1", false),
+            ("net.x", false),
+            ("fs.mqueue.a=1", true),
+        ] {
             assert_eq!(sysctl(text).is_ok(), good, "{text}");
         }
     }

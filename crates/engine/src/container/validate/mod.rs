@@ -176,7 +176,6 @@ fn host_config(host: &mut HostConfig, machine: &Machine, defaults: &Defaults) ->
         let adj = host.oom_score_adj;
         return Err(Error::invalid(format!("Invalid value {adj}, range for oom score adj is [-1000, 1000]")));
     }
-    cgroup_parent(&host.resources.cgroup_parent)?;
     oci::sysctls::check(host)?;
     oci::mounts::check_tmpfs(&mounts::resolve(host)?)?;
     log::check(&host.log_config, &defaults.log_driver)
@@ -205,18 +204,6 @@ fn userns(mode: &str) -> Result<()> {
         "" | "host" => Ok(()),
         _ => Err(Error::invalid(format!("invalid user namespace mode: {mode}"))),
     }
-}
-
-fn cgroup_parent(parent: &str) -> Result<()> {
-    if parent.ends_with(".slice") {
-        return Err(Error::not_implemented(format!(
-            "--cgroup-parent {parent}: systemd slices are not supported, give a path such as /lighter"
-        )));
-    }
-    if parent.split('/').any(|part| part == "..") || parent.contains('\0') {
-        return Err(Error::invalid(format!("invalid cgroup parent: {parent}")));
-    }
-    Ok(())
 }
 
 /// True when a request's own health check would have to be run.

@@ -17,7 +17,7 @@ pub fn check(config: &ContainerConfig, host: &HostConfig, networking: Option<&Ne
     ports(host)?;
     addresses(host)?;
     if let NetworkMode::Named(name) = mode {
-        return Err(Error::not_found(format!("network {name} not found")));
+        return Err(Error::invalid(format!("failed to set up container networking: network {name} not found")));
     }
     let endpoints = networking.and_then(|n| n.endpoints_config.as_ref());
     if endpoints.is_some_and(|endpoints| endpoints.len() > 1) {
@@ -37,7 +37,7 @@ pub fn check(config: &ContainerConfig, host: &HostConfig, networking: Option<&Ne
     }
     for (name, settings) in endpoints.into_iter().flatten() {
         if let NetworkMode::Named(name) = NetworkMode::parse(name)? {
-            return Err(Error::not_found(format!("network {name} not found")));
+            return Err(Error::invalid(format!("failed to set up container networking: network {name} not found")));
         }
         endpoint(settings, mode)?;
     }

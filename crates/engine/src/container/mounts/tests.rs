@@ -1,0 +1,137 @@
+use super::*;
+use api::types::{BindOptions, VolumeOptions};
+use std::collections::BTreeMap;
+use values::ErrorKind;
+
+#[test]
+fn binds() {
+    let check = |raw: &str, expected: Result<(&str, &str, bool, &str), &str>| {
+        let got = parse_bind(raw);
+        let got = got
+            .as_ref()
+            .map(|m| (m.source.as_str(), m.destination.as_str(), m.read_only, m.propagation.as_str()))
+            .map_err(|e| e.message.as_str());
+        assert_eq!(got, expected, "{raw}");
+    };
+    check("/a:/b", Ok(("/a", "/b", false, "rprivate")));
+    check("/a//x/../y/:/b/", Ok(("/a/y", "/b", false, "rprivate")));
+    check("/a:/b:ro", Ok(("/a", "/b", true, "rprivate")));
+    check("/a:/b:ro,z,rslave", Ok(("/a", "/b", true, "rslave")));
+    check("/a:/b:rw,cached", Ok(("/a", "/b", false, "rprivate")));
+    check("", Err("invalid volume specification: ''"));
+    check(":/b", Err("invalid volume specification: ':/b'"));
+    check("/a:/b:ro:x", Err("invalid volume specification: '/a:/b:ro:x'"));
+    check("/a:ro", Err("invalid volume specification: '/a:ro'"));
+    check("/a:/b:ro,rw", Err("invalid mode: ro,rw"));
+    check("/a:/b:fast", Err("invalid mode: fast"));
+    check(
+        "/a:b",
+        Err(
+            "invalid volume specification: '/a:b': invalid mount config for type \"bind\": invalid mount path: 'b' mount path must be absolute",
+        ),
+    );
+    check(
+        "/a:/",
+        Err(
+            "invalid volume specification: '/a:/': invalid mount config for type \"bind\": invalid specification: destination can't be '/'",
+        ),
+    );
+    check(
+        "/a:/b:nocopy",
+        Err(
+            "invalid volume specification: '/a:/b:nocopy': invalid mount config for type \"bind\": field VolumeOptions must not be specified",
+        ),
+    );
+    for volume in ["data:/b", "/b", "data:/b:ro"] {
+        assert_eq!(parse_bind(volume).unwrap_err().kind, ErrorKind::NotImplemented, "{volume}");
+    }
+}
+
+fn mount(kind: &str, source: &str, target: &str) -> Mount {
+    Mount { kind: kind.into(), source: source.into(), target: target.into(), ..Mount::default() }
+}
+
+#[test]
+fn mounts_refused() {
+    let check = |mount: Mount, expected: &str| assert_eq!(from_mount(&mount).unwrap_err().message, expected);
+    check(mount("bind", "/", ""), "invalid mount config for type \"bind\": field Target must not be empty");
+    check(mount("bind", "", "/b"), "invalid mount config for type \"bind\": field Source must not be empty");
+    check(
+        mount("bind", "/does/not/exist", "/b"),
+        "invalid mount config for type \"bind\": bind source path does not exist: /does/not/exist",
+    );
+    check(
+        mount("bind", "rel", "/b"),
+        "invalid mount config for type \"bind\": invalid mount path: 'rel' mount path must be absolute",
+    );
+    check(
+        Mount { volume_options: Some(VolumeOptions::default()), ..mount("bind", "/tmp", "/b") },
+        "invalid mount config for type \"bind\": field VolumeOptions must not be specified",
+    );
+    check(
+        Mount {
+            bind_options: Some(BindOptions { propagation: "x".into(), ..BindOptions::default() }),
+            ..mount("bind", "/tmp", "/b")
+        },
+        "invalid mount config for type \"bind\": invalid propagation mode: x",
+    );
+    check(mount("tmpfs", "/a", "/b"), "invalid mount config for type \"tmpfs\": field Source must not be specified");
+    check(mount("nfs", "/a", "/b"), "invalid mount config for type \"nfs\": mount type unknown");
+    assert_eq!(from_mount(&mount("volume", "v", "/b")).unwrap_err().kind, ErrorKind::NotImplemented);
+}
+
+#[test]
+fn mounts_taken() {
+    let bind = Mount {
+        read_only: true,
+        bind_options: Some(BindOptions { non_recursive: true, propagation: "slave".into(), ..Default::default() }),
+        ..mount("bind", "/tmp/", "/b")
+    };
+    let got = from_mount(&bind).unwrap();
+    assert_eq!((got.source.as_str(), got.read_only, got.recursive), ("/tmp", true, false));
+    assert_eq!(got.propagation, "slave");
+    let tmpfs = Mount {
+        read_only: true,
+        tmpfs_options: Some(TmpfsOptions { size_bytes: 65536, mode: 0o1770, options: vec![vec!["exec".into()]] }),
+        ..mount("tmpfs", "", "/t")
+    };
+    assert_eq!(from_mount(&tmpfs).unwrap().data, "ro,mode=1770,size=65536,exec");
+}
+
+#[test]
+fn order_and_duplicates() {
+    let mut host = HostConfig {
+        binds: Some(vec!["/tmp:/a/b/c".into(), "/tmp:/a".into()]),
+        mounts: vec![mount("tmpfs", "", "/a/b")],
+        tmpfs: BTreeMap::from([("/run".into(), "size=1m".into())]),
+        ..HostConfig::default()
+    };
+    let list = resolve(&host).unwrap();
+    let destinations: Vec<&str> = list.iter().map(|m| m.destination.as_str()).collect();
+    assert_eq!(destinations, ["/a", "/run", "/a/b", "/a/b/c"]);
+    let shown: Vec<String> = to_mount_points(&list).into_iter().map(|m| m.kind + " " + &m.destination).collect();
+    assert_eq!(shown, ["bind /a", "tmpfs /a/b", "bind /a/b/c"]);
+    host.mounts.push(mount("tmpfs", "", "/a/"));
+    assert_eq!(resolve(&host).unwrap_err().message, "Duplicate mount point: /a");
+}
+
+#[test]
+fn sources() {
+    let base = std::env::temp_dir().join(format!("lighter-mounts-{}", std::process::id()));
+    let missing = base.join("x/y").display().to_string();
+    let mut made = parse_bind(&format!("{missing}:/b")).unwrap();
+    prepare_sources(std::slice::from_ref(&made)).unwrap();
+    assert!(Path::new(&missing).is_dir());
+    std::fs::remove_dir_all(&base).unwrap();
+    made.create_source = false;
+    assert_eq!(
+        prepare_sources(&[made]).unwrap_err().message,
+        format!("invalid mount config for type \"bind\": bind source path does not exist: {missing}")
+    );
+    let file = std::env::temp_dir().join(format!("lighter-mounts-file-{}", std::process::id()));
+    std::fs::write(&file, "").unwrap();
+    let below = parse_bind(&format!("{}/d:/b", file.display())).unwrap();
+    let message = prepare_sources(&[below]).unwrap_err().message;
+    std::fs::remove_file(&file).unwrap();
+    assert!(message.ends_with("not a directory"), "{message}");
+}
