@@ -394,7 +394,9 @@ fn throughput() {
         let begin = Instant::now();
         let (mut shim, _) = Shim::start(sh(&format!("yes {line} | head -n 1000000")));
         shim.exited();
-        println!("a million lines logged in {:?}", begin.elapsed());
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", shim.child.id())).unwrap();
+        let ticks: Vec<u64> = stat.split_ascii_whitespace().skip(13).take(2).map(|f| f.parse().unwrap()).collect();
+        println!("a million lines logged in {:?}; the shim used {ticks:?} ticks (user, system)", begin.elapsed());
         shim.release();
     }
 }

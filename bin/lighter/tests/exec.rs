@@ -11,8 +11,8 @@ fn exec_runs_beside() {
     d.run(&["exec", "-u", "web", "-w", "/", "-e", "B=2", "cc", "sh", "-c", "id -un; pwd; echo $B"])
         .ok()
         .stdout("web\n/\n2\n");
-    d.run(&["exec", "cc", "nonsense"]).status(127).stderr_has("executable file not found in $PATH");
-    d.run(&["exec", "cc", "/etc/passwd"]).status(126).stderr_has("permission denied");
+    d.run(&["exec", "cc", "nonsense"]).status(127).stdout_has("executable file not found in $PATH");
+    d.run(&["exec", "cc", "/etc/passwd"]).status(126).stdout_has("permission denied");
     d.run(&["exec", "-d", "cc", "sh", "-c", "echo made > /tmp/made"]).ok().stdout("");
     testkit::eventually("the detached exec", || d.run(&["exec", "cc", "cat", "/tmp/made"]).stdout == "made\n");
     d.run(&["exec", "cc", "sh", "-c", "kill -9 $$"]).status(137);

@@ -15,10 +15,10 @@ use sys::mount::{Attributes, Propagation};
 use sys::path;
 
 use crate::link::{End, Word};
-use crate::program::{Device, Mount, Program, Slot, Step, What};
+use crate::program::{Device, Mount, Program, Slot, Step, Wait, What};
 use crate::{capability::Sets, reaper};
 
-/// `PROC_SUPER_MAGIC` is checked by `sys::procfs`; here only for "is this inside a procfs".
+/// Major and minor number of /dev/null.
 const NULL: (u32, u32) = (1, 3);
 
 /// Runs the program; comes back only on failure, with an exit status.
@@ -73,8 +73,9 @@ impl Child<'_> {
             Step::Hostname(name) => rustix::system::sethostname(name.to_bytes()),
             Step::Domainname(name) => rustix::system::setdomainname(name.to_bytes()),
             Step::PrivateMounts => private_mounts(),
-            Step::AttachRoot => {
-                rustix::mount::move_mount(self.root()?, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            Step::AttachRoot(place) => {
+                let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+                rustix::mount::move_mount(self.root()?, c"", CWD, place.as_c_str(), flags)
             }
             Step::Mount(mount) => self.mount(mount),
             Step::Symlink { path, target } => self.symlink(path, target),
@@ -124,12 +125,29 @@ impl Child<'_> {
             Step::Seccomp { filter, flags } => sys::seccomp::install(filter, *flags).map(drop),
             Step::Chdir { path, last } => self.chdir(path, *last),
             Step::Find => self.find(),
-            Step::Ready { wait } => {
+            Step::Ready(wait) => {
                 self.link.say(Word::Ready)?;
-                if *wait { self.link.wait() } else { Ok(()) }
+                self.wait(*wait)
             }
             Step::Reaper => reaper::run(|| self.exec()),
             _ => Err(Errno::NOSYS),
+        }
+    }
+
+    fn wait(&self, what: Wait) -> Result<(), Errno> {
+        match what {
+            Wait::Nothing => Ok(()),
+            Wait::Parent => self.link.wait(),
+            Wait::Fifo(slot) => {
+                let fifo = self.fd(slot)?;
+                let mut byte = [0u8; 1];
+                loop {
+                    match rustix::io::read(fifo, &mut byte) {
+                        Err(Errno::INTR) => {}
+                        other => return other.map(drop),
+                    }
+                }
+            }
         }
     }
 

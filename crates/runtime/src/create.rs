@@ -8,6 +8,7 @@ use rustix::fs::Mode;
 use rustix::process::{WaitId, WaitIdOptions};
 use sys::clone::{Child, Clone};
 use sys::namespace::Kinds;
+use values::RootMount;
 
 use crate::failure::text;
 use crate::hooks::{Place, run_all};
@@ -15,7 +16,7 @@ use crate::link::{self, Word};
 use crate::mounts::{self, CgroupView};
 use crate::namespaces::Namespaces;
 use crate::process::{self, c_string};
-use crate::program::{Program, Slot, Step};
+use crate::program::{Program, Slot, Step, Wait};
 use crate::user::{self, Identity};
 use crate::{Fds, Launch, SeccompProgram, StartError, Stdio, child, devices, mount_options, mount_root, seccomp, sysctl};
 
@@ -46,6 +47,22 @@ pub struct Running {
 /// Makes the container: cgroup, namespaces, mounts, everything up to `execve`.
 /// On error nothing is left behind.
 pub fn create(launch: &Launch, fds: Fds) -> Result<Created, StartError> {
+    create_with(launch, fds, Extra::default())
+}
+
+/// What only the OCI command line needs.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Wait for a byte in this FIFO (open for both directions) instead of [`Created::start`].
+    pub(crate) fifo: Option<OwnedFd>,
+    /// How many descriptors from 3 on the program inherits.
+    pub(crate) preserve: u32,
+    /// The bundle's path, for hooks.
+    pub(crate) bundle: String,
+}
+
+pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Created, StartError> {
+    let bundle = extra.bundle.clone();
     let linux = launch.spec.linux.clone().unwrap_or_default();
     refuse(launch, &linux)?;
     let namespaces = Namespaces::plan(&linux, fds.netns)?;
@@ -53,7 +70,7 @@ pub fn create(launch: &Launch, fds: Fds) -> Result<Created, StartError> {
     let filter = filter(launch, &linux)?;
     let cgroup = Guard(Some(make_cgroup(launch, &linux)?));
     let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
-    let plan = plan(launch, &linux, root, group, &namespaces, filter.as_ref(), fds.stdio)?;
+    let plan = plan(launch, &linux, root, group, &namespaces, filter.as_ref(), fds.stdio, extra)?;
     let clone_into = group.clone_into()?;
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let child = spawn(&plan.program, &theirs, &namespaces, clone_into.as_ref().map(AsFd::as_fd))?;
@@ -65,7 +82,7 @@ pub fn create(launch: &Launch, fds: Fds) -> Result<Created, StartError> {
         // A child that failed meanwhile says so below.
         let _ = ours.release();
     }
-    meet(launch, &plan.program, &ours, &child, pid)?;
+    meet(launch, &bundle, &plan.program, &ours, &child, pid)?;
     let Some(Child { pid, pidfd }) = child.0.take() else { return Err(StartError::other("no process")) };
     let (cgroup, mut program) = (cgroup.take(), plan.program);
     let devpts = plan.devpts.map(|slot| duplicate(&program, slot)).transpose()?;
@@ -82,6 +99,11 @@ impl Created {
     /// What there is of it already: pidfd, console, cgroup.
     pub fn container(&self) -> Option<&Running> {
         self.running.as_ref()
+    }
+
+    /// Leaves it waiting at its FIFO.
+    pub(crate) fn leave(mut self) -> Result<Running, StartError> {
+        self.running.take().ok_or_else(|| StartError::other("container already started"))
     }
 
     /// Lets the program run. When `execve` itself fails afterwards (wrong format, missing interpreter)
@@ -192,6 +214,7 @@ struct Plan {
     console: Option<OwnedFd>,
 }
 
+#[allow(clippy::too_many_arguments)]
 fn plan(
     launch: &Launch,
     linux: &Linux,
@@ -200,6 +223,7 @@ fn plan(
     namespaces: &Namespaces,
     filter: Option<&SeccompProgram>,
     stdio: Stdio,
+    extra: Extra,
 ) -> Result<Plan, StartError> {
     let spec = &launch.spec;
     let given = spec.process.as_ref().ok_or_else(|| StartError::other("process property must not be empty"))?;
@@ -209,7 +233,12 @@ fn plan(
     let mut program = Program { steps: first_steps(), fds: vec![root], root: Some(0), command };
     program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
     names(launch, namespaces, &mut program)?;
-    program.steps.extend([Step::PrivateMounts, Step::AttachRoot]);
+    let place = match &launch.rootfs {
+        // Where hooks look for it.
+        RootMount::Directory { path } => c_string(&path.to_string_lossy())?,
+        RootMount::Overlay { .. } => c"/".to_owned(),
+    };
+    program.steps.extend([Step::PrivateMounts, Step::AttachRoot(place)]);
     let early = cgroup.version() == cgroup::Version::V2;
     if namespaces.cgroup && early {
         program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
@@ -237,7 +266,11 @@ fn plan(
     if let Some(personality) = &linux.personality {
         program.steps.push(Step::Personality(domain(&personality.domain)?));
     }
-    let end = process::End { wait: true, init: launch.init };
+    let wait = match extra.fifo {
+        Some(fifo) => Wait::Fifo(program.keep(fifo)),
+        None => Wait::Parent,
+    };
+    let end = process::End { wait, init: launch.init, preserve: extra.preserve };
     program.steps.extend(process::steps(&process, &identity, filter, stdio, end)?);
     Ok(Plan { program, devpts: made.devpts, console })
 }
@@ -415,7 +448,14 @@ pub(crate) fn in_pid_namespace<T>(
 }
 
 /// Listens until the child is ready, running hooks when it asks.
-fn meet(launch: &Launch, program: &Program, link: &link::End, child: &Kill, pid: i32) -> Result<(), StartError> {
+fn meet(
+    launch: &Launch,
+    bundle: &str,
+    program: &Program,
+    link: &link::End,
+    child: &Kill,
+    pid: i32,
+) -> Result<(), StartError> {
     loop {
         match link.listen().map_err(|errno| StartError::other(format!("listen to the container: {}", text(errno))))? {
             Word::Ready => return Ok(()),
@@ -423,7 +463,7 @@ fn meet(launch: &Launch, program: &Program, link: &link::End, child: &Kill, pid:
             Word::Gone => return Err(gone(child)),
             Word::Met => {
                 let hooks = launch.spec.hooks.clone().unwrap_or_default();
-                let state = crate::hooks::state(launch, "creating", pid);
+                let state = crate::hooks::state(launch, bundle, "creating", pid);
                 run_all(&hooks.prestart, &state, Place::Host)?;
                 run_all(&hooks.create_runtime, &state, Place::Host)?;
                 if let Some(child) = &child.0 {

@@ -13,7 +13,7 @@ use crate::create::{Kill, first_steps, gone, identify, in_pid_namespace, standar
 use crate::failure::text;
 use crate::link::{self, Word};
 use crate::process;
-use crate::program::{Program, Step};
+use crate::program::{Program, Step, Wait};
 use crate::{Running, SeccompProgram, StartError, Stdio, child};
 
 /// `DEVPTS_SUPER_MAGIC`
@@ -45,6 +45,16 @@ pub struct ExecRunning {
 
 /// Starts a process in the container's namespaces and cgroup, a child of ours.
 pub fn exec(container: &Running, exec: &Exec, stdio: Stdio) -> Result<ExecRunning, StartError> {
+    exec_with(container, exec, stdio, 0)
+}
+
+/// [`exec`] of a process which inherits `preserve` descriptors from 3 on.
+pub(crate) fn exec_with(
+    container: &Running,
+    exec: &Exec,
+    stdio: Stdio,
+    preserve: u32,
+) -> Result<ExecRunning, StartError> {
     let root = root(container)?;
     let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..exec.process.clone() };
     let identity = identify(root.as_fd(), exec.user.as_deref(), &exec.additional_groups, &mut process)?;
@@ -73,7 +83,7 @@ pub fn exec(container: &Running, exec: &Exec, stdio: Stdio) -> Result<ExecRunnin
     };
     let devpts = devpts.map(|fd| program.keep(fd));
     let (stdio, console) = standard_streams(&mut program, &process, stdio, devpts, false)?;
-    let end = process::End { wait: false, init: false };
+    let end = process::End { wait: Wait::Nothing, init: false, preserve };
     program.steps.extend(process::steps(&process, &identity, exec.seccomp.as_ref(), stdio, end)?);
     let child = start(&program, container, clone_into)?;
     Ok(ExecRunning { pid: child.pid, pidfd: child.pidfd, console })

@@ -29,7 +29,7 @@ impl Program {
 
 fn describe(step: &Step) -> String {
     match step {
-        Step::Await | Step::Meet | Step::Ready { .. } => "can't talk to the container's keeper".to_owned(),
+        Step::Await | Step::Meet | Step::Ready(_) => "can't talk to the container's keeper".to_owned(),
         Step::NewSession => "setsid".to_owned(),
         Step::ResetSignals => "error resetting signals".to_owned(),
         Step::NotDumpable => "error setting undumpable".to_owned(),
@@ -40,7 +40,7 @@ fn describe(step: &Step) -> String {
         Step::Hostname(name) => format!("sethostname {name:?}"),
         Step::Domainname(name) => format!("setdomainname {name:?}"),
         Step::PrivateMounts => "error preparing rootfs: error making the mounts private".to_owned(),
-        Step::AttachRoot => "error preparing rootfs: error attaching the root file system".to_owned(),
+        Step::AttachRoot(_) => "error preparing rootfs: error attaching the root file system".to_owned(),
         Step::Mount(mount) => describe_mount(mount),
         Step::Symlink { path, .. } => format!("failed to create symlink {path:?}"),
         Step::Device(device) => {

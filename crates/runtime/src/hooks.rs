@@ -25,14 +25,13 @@ pub(crate) enum Place<'a> {
 }
 
 /// The state document for a hook.
-pub(crate) fn state(launch: &Launch, status: &str, pid: i32) -> State {
-    let bundle = launch.spec.annotations.get(crate::BUNDLE_ANNOTATION).cloned().unwrap_or_default();
+pub(crate) fn state(launch: &Launch, bundle: &str, status: &str, pid: i32) -> State {
     State {
         oci_version: oci::runtime::VERSION.to_owned(),
         id: launch.id.clone(),
         status: status.to_owned(),
         pid,
-        bundle,
+        bundle: bundle.to_owned(),
         annotations: launch.spec.annotations.clone(),
     }
 }

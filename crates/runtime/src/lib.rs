@@ -8,6 +8,7 @@
 
 mod capability;
 mod child;
+pub mod cli;
 mod create;
 mod defaults;
 mod devices;
@@ -20,6 +21,7 @@ mod link;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod own_program;
 mod process;
 mod program;
 mod reaper;
@@ -36,8 +38,6 @@ pub use defaults::{
 pub use error::{StartError, StartErrorKind};
 pub use exec::{Exec, ExecRunning, exec};
 pub use launch::{Fds, Launch, Stdio};
+pub use own_program::{protect_own_program, read_only_program};
 pub use rootfs::mount_root;
 pub use seccomp::SeccompProgram;
-
-/// The annotation in which a launch carries its bundle's path for hooks.
-pub const BUNDLE_ANNOTATION: &str = "org.lighter.bundle";

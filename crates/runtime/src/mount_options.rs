@@ -84,6 +84,15 @@ impl Options {
     }
 }
 
+/// Every option that is ours and not a file system's.
+pub(crate) fn known() -> Vec<String> {
+    let attributes = ATTRIBUTES.iter().flat_map(|(name, ..)| [(*name).to_owned(), format!("r{name}")]);
+    let kinds = ["private", "slave", "shared", "unbindable"].iter().flat_map(|kind| [(*kind).to_owned(), format!("r{kind}")]);
+    let mut names: Vec<String> = attributes.chain(kinds).chain(["bind", "rbind", "defaults"].map(str::to_owned)).collect();
+    names.sort_unstable();
+    names
+}
+
 fn attribute(name: &str) -> Option<(u32, bool)> {
     ATTRIBUTES.iter().find(|(known, ..)| *known == name).map(|(_, bit, takes)| (*bit, *takes))
 }

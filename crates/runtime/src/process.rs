@@ -8,17 +8,18 @@ use rustix::process::{Gid, Resource, Rlimit};
 use sys::program::Strings;
 
 use crate::capability::Sets;
-use crate::program::{Command, Slot, Step};
+use crate::program::{Command, Slot, Step, Wait};
 use crate::user::Identity;
 use crate::{SeccompProgram, StartError};
 
 /// How the steps end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
-    /// Wait for a start.
-    pub(crate) wait: bool,
+    pub(crate) wait: Wait,
     /// Stay as PID 1 and execute the program in a child.
     pub(crate) init: bool,
+    /// How many descriptors from 3 on the program inherits.
+    pub(crate) preserve: u32,
 }
 
 /// A string for the kernel.
@@ -91,7 +92,7 @@ pub(crate) fn steps(
         return Err(StartError::other(format!("cwd {cwd:?} must be an absolute path")));
     }
     let capabilities = capabilities(process, identity)?;
-    steps.push(Step::CloseAtExec(3));
+    steps.push(Step::CloseAtExec(3 + end.preserve));
     steps.push(Step::Chdir { path: c_string(cwd)?, last: false });
     steps.push(Step::BoundingSet(capabilities.bounding));
     steps.push(Step::Groups(identity.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect()));
@@ -101,7 +102,7 @@ pub(crate) fn steps(
     steps.push(Step::Capabilities(capabilities));
     steps.push(Step::Find);
     steps.extend(late);
-    steps.push(Step::Ready { wait: end.wait });
+    steps.push(Step::Ready(end.wait));
     if end.init {
         steps.push(Step::Reaper);
     }

@@ -55,7 +55,8 @@ pub(crate) enum Step {
     Domainname(CString),
     /// Cut our copy of the host's mounts off.
     PrivateMounts,
-    AttachRoot,
+    /// Mount the root file system there, in our own copy of the host's mounts.
+    AttachRoot(CString),
     Mount(Mount),
     /// Make what `/sys/fs/cgroup` links to, or `/dev/fd`: link path, target.
     Symlink { path: CString, target: CString },
@@ -92,9 +93,19 @@ pub(crate) enum Step {
     Chdir { path: CString, last: bool },
     Find,
     /// Tell the parent that all is done; a container then waits for its start.
-    Ready { wait: bool },
+    Ready(Wait),
     /// Become PID 1's caretaker; the program is executed in a child.
     Reaper,
+}
+
+/// What a process that is ready waits for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wait {
+    Nothing,
+    /// A byte from the parent; its end is ours.
+    Parent,
+    /// A byte in a FIFO, open for both directions: the parent may end meanwhile.
+    Fifo(Slot),
 }
 
 /// A mount to be made in the container.

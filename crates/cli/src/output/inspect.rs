@@ -22,6 +22,15 @@ const BAD_TEMPLATE: u8 = 64;
 pub struct Found {
     pub json: Vec<u8>,
     pub shape: Option<&'static Type>,
+    /// Adds for templates what newer daemons leave out.
+    pub complete: fn(&mut serde_json::Value),
+}
+
+impl Found {
+    /// An object whose JSON is complete as it is.
+    pub fn new(json: Vec<u8>, shape: Option<&'static Type>) -> Found {
+        Found { json, shape, complete: |_| {} }
+    }
 }
 
 enum Mode {
@@ -70,8 +79,9 @@ fn render(mode: &Mode, found: Found) -> Result<Vec<u8>, Failure> {
 
 fn fill(template: &Template, found: &Found) -> Result<String, Failure> {
     let failed = |what: String| Failure::new(format!("template parsing error: {what}"));
-    let any: serde_json::Value = serde_json::from_slice(&found.json)
+    let mut any: serde_json::Value = serde_json::from_slice(&found.json)
         .map_err(|error| Failure::new(format!("unable to read inspect data: {error}")))?;
+    (found.complete)(&mut any);
     if let Some(shape) = found.shape
         && let Ok(text) = template.render(&Value::typed(&any, shape))
     {

@@ -39,7 +39,7 @@ const X32_BIT: u32 = 0x4000_0000;
 const MAX: usize = 4096;
 
 /// Name, `AUDIT_ARCH_…`, column of the table.
-const ARCHITECTURES: [(&str, u32, usize); 5] = [
+pub(super) const ARCHITECTURES: [(&str, u32, usize); 5] = [
     ("SCMP_ARCH_X86_64", 0xc000_003e, 0),
     ("SCMP_ARCH_X86", 0x4000_0003, 1),
     ("SCMP_ARCH_X32", 0xc000_003e, X32),

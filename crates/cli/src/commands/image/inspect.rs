@@ -36,5 +36,5 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
 pub fn find_or_error(session: &Session, name: &str, platform: &str) -> Result<Result<Found, client::Error>, Failure> {
     let query = ImageInspectQuery { platform: platform.into(), ..ImageInspectQuery::default() };
     let found = session.client()?.call::<Raw<ImageInspect>>(&[name], &query, &());
-    Ok(found.map(|json| Found { json, shape: Some(&shapes::image::INSPECT) }))
+    Ok(found.map(|json| Found::new(json, Some(&shapes::image::INSPECT))))
 }

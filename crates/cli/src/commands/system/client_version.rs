@@ -11,8 +11,8 @@ const BUILT: &str = match option_env!("LIGHTER_BUILD_TIME") {
     None => "unknown",
 };
 
-/// The compiler in the place of Docker's Go version.
-const COMPILER: &str = concat!("rust", env!("CARGO_PKG_RUST_VERSION"));
+/// In the place of Docker's Go version; the daemon says the same.
+const COMPILER: &str = "none (Rust)";
 
 /// The newest API version we speak.
 pub fn default_api_version() -> String {

@@ -134,7 +134,7 @@ fn is_manager(session: &Session) -> bool {
 
 fn network(session: &Session, name: &str) -> Answer {
     let found = session.client()?.call::<Raw<NetworkInspect>>(&[name], &NetworkInspectQuery::default(), &());
-    Ok(found.map(|json| Found { json, shape: Some(&shapes::network::INSPECT) }))
+    Ok(found.map(|json| Found::new(json, Some(&shapes::network::INSPECT))))
 }
 
 fn other<E>(session: &Session, name: &str, shape: Option<&'static Type>) -> Answer
@@ -142,7 +142,7 @@ where
     E: Endpoint<Query = NoQuery, Body = NoBody>,
 {
     let found = session.client()?.call::<Raw<E>>(&[name], &NoQuery, &());
-    Ok(found.map(|json| Found { json, shape }))
+    Ok(found.map(|json| Found::new(json, shape)))
 }
 
 /// Endpoints of which only the JSON counts here.

@@ -39,7 +39,7 @@ pub fn name(asked: &str) -> Result<&str> {
 /// The configuration's working directory is made clean; nothing else of it changes.
 ///
 /// # Errors
-/// `InvalidArgument` in Docker's words; `NotFound` for an unknown network; `NotImplemented` naming the flag.
+/// `InvalidArgument` in Docker's words; `NotImplemented` naming the flag.
 pub fn request(body: &mut ContainerCreateRequest, machine: &Machine, defaults: &Defaults) -> Result<Vec<String>> {
     let host = body.host_config.get_or_insert_default();
     network::check(&body.config, host, body.networking_config.as_ref())?;

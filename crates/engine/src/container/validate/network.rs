@@ -10,7 +10,8 @@ use crate::container::modes::{NetworkMode, uts_is_host};
 /// Checks the network mode against all that depends on it.
 ///
 /// # Errors
-/// `InvalidArgument` for conflicts, `NotFound` for a network that is none of the three predefined ones.
+/// `InvalidArgument` for conflicts and for a network that is none of the predefined ones (a 404 of a create would make
+/// clients pull the image).
 pub fn check(config: &ContainerConfig, host: &HostConfig, networking: Option<&NetworkingConfig>) -> Result<()> {
     let mode = NetworkMode::parse(&host.network_mode)?;
     conflicts(config, host, mode)?;

@@ -147,7 +147,9 @@ fn network_conflicts() {
     check_host(r#""ExtraHosts":["x:y"]"#, "invalid IP address in add-host: \"y\"");
     check_host(r#""NetworkMode":"host","PortBindings":{"80":[{"HostPort":"x"}]}"#, "invalid port specification: \"x\"");
     let unknown = outcome(r#"{"HostConfig":{"NetworkMode":"blue"}}"#).unwrap_err();
-    assert_eq!((unknown.kind, unknown.message.as_str()), (ErrorKind::NotFound, "network blue not found"));
+    // not 404: clients take that for a missing image and pull it
+    assert_eq!(unknown.kind, ErrorKind::InvalidArgument);
+    assert_eq!(unknown.message, "failed to set up container networking: network blue not found");
 }
 
 #[test]
@@ -159,7 +161,10 @@ fn endpoints() {
         request(&mut body, &machine(), &Defaults::default()).map_err(|e| e.message)
     };
     assert_eq!(outcome("bridge", EndpointSettings::default()), Ok(vec![]));
-    assert_eq!(outcome("blue", EndpointSettings::default()), Err("network blue not found".into()));
+    assert_eq!(
+        outcome("blue", EndpointSettings::default()),
+        Err("failed to set up container networking: network blue not found".into())
+    );
     let ipam = EndpointIpamConfig { ipv4_address: "1.2.3.4".into(), ..Default::default() };
     assert_eq!(
         outcome("bridge", EndpointSettings { ipam_config: Some(ipam), ..Default::default() }),

@@ -171,12 +171,13 @@ fn operators_on_64_bits() {
 fn nothing_is_weakened_silently() {
     let good = || default_profile(&[]);
     assert!(compile(&good()).is_ok());
-    let mut bad: Vec<Seccomp> = Vec::new();
-    bad.push(Seccomp { default_action: "SCMP_ACT_WISH".to_owned(), ..good() });
-    bad.push(Seccomp { default_action: String::new(), ..good() });
-    bad.push(Seccomp { architectures: vec!["SCMP_ARCH_PDP11".to_owned()], ..good() });
-    bad.push(Seccomp { flags: vec!["SECCOMP_FILTER_FLAG_WHAT".to_owned()], ..good() });
-    bad.push(Seccomp { listener_path: "/x".to_owned(), ..good() });
+    let mut bad = vec![
+        Seccomp { default_action: "SCMP_ACT_WISH".to_owned(), ..good() },
+        Seccomp { default_action: String::new(), ..good() },
+        Seccomp { architectures: vec!["SCMP_ARCH_PDP11".to_owned()], ..good() },
+        Seccomp { flags: vec!["SECCOMP_FILTER_FLAG_WHAT".to_owned()], ..good() },
+        Seccomp { listener_path: "/x".to_owned(), ..good() },
+    ];
     let mut profile = good();
     profile.syscalls[0].action = "SCMP_ACT_NOTIFY".to_owned();
     bad.push(profile);

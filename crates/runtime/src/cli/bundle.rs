@@ -1,0 +1,188 @@
+//! A container's bundle, and the state we keep of it: `ROOT/ID/state.json`, and `start`, the FIFO at which it waits.
+
+use std::path::{Path, PathBuf};
+
+use oci::runtime::{Hooks, Process, Spec, State};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use serde::{Deserialize, Serialize};
+use values::{RootMount, Timestamp};
+
+use super::{Failure, Global};
+use crate::{Launch, Running};
+
+/// What is remembered between commands.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Record {
+    pub(super) id: String,
+    pub(super) pid: i32,
+    /// When the process started, in the kernel's ticks: a number is used again, both together are not.
+    pub(super) start_time: u64,
+    pub(super) bundle: String,
+    pub(super) rootfs: String,
+    pub(super) created: String,
+    pub(super) cgroup: String,
+    pub(super) process: Process,
+    pub(super) hooks: Hooks,
+    pub(super) annotations: std::collections::BTreeMap<String, String>,
+    /// The container's filter, for execs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seccomp: Option<crate::SeccompProgram>,
+}
+
+/// A container's directory.
+#[derive(Debug)]
+pub(super) struct Home(PathBuf);
+
+impl Home {
+    pub(super) fn of(global: &Global, id: &str) -> Self {
+        Self(global.root.join(id))
+    }
+
+    /// Makes it; taken ids are refused.
+    pub(super) fn make(&self, id: &str) -> Result<(), Failure> {
+        let parent = self.0.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(parent).map_err(|error| format!("mkdir {}: {error}", parent.display()))?;
+        std::fs::create_dir(&self.0).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => format!("container with given ID already exists: {id}"),
+            _ => format!("mkdir {}: {error}", self.0.display()),
+        })
+    }
+
+    pub(super) fn remove(&self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+
+    pub(super) fn fifo(&self) -> PathBuf {
+        self.0.join("start")
+    }
+
+    /// The FIFO, made, open for both directions: a read waits for somebody who writes.
+    pub(super) fn make_fifo(&self) -> Result<std::os::fd::OwnedFd, Failure> {
+        let failed = |errno| format!("mkfifo {}: {errno}", self.fifo().display());
+        rustix::fs::mknodat(CWD, self.fifo(), FileType::Fifo, Mode::from_raw_mode(0o600), 0).map_err(failed)?;
+        rustix::fs::open(self.fifo(), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(failed)
+    }
+
+    pub(super) fn write(&self, record: &Record) -> Result<(), Failure> {
+        let text = serde_json::to_vec(record).map_err(|error| error.to_string())?;
+        let (new, path) = (self.0.join("state.json.new"), self.0.join("state.json"));
+        std::fs::write(&new, text)
+            .and_then(|()| std::fs::rename(&new, &path))
+            .map_err(|error| format!("write {}: {error}", path.display()))
+    }
+
+    pub(super) fn read(&self) -> Result<Record, Failure> {
+        let path = self.0.join("state.json");
+        let text = std::fs::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => "container does not exist".to_owned(),
+            _ => format!("read {}: {error}", path.display()),
+        })?;
+        serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+impl Record {
+    pub(super) fn new(launch: &Launch, bundle: &Path, running: &Running, seccomp: Option<crate::SeccompProgram>) -> Self {
+        Self {
+            id: launch.id.clone(),
+            pid: running.pid,
+            start_time: start_time(running.pid).map_or(0, |(time, _)| time),
+            bundle: bundle.to_string_lossy().into_owned(),
+            rootfs: match &launch.rootfs {
+                RootMount::Directory { path } => path.to_string_lossy().into_owned(),
+                RootMount::Overlay { upper, .. } => upper.to_string_lossy().into_owned(),
+            },
+            created: Timestamp::now().to_rfc3339_nano(),
+            cgroup: running.cgroup.path().to_owned(),
+            process: launch.spec.process.clone().unwrap_or_default(),
+            hooks: launch.spec.hooks.clone().unwrap_or_default(),
+            annotations: launch.spec.annotations.clone(),
+            seccomp,
+        }
+    }
+
+    /// `created`, `running`, `paused` or `stopped`: what the kernel says now.
+    pub(super) fn status(&self, home: &Home) -> &'static str {
+        match start_time(self.pid) {
+            Some((time, state)) if time == self.start_time && state != 'Z' && state != 'X' => {}
+            _ => return "stopped",
+        }
+        if home.fifo().exists() {
+            return "created";
+        }
+        let frozen = cgroup::Cgroup::open(&self.cgroup).and_then(|group| group.frozen()).unwrap_or(false);
+        if frozen { "paused" } else { "running" }
+    }
+
+    pub(super) fn state(&self, home: &Home) -> State {
+        let status = self.status(home);
+        State {
+            oci_version: oci::runtime::VERSION.to_owned(),
+            id: self.id.clone(),
+            status: status.to_owned(),
+            pid: if status == "stopped" { 0 } else { self.pid },
+            bundle: self.bundle.clone(),
+            annotations: self.annotations.clone(),
+        }
+    }
+
+    /// The living container.
+    pub(super) fn open(&self) -> Result<Running, Failure> {
+        let running = Running::open(self.pid, &self.cgroup).map_err(|error| error.message)?;
+        match start_time(self.pid) {
+            Some((time, _)) if time == self.start_time => Ok(running),
+            _ => Err("container is not running".to_owned()),
+        }
+    }
+}
+
+/// Start time and state of a process, by `/proc/PID/stat` (proc_pid_stat(5)).
+fn start_time(pid: i32) -> Option<(u64, char)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may contain anything; what follows its last parenthesis does not.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((fields.nth(18)?.parse().ok()?, state))
+}
+
+/// Reads a bundle's configuration: an absolute bundle path and what to launch.
+pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), Failure> {
+    let bundle = std::path::absolute(bundle.unwrap_or(".")).map_err(|error| error.to_string())?;
+    let path = bundle.join("config.json");
+    let text = std::fs::read(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("JSON specification file {} not found", path.display()),
+        _ => format!("read {}: {error}", path.display()),
+    })?;
+    let mut spec: Spec = serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    check(&spec)?;
+    let root = spec.root.as_ref().map(|root| bundle.join(&root.path)).ok_or("root must be specified")?;
+    let root = root.canonicalize().map_err(|error| format!("invalid rootfs: stat {}: {error}", root.display()))?;
+    for mount in &mut spec.mounts {
+        let is_bind = mount.kind == "bind" || mount.options.iter().any(|option| option == "bind" || option == "rbind");
+        if is_bind && !mount.source.starts_with('/') {
+            mount.source = bundle.join(&mount.source).to_string_lossy().into_owned();
+        }
+    }
+    let launch = Launch {
+        id: id.to_owned(),
+        spec,
+        rootfs: RootMount::Directory { path: root },
+        seccomp: None,
+        init: false,
+        user: None,
+        additional_groups: Vec::new(),
+    };
+    Ok((bundle, launch))
+}
+
+fn check(spec: &Spec) -> Result<(), Failure> {
+    let mut parts = spec.oci_version.split('.');
+    if parts.next() != Some("1") {
+        return Err(format!("unsupported ociVersion {:?}: 1.x is needed", spec.oci_version));
+    }
+    if spec.linux.is_none() {
+        return Err("the configuration has no linux section".to_owned());
+    }
+    Ok(())
+}
