@@ -12,7 +12,8 @@ const CHARACTER: i32 = 2;
 
 /// A rule as v1's `devices.allow` and `devices.deny` take it.
 pub(crate) fn line(rule: &DeviceRule) -> Result<String> {
-    let number = |value: Option<i64>| value.filter(|value| *value >= 0).map_or("*".to_owned(), |value| value.to_string());
+    let number =
+        |value: Option<i64>| value.filter(|value| *value >= 0).map_or("*".to_owned(), |value| value.to_string());
     let kind = match rule.kind.as_str() {
         "" | "a" => "a",
         "b" => "b",
@@ -43,14 +44,7 @@ fn access(rule: &DeviceRule) -> Result<i32> {
 /// when it touches any; so nothing is let through that v1 would have refused.
 pub(crate) fn program(rules: &[DeviceRule]) -> Result<Vec<Instruction>> {
     // r2 = type, r3 = access, r4 = major, r5 = minor
-    let mut code = vec![
-        load(2, 0),
-        op(0x57, 2, 0xffff),
-        load(3, 0),
-        op(0x77, 3, 16),
-        load(4, 4),
-        load(5, 8),
-    ];
+    let mut code = vec![load(2, 0), op(0x57, 2, 0xffff), load(3, 0), op(0x77, 3, 16), load(4, 4), load(5, 8)];
     for rule in rules.iter().rev() {
         let (body, whole) = rule_code(rule)?;
         code.extend(body);
@@ -87,7 +81,11 @@ fn rule_code(rule: &DeviceRule) -> Result<(Vec<Instruction>, bool)> {
         // r1 = access & mask; the context is not needed any more
         let mask = if rule.allow { !bits & 7 } else { bits };
         let jump = if rule.allow { 0x55 } else { 0x15 };
-        tests.push(vec![Instruction { code: 0xbf, registers: 0x31, offset: 0, immediate: 0 }, op(0x57, 1, mask), op(jump, 1, 0)]);
+        tests.push(vec![
+            Instruction { code: 0xbf, registers: 0x31, offset: 0, immediate: 0 },
+            op(0x57, 1, mask),
+            op(jump, 1, 0),
+        ]);
     }
     if let Some(major) = number(rule.major)? {
         tests.push(vec![op32(4, major)]);
@@ -172,9 +170,7 @@ mod tests {
     #[test]
     fn answers() {
         let rules: Vec<DeviceRule> =
-            ["deny a * * rwm", "allow c * * m", "allow c 1 3 rwm", "allow b 8 * r", "deny c 1 5 w"]
-                .map(rule)
-                .into();
+            ["deny a * * rwm", "allow c * * m", "allow c 1 3 rwm", "allow b 8 * r", "deny c 1 5 w"].map(rule).into();
         let code = program(&rules).unwrap();
         for (kind, bits, major, minor, expected) in [
             (CHARACTER, READ, 1, 3, 1),

@@ -106,7 +106,8 @@ impl Cgroup {
             if left.is_zero() {
                 return Err(unable());
             }
-            let timeout = rustix::event::Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+            let timeout =
+                rustix::event::Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
             let _ = rustix::event::poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&timeout));
             let mut buffer = [0u8; 1024];
             let _ = rustix::io::read(&watch, &mut buffer);

@@ -107,44 +107,30 @@ impl Cgroup {
     }
 
     fn make_directory(&self, directory: &Directory, writes: &[Write]) -> Result<()> {
-        let make = |path: &Path| {
-            std::fs::create_dir(path).or_else(|error| match error.kind() {
-                ErrorKind::AlreadyExists => Ok(()),
-                _ => Err(error),
-            })
-        };
-        let below = directory.path.strip_prefix(&directory.mount).unwrap_or(Path::new(""));
-        let mut current = directory.mount.clone();
-        for name in below.parent().into_iter().flat_map(Path::components) {
-            self.prepare_parent(directory, &current, writes)?;
-            current.push(name);
-            make(&current).during(|| format!("create control group {}", current.display()))?;
+        // Most often the parents are there and, on v1, need nothing.
+        let made = self.version == Version::V1 && std::fs::create_dir(&directory.path).is_ok();
+        if !made {
+            self.make_parents(directory, writes)?;
+            make_leaf(directory)?;
         }
-        self.prepare_parent(directory, &current, writes)?;
-        self.make_leaf(directory)?;
         if directory.has("cpuset") && self.version == Version::V1 {
             fill_cpuset(&directory.path)?;
         }
         Ok(())
     }
 
-    fn make_leaf(&self, directory: &Directory) -> Result<()> {
-        let path = &directory.path;
-        match std::fs::create_dir(path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let found = read_pids(path)?.len();
-                if found > 0 {
-                    return Err(Error::conflict(format!(
-                        "container's cgroup is not empty: {found} process(es) found in {}",
-                        path.display()
-                    )));
-                }
-                // A leftover of a crash: its limits must not shine through.
-                crate::remove::tree(path)?;
-                std::fs::create_dir(path).during(|| format!("create control group {}", path.display()))
+    fn make_parents(&self, directory: &Directory, writes: &[Write]) -> Result<()> {
+        let below = directory.path.strip_prefix(&directory.mount).unwrap_or(Path::new(""));
+        let mut current = directory.mount.clone();
+        for name in below.parent().into_iter().flat_map(Path::components) {
+            self.prepare_parent(directory, &current, writes)?;
+            current.push(name);
+            match std::fs::create_dir(&current) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                other => other.during(|| format!("create control group {}", current.display()))?,
             }
-            other => other.during(|| format!("create control group {}", path.display())),
         }
+        self.prepare_parent(directory, &current, writes)
     }
 
     /// Makes a group fit to have children: cpusets filled on v1, controllers passed on on v2.
@@ -302,6 +288,25 @@ impl Directory {
     }
 }
 
+fn make_leaf(directory: &Directory) -> Result<()> {
+    let path = &directory.path;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let found = read_pids(path)?.len();
+            if found > 0 {
+                return Err(Error::conflict(format!(
+                    "container's cgroup is not empty: {found} process(es) found in {}",
+                    path.display()
+                )));
+            }
+            // A leftover of a crash: its limits must not shine through.
+            crate::remove::tree(path)?;
+            std::fs::create_dir(path).during(|| format!("create control group {}", path.display()))
+        }
+        other => other.during(|| format!("create control group {}", path.display())),
+    }
+}
+
 /// The path without its leading slash; only plain names in it.
 fn inside(path: &str) -> Result<&Path> {
     let inside = Path::new(path.trim_start_matches('/'));
@@ -336,7 +341,9 @@ fn fill_cpuset(group: &Path) -> Result<()> {
 
 /// v2: passes the controllers that exist in `parent` and are wanted on to its children.
 fn enable_controllers(parent: &Path, writes: &[Write]) -> Result<()> {
-    let get = |file: &str| std::fs::read_to_string(parent.join(file)).during(|| format!("read {}", parent.join(file).display()));
+    let get = |file: &str| {
+        std::fs::read_to_string(parent.join(file)).during(|| format!("read {}", parent.join(file).display()))
+    };
     let available = get("cgroup.controllers")?;
     let enabled = get("cgroup.subtree_control")?;
     let has = |list: &str, name: &str| list.split_whitespace().any(|one| one == name);

@@ -1,3 +1,4 @@
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use values::{Error, Result, ResultExt};
@@ -23,8 +24,12 @@ pub struct Host {
 impl Host {
     /// Looks at this process' mounts.
     pub fn detect() -> Result<Self> {
-        let text = std::fs::read_to_string("/proc/self/mountinfo").during(|| "read /proc/self/mountinfo")?;
-        Self::parse(&text)
+        let mut text = Vec::with_capacity(64 << 10);
+        // In large pieces: the kernel makes the text anew for each.
+        std::fs::File::open("/proc/self/mountinfo")
+            .and_then(|mut file| file.read_to_end(&mut text))
+            .during(|| "read /proc/self/mountinfo")?;
+        Self::parse(&String::from_utf8_lossy(&text))
     }
 
     /// Reads the format of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)).
@@ -50,10 +55,9 @@ impl Host {
             return Ok(Self { version: Version::V1, hierarchies: v1 });
         }
         match v2 {
-            Some(mount) => Ok(Self {
-                version: Version::V2,
-                hierarchies: vec![Hierarchy { controllers: Vec::new(), mount }],
-            }),
+            Some(mount) => {
+                Ok(Self { version: Version::V2, hierarchies: vec![Hierarchy { controllers: Vec::new(), mount }] })
+            }
             None => Err(Error::unavailable("no control group hierarchy is mounted (see cgroups(7))")),
         }
     }

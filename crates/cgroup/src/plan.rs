@@ -45,7 +45,11 @@ pub fn plan(version: Version, resources: &Resources) -> Result<Vec<Write>> {
     plan.network_and_rdma(resources)?;
     if version == Version::V1 {
         for rule in &resources.devices {
-            plan.push("devices", if rule.allow { "devices.allow" } else { "devices.deny" }, crate::devices::line(rule)?);
+            plan.push(
+                "devices",
+                if rule.allow { "devices.allow" } else { "devices.deny" },
+                crate::devices::line(rule)?,
+            );
         }
     }
     plan.unified(resources)?;
@@ -248,7 +252,9 @@ impl Plan {
                 return Err(Error::invalid(format!("unified resource {file:?} must be a file name (no slashes)")));
             }
             let Some((controller, _)) = file.split_once('.') else {
-                return Err(Error::invalid(format!("unified resource {file:?} must be of the form CONTROLLER.PARAMETER")));
+                return Err(Error::invalid(format!(
+                    "unified resource {file:?} must be of the form CONTROLLER.PARAMETER"
+                )));
             };
             for line in value.lines() {
                 self.push(controller, file.as_str(), line);
@@ -267,9 +273,7 @@ fn swap_v2(memory: &Memory) -> Result<Option<String>> {
     match (memory.swap.unwrap_or(0), memory.limit.unwrap_or(0)) {
         (0, limit) => Ok((limit < 0).then(|| "max".to_owned())),
         (swap, _) if swap < 0 => Ok(Some("max".to_owned())),
-        (_, limit) if limit <= 0 => {
-            Err(Error::invalid("a limit on memory and swap together needs a limit on memory"))
-        }
+        (_, limit) if limit <= 0 => Err(Error::invalid("a limit on memory and swap together needs a limit on memory")),
         (swap, limit) if swap < limit => {
             Err(Error::invalid("the limit on memory and swap together must not be below the limit on memory"))
         }
@@ -373,11 +377,7 @@ mod tests {
         check(
             V1,
             devices,
-            &[
-                "devices devices.deny=a *:* rwm",
-                "devices devices.allow=c 1:3 rwm",
-                "devices devices.allow=b *:* m",
-            ],
+            &["devices devices.deny=a *:* rwm", "devices devices.allow=c 1:3 rwm", "devices devices.allow=b *:* m"],
         );
         check(V2, devices, &[]);
         check(V2, r#"{"unified":{"memory.high":"5\n6"}}"#, &["memory memory.high=5", "memory memory.high=6"]);

@@ -1,5 +1,30 @@
-//! The client alone, for the tests of this crate.
+//! The client alone, for the tests of this crate. Its `daemon` is a stand-in that answers a few requests, or, with
+//! `STAND_IN_FAILS` set, refuses to start.
 
-fn main() -> std::process::ExitCode {
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("daemon") {
+        return stand_in();
+    }
     cli::main(std::env::args_os())
+}
+
+fn stand_in() -> ExitCode {
+    if std::env::var_os("STAND_IN_FAILS").is_some() {
+        eprintln!("no room for a daemon here");
+        return ExitCode::FAILURE;
+    }
+    let Ok(listener) = UnixListener::bind("/run/lighter.sock") else { return ExitCode::FAILURE };
+    // one request and it ends; a connection without one only tried the door
+    for stream in listener.incoming().flatten() {
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+        if lines.take_while(|line| !line.is_empty()).count() > 0 {
+            let _ = (&stream).write_all(b"HTTP/1.1 204 No Content\r\nApi-Version: 1.55\r\n\r\n");
+            break;
+        }
+    }
+    ExitCode::SUCCESS
 }

@@ -85,9 +85,20 @@ impl Images {
                 batch.put(&LAYERS, chain_id.as_str(), &layer_record(&ledger, chain_id)?)?;
             }
         }
-        let is_new = self.get(&id).is_none();
-        if is_new {
-            batch.put(&IMAGES, id.as_str(), &record)?;
+        let known: Option<ImageRecord> =
+            if self.get(&id).is_some() { self.store.get(&IMAGES, id.as_str())? } else { None };
+        // An index may come again with more of its platforms.
+        let more: Vec<Digest> = match &known {
+            Some(known) => record.blobs.iter().filter(|blob| !known.blobs.contains(blob)).cloned().collect(),
+            None => Vec::new(),
+        };
+        match &known {
+            None => batch.put(&IMAGES, id.as_str(), &record)?,
+            Some(_) if more.is_empty() => {}
+            Some(known) => {
+                let blobs = [&known.blobs[..], &more].concat();
+                batch.put(&IMAGES, id.as_str(), &ImageRecord { blobs, ..known.clone() })?;
+            }
         }
         let tag = reference.map(|r| Tag { reference: r.clone(), image: id.clone(), at: record.at });
         if let Some(tag) = &tag {
@@ -97,8 +108,9 @@ impl Images {
         self.store.commit(batch, Durability::Power)?;
         step("record-written");
         let mut ledger = self.ledger();
-        if is_new {
-            ledger.add_image(&record, draft.parsed)?;
+        match known {
+            None => ledger.add_image(&record, draft.parsed)?,
+            Some(_) => ledger.add_content(&id, &more),
         }
         let replaced = tag.and_then(|tag| ledger.set_tag(tag));
         Ok((id, replaced))
@@ -154,6 +166,18 @@ impl Ledger {
         };
         self.images.insert(id.clone(), Arc::new(image));
         Ok(())
+    }
+
+    /// Counts more content of an image that is known.
+    fn add_content(&mut self, id: &Digest, more: &[Digest]) {
+        let mut added = 0;
+        for digest in more {
+            self.use_blob(digest);
+            added += self.blobs.get(digest).map_or(0, |blob| blob.size);
+        }
+        if let Some(image) = self.images.get_mut(id).filter(|_| added > 0) {
+            Arc::make_mut(image).content_size += added;
+        }
     }
 
     /// Points a name at an image; the other image it pointed at before.

@@ -78,20 +78,11 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
 }
 
 fn spec(round: usize) -> Spec {
-    let kinds = [
-        NamespaceKind::Pid,
-        NamespaceKind::Mount,
-        NamespaceKind::Ipc,
-        NamespaceKind::Uts,
-        NamespaceKind::Cgroup,
-    ];
+    let kinds =
+        [NamespaceKind::Pid, NamespaceKind::Mount, NamespaceKind::Ipc, NamespaceKind::Uts, NamespaceKind::Cgroup];
     let names = runtime::default_capabilities();
-    let capabilities = Capabilities {
-        bounding: names.clone(),
-        effective: names.clone(),
-        permitted: names,
-        ..Capabilities::default()
-    };
+    let capabilities =
+        Capabilities { bounding: names.clone(), effective: names.clone(), permitted: names, ..Capabilities::default() };
     Spec {
         process: Some(Process {
             args: vec!["true".to_owned()],

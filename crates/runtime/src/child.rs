@@ -6,9 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use sys::mount::{Attributes, Propagation};
@@ -63,9 +61,7 @@ impl Child<'_> {
             Step::Meet => self.link.say(Word::Met).and_then(|()| self.link.wait()),
             Step::NewSession => rustix::process::setsid().map(drop),
             Step::ResetSignals => sys::signal::reset_all(),
-            Step::NotDumpable => {
-                rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
-            }
+            Step::NotDumpable => rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable),
             Step::Keyring(name) => keyring(name.as_deref()),
             Step::Join(slot, kinds) => sys::namespace::join(self.fd(*slot)?, *kinds),
             Step::Unshare(kinds) => sys::namespace::unshare(*kinds),
@@ -188,46 +184,40 @@ impl Child<'_> {
 
     /// Where a mount goes, made if missing; and the mode of what was there before.
     fn target(&self, mount: &Mount) -> Result<(OwnedFd, Option<Mode>), Errno> {
-        let root = self.root()?;
-        let path = mount.target.as_c_str();
-        let found = match path::open_in_root(root, path, OFlags::PATH) {
-            Ok(fd) => Some(fd),
-            Err(Errno::NOENT) => None,
-            Err(errno) => return Err(errno),
-        };
-        let mode = match &found {
-            Some(fd) => Some(Mode::from_raw_mode(rustix::fs::fstat(fd)?.st_mode & 0o7777)),
-            None => None,
-        };
-        if found.is_none() || mount.ordinary {
-            let mode = Mode::from_raw_mode(if mount.file { 0o644 } else { 0o755 });
-            if mount.file {
-                path::create_file_in_root(root, path, mode)?;
+        let (root, path) = (self.root()?, mount.target.as_c_str());
+        let open = |path: &CStr| {
+            if mount.ordinary {
+                path::open_no_links(root, path, OFlags::PATH)
             } else {
-                path::mkdir_all_in_root(root, path, mode)?;
+                path::open_in_root(root, path, OFlags::PATH)
             }
-        }
-        let place = if mount.ordinary {
-            path::open_no_links(root, path, OFlags::PATH)?
-        } else {
-            path::open_in_root(root, path, OFlags::PATH)?
         };
-        let directory = FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode).is_dir();
-        if directory == mount.file {
-            return Err(if directory { Errno::ISDIR } else { Errno::NOTDIR });
+        let (place, existed) = match open(path) {
+            Err(Errno::NOENT) if mount.file => {
+                (path::create_file_in_root(root, path, Mode::from_raw_mode(0o644))?, false)
+            }
+            Err(Errno::NOENT) => {
+                let place = path::mkdir_all_in_root(root, path, Mode::from_raw_mode(0o755))?;
+                // What was made has no link at its end, but may have one on the way.
+                (if mount.ordinary { open(path)? } else { place }, false)
+            }
+            other => (other?, true),
+        };
+        let stat = rustix::fs::fstat(&place)?;
+        if FileType::from_raw_mode(stat.st_mode).is_dir() == mount.file {
+            return Err(if mount.file { Errno::ISDIR } else { Errno::NOTDIR });
         }
         if !mount.in_proc && sys::procfs::is_procfs(&place).is_ok() {
             return Err(Errno::PERM);
         }
-        Ok((place, mode))
+        Ok((place, existed.then(|| Mode::from_raw_mode(stat.st_mode & 0o7777))))
     }
 
     fn symlink(&self, path: &CStr, target: &CStr) -> Result<(), Errno> {
         let root = self.root()?;
         let (directory, name) = split(path);
-        let directory = with_c_str(directory, |directory| {
-            path::mkdir_all_in_root(root, directory, Mode::from_raw_mode(0o755))
-        })?;
+        let directory =
+            with_c_str(directory, |directory| path::mkdir_all_in_root(root, directory, Mode::from_raw_mode(0o755)))?;
         match rustix::fs::symlinkat(target, &directory, name) {
             // What is there already is the image's choice.
             Err(Errno::EXIST) => Ok(()),
@@ -236,8 +226,7 @@ impl Child<'_> {
     }
 
     fn device(&self, device: &Device) -> Result<(), Errno> {
-        let directory =
-            path::mkdir_all_in_root(self.root()?, device.directory.as_c_str(), Mode::from_raw_mode(0o755))?;
+        let directory = path::mkdir_all_in_root(self.root()?, device.directory.as_c_str(), Mode::from_raw_mode(0o755))?;
         let name = device.name.as_c_str();
         match rustix::fs::mknodat(&directory, name, device.kind, device.mode, device.number) {
             Err(Errno::EXIST) => return same_device(&directory, device),
@@ -255,8 +244,7 @@ impl Child<'_> {
 
     fn console(&self, devpts: Slot, number: &CStr) -> Result<(), Errno> {
         let slave = clone_tree(self.fd(devpts)?, number, false)?;
-        let place =
-            path::create_file_in_root(self.root()?, c"/dev/console", Mode::from_raw_mode(0o644))?;
+        let place = path::create_file_in_root(self.root()?, c"/dev/console", Mode::from_raw_mode(0o644))?;
         move_to(slave.as_fd(), place.as_fd())
     }
 
@@ -419,8 +407,7 @@ fn new_mount(
 }
 
 fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {
-    let mut flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }

@@ -18,7 +18,9 @@ use crate::namespaces::Namespaces;
 use crate::process::{self, c_string};
 use crate::program::{Program, Slot, Step, Wait};
 use crate::user::{self, Identity};
-use crate::{Fds, Launch, SeccompProgram, StartError, Stdio, child, devices, mount_options, mount_root, seccomp, sysctl};
+use crate::{
+    Fds, Launch, SeccompProgram, StartError, Stdio, child, devices, mount_options, mount_root, seccomp, sysctl,
+};
 
 /// A container which is set up whole and waits for [`Created::start`]. Dropped: it ends, cgroup removed.
 #[derive(Debug)]
@@ -155,7 +157,9 @@ impl Drop for Kill {
 
 fn end(pidfd: &OwnedFd) {
     let _ = sys::signal::send(pidfd, rustix::process::Signal::KILL.as_raw());
-    while let Err(rustix::io::Errno::INTR) = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED) {}
+    while let Err(rustix::io::Errno::INTR) =
+        rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED)
+    {}
 }
 
 /// What the specification asks for and we do not have is said, never ignored.
@@ -195,15 +199,16 @@ fn make_cgroup(launch: &Launch, linux: &Linux) -> Result<Cgroup, StartError> {
     };
     let mut resources = linux.resources.clone().unwrap_or_default();
     allow_own_devices(&mut resources);
-    Cgroup::create(&path, &resources).map_err(|error| {
-        StartError::other(format!("unable to apply cgroup configuration: {}", error.message))
-    })
+    Cgroup::create(&path, &resources)
+        .map_err(|error| StartError::other(format!("unable to apply cgroup configuration: {}", error.message)))
 }
 
 /// Rules that deny must not take away what every container has.
 fn allow_own_devices(resources: &mut Resources) {
     if resources.devices.iter().any(|rule| !rule.allow) {
-        resources.devices.extend(crate::defaults::own_device_rules());
+        let mut own = crate::defaults::own_device_rules();
+        own.retain(|rule| !resources.devices.contains(rule));
+        resources.devices.extend(own);
     }
 }
 

@@ -60,7 +60,9 @@ fn describe(step: &Step) -> String {
         Step::ControllingTerminal => "ioctl setctty".to_owned(),
         Step::CloseAtExec(_) => "unable to close exec fds".to_owned(),
         Step::Umask(_) => "umask".to_owned(),
-        Step::Rlimit(_, _, number) => format!("error setting rlimits for ready process: error setting rlimit type {number}"),
+        Step::Rlimit(_, _, number) => {
+            format!("error setting rlimits for ready process: error setting rlimit type {number}")
+        }
         Step::Proc { path, .. } => format!("write /proc/{}", path.to_string_lossy()),
         Step::Scheduler(_) => "error setting scheduler".to_owned(),
         Step::IoPriority(_) => "failed to set I/O priority".to_owned(),

@@ -43,9 +43,8 @@ pub(crate) fn run_all(hooks: &[Hook], state: &State, place: Place<'_>) -> Result
     }
     let state = serde_json::to_vec(state).map_err(|error| StartError::other(error.to_string()))?;
     hooks.iter().enumerate().try_for_each(|(number, hook)| {
-        run(hook, &state, place).map_err(|reason| {
-            StartError::other(format!("error running hook #{number} ({}): {reason}", hook.path))
-        })
+        run(hook, &state, place)
+            .map_err(|reason| StartError::other(format!("error running hook #{number} ({}): {reason}", hook.path)))
     })
 }
 
@@ -58,10 +57,8 @@ fn run(hook: &Hook, state: &[u8], place: Place<'_>) -> Result<(), String> {
     let env = Strings::new(hook.env.iter().map(String::as_str)).map_err(nul)?;
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed)?;
     let child = sys::clone::spawn(&sys::clone::Clone::default(), || {
-        let kinds = Kinds::MOUNT
-            | Kinds::NETWORK
-            | Kinds::INTER_PROCESS_COMMUNICATION
-            | Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME;
+        let kinds =
+            Kinds::MOUNT | Kinds::NETWORK | Kinds::INTER_PROCESS_COMMUNICATION | Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME;
         if let Place::Container(pidfd) = place
             && sys::namespace::join(pidfd, kinds).is_err()
         {
@@ -84,7 +81,8 @@ fn wait(pidfd: &OwnedFd, timeout: Option<i64>) -> Result<(), String> {
     let until = timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds.max(0).cast_unsigned()));
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let left = left.map(|left| rustix::event::Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
+        let left = left
+            .map(|left| rustix::event::Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
         match rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], left.as_ref()) {
             Ok(0) => {
                 let _ = sys::signal::send(pidfd, 9);

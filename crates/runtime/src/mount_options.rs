@@ -87,8 +87,10 @@ impl Options {
 /// Every option that is ours and not a file system's.
 pub(crate) fn known() -> Vec<String> {
     let attributes = ATTRIBUTES.iter().flat_map(|(name, ..)| [(*name).to_owned(), format!("r{name}")]);
-    let kinds = ["private", "slave", "shared", "unbindable"].iter().flat_map(|kind| [(*kind).to_owned(), format!("r{kind}")]);
-    let mut names: Vec<String> = attributes.chain(kinds).chain(["bind", "rbind", "defaults"].map(str::to_owned)).collect();
+    let kinds =
+        ["private", "slave", "shared", "unbindable"].iter().flat_map(|kind| [(*kind).to_owned(), format!("r{kind}")]);
+    let mut names: Vec<String> =
+        attributes.chain(kinds).chain(["bind", "rbind", "defaults"].map(str::to_owned)).collect();
     names.sort_unstable();
     names
 }
@@ -130,7 +132,10 @@ mod tests {
         let nosuid = Attr::MOUNT_ATTR_NOSUID.bits();
         check("ro,nosuid", Options { set: ro | nosuid, ..Options::default() });
         check("ro,rw", Options { clear: ro, ..Options::default() });
-        check("rbind,rprivate", Options { bind: Some(true), propagation: vec![(Propagation::Private, true)], ..Options::default() });
+        check(
+            "rbind,rprivate",
+            Options { bind: Some(true), propagation: vec![(Propagation::Private, true)], ..Options::default() },
+        );
         check("rbind,bind,rro", Options { bind: Some(true), set_below: ro, ..Options::default() });
         check(
             "mode=755,size=65536k,quiet",

@@ -235,11 +235,19 @@ fn unified(program: &mut Program, view: &CgroupView<'_>, options: &Options, targ
 }
 
 /// v1: a tmpfs with the container's own group of each hierarchy.
-fn hierarchies(program: &mut Program, view: &CgroupView<'_>, options: &Options, target: &str) -> Result<(), StartError> {
+fn hierarchies(
+    program: &mut Program,
+    view: &CgroupView<'_>,
+    options: &Options,
+    target: &str,
+) -> Result<(), StartError> {
     let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
     let what = What::New {
         kind: c"tmpfs".to_owned(),
-        options: vec![(c"source".to_owned(), Some(c"cgroup".to_owned())), (c"mode".to_owned(), Some(c"755".to_owned()))],
+        options: vec![
+            (c"source".to_owned(), Some(c"cgroup".to_owned())),
+            (c"mode".to_owned(), Some(c"755".to_owned())),
+        ],
         attributes: options.set & !read_only,
     };
     push(program, what, target, false)?;
@@ -267,13 +275,9 @@ mod tests {
 
     #[test]
     fn destinations() {
-        for (path, expected) in [
-            ("/a//b/./c/", Some("/a/b/c")),
-            ("data", Some("/data")),
-            ("/", None),
-            ("", None),
-            ("/a/../b", None),
-        ] {
+        for (path, expected) in
+            [("/a//b/./c/", Some("/a/b/c")), ("data", Some("/data")), ("/", None), ("", None), ("/a/../b", None)]
+        {
             assert_eq!(destination(path).ok().as_deref(), expected, "{path}");
         }
     }

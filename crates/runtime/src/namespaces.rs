@@ -71,8 +71,9 @@ impl Namespaces {
     }
 
     fn join(&mut self, kind: NamespaceKind, path: &str) -> Result<(), StartError> {
-        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| StartError::other(format!("namespace path: lstat {path}: {}", crate::failure::text(errno))))?;
+        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
+            StartError::other(format!("namespace path: lstat {path}: {}", crate::failure::text(errno)))
+        })?;
         match kind {
             NamespaceKind::Mount => {
                 return Err(StartError::other("joining an existing mount namespace is not supported"));

@@ -59,38 +59,65 @@ pub(crate) enum Step {
     AttachRoot(CString),
     Mount(Mount),
     /// Make what `/sys/fs/cgroup` links to, or `/dev/fd`: link path, target.
-    Symlink { path: CString, target: CString },
+    Symlink {
+        path: CString,
+        target: CString,
+    },
     Device(Device),
     /// Bind the terminal's slave (its number in the devpts) on `/dev/console`.
-    Console { devpts: Slot, number: CString },
-    Sysctl { path: CString, value: CString },
+    Console {
+        devpts: Slot,
+        number: CString,
+    },
+    Sysctl {
+        path: CString,
+        value: CString,
+    },
     ReadOnly(CString),
     Mask(CString),
     /// Change the attributes of what is mounted at a path.
-    Remount { path: CString, change: sys::mount::Attributes },
+    Remount {
+        path: CString,
+        change: sys::mount::Attributes,
+    },
     RootReadOnly,
     Pivot,
     RootPropagation(sys::mount::Propagation, bool),
     MakeDirectory(CString),
     /// Descriptors for 0, 1, 2; None: the container's /dev/null. They are given to the user (uid).
-    Stdio { fds: [Option<Slot>; 3], owner: u32 },
+    Stdio {
+        fds: [Option<Slot>; 3],
+        owner: u32,
+    },
     ControllingTerminal,
     CloseAtExec(u32),
     Umask(Mode),
     Rlimit(Resource, Rlimit, u32),
     /// Write a file below `/proc`: path, text, what for.
-    Proc { path: CString, text: CString },
+    Proc {
+        path: CString,
+        text: CString,
+    },
     Scheduler(sys::schedule::Attributes),
     IoPriority(u32),
     Personality(u64),
     NoNewPrivileges,
     BoundingSet(u64),
     Groups(Vec<rustix::process::Gid>),
-    Ids { uid: u32, gid: u32 },
+    Ids {
+        uid: u32,
+        gid: u32,
+    },
     Capabilities(Sets),
-    Seccomp { filter: Vec<Instruction>, flags: u32 },
+    Seccomp {
+        filter: Vec<Instruction>,
+        flags: u32,
+    },
     /// The first try is as root and may be refused; the second is as the user.
-    Chdir { path: CString, last: bool },
+    Chdir {
+        path: CString,
+        last: bool,
+    },
     Find,
     /// Tell the parent that all is done; a container then waits for its start.
     Ready(Wait),

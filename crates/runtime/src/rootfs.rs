@@ -22,11 +22,12 @@ const STRING_MAX: usize = 255;
 pub fn mount_root(root: &RootMount) -> Result<OwnedFd, StartError> {
     match root {
         RootMount::Directory { path } => directory(path),
-        RootMount::Overlay { lower, upper, work, volatile } => overlay(lower, upper, work, *volatile)
-            .map_err(|errno| {
+        RootMount::Overlay { lower, upper, work, volatile } => {
+            overlay(lower, upper, work, *volatile).map_err(|errno| {
                 let upper = upper.display();
                 StartError::other(format!("failed to mount the overlay of {upper}: {}", text(errno)))
-            }),
+            })
+        }
     }
 }
 
@@ -36,8 +37,7 @@ fn directory(path: &Path) -> Result<OwnedFd, StartError> {
     let tree = rustix::mount::open_tree(CWD, path, flags)
         .and_then(|tree| sys::mount::set_attributes(tree.as_fd(), c"", true, &private).map(|()| tree))
         .map_err(|errno| StartError::other(format!("invalid rootfs: stat {}: {}", path.display(), text(errno))))?;
-    let is_dir = rustix::fs::fstat(&tree)
-        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir());
+    let is_dir = rustix::fs::fstat(&tree).is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir());
     if is_dir { Ok(tree) } else { Err(StartError::other(format!("root {:?} is not a directory", path.display()))) }
 }
 

@@ -46,7 +46,9 @@ pub fn groups(root: BorrowedFd<'_>, names: &[String]) -> Result<Vec<u32>, StartE
             match found.map(|entry| entry.id).unwrap_or(name).parse() {
                 Ok(id) if id <= MAX_ID => Ok(id),
                 Ok(_) => Err(out_of_range()),
-                Err(_) => Err(StartError::other(format!("Unable to find group {name}: no matching entries in group file"))),
+                Err(_) => {
+                    Err(StartError::other(format!("Unable to find group {name}: no matching entries in group file")))
+                }
             }
         })
         .collect()
@@ -87,13 +89,16 @@ fn find(user: &str, group: &str, passwd: &str, groups: &str) -> Result<Identity,
         None => match wanted.parse::<i64>() {
             Ok(_) => identity.uid = id(wanted)?,
             Err(_) => {
-                return Err(StartError::other(format!("unable to find user {user}: no matching entries in passwd file")));
+                return Err(StartError::other(format!(
+                    "unable to find user {user}: no matching entries in passwd file"
+                )));
             }
         },
     }
     if group.is_empty() {
         let member = |entry: &Group<'_>| !name.is_empty() && entry.members.split(',').any(|one| one == name);
-        identity.additional_gids = group_entries(groups).filter(member).filter_map(|entry| entry.id.parse().ok()).collect();
+        identity.additional_gids =
+            group_entries(groups).filter(member).filter_map(|entry| entry.id.parse().ok()).collect();
     } else {
         identity.gid = find_group(group, groups)?;
     }
@@ -194,7 +199,11 @@ staff:x:50:
         let found = find(name, group, PASSWD, GROUP);
         match (found, expected) {
             (Ok(found), Ok((uid, gid, gids, home))) => {
-                assert_eq!((found.uid, found.gid, &found.additional_gids[..], &found.home[..]), (uid, gid, gids, home), "{user}");
+                assert_eq!(
+                    (found.uid, found.gid, &found.additional_gids[..], &found.home[..]),
+                    (uid, gid, gids, home),
+                    "{user}"
+                );
             }
             (Err(found), Err(message)) => assert_eq!(found.message, message, "{user}"),
             (found, expected) => panic!("{user}: {found:?}, not {expected:?}"),

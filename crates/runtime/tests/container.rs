@@ -35,9 +35,13 @@ fn programs_that_do_not_start() {
     for (args, kind, message) in [
         (&["nothere"][..], StartErrorKind::NotFound, "exec: \"nothere\": executable file not found in $PATH"),
         (&["/nothere"], StartErrorKind::NotFound, "exec: \"/nothere\": stat /nothere: no such file or directory"),
-        (&["/etc"], StartErrorKind::NotExecutable, "exec: \"/etc\": is a directory"),
+        (&["/etc"], StartErrorKind::NotExecutable, "exec: \"/etc\": is a directory: permission denied"),
         (&["/etc/passwd"], StartErrorKind::NotExecutable, "exec: \"/etc/passwd\": permission denied"),
-        (&["/etc/passwd/x"], StartErrorKind::NotExecutable, "exec: \"/etc/passwd/x\": stat /etc/passwd/x: not a directory"),
+        (
+            &["/etc/passwd/x"],
+            StartErrorKind::NotExecutable,
+            "exec: \"/etc/passwd/x\": stat /etc/passwd/x: not a directory",
+        ),
     ] {
         let scratch = Scratch::new();
         let error = run(&scratch.launch(args)).unwrap_err();
@@ -88,8 +92,10 @@ fn everything_docker_mounts_is_there() {
 #[test]
 fn devices_and_links() {
     assert_eq!(
-        sh("cd /dev; stat -c '%n %F %t:%T %a' null zero full random urandom tty; readlink fd; readlink stdin; readlink ptmx; \
-            head -c 4 zero | wc -c; echo x > null; echo ok > /dev/stdout; ls"),
+        sh(
+            "cd /dev; stat -c '%n %F %t:%T %a' null zero full random urandom tty; readlink fd; readlink stdin; readlink ptmx; \
+            head -c 4 zero | wc -c; echo x > null; echo ok > /dev/stdout; ls"
+        ),
         "null character special file 1:3 666\nzero character special file 1:5 666\n\
          full character special file 1:7 666\nrandom character special file 1:8 666\n\
          urandom character special file 1:9 666\ntty character special file 5:0 666\n\
@@ -102,9 +108,11 @@ fn devices_and_links() {
 #[test]
 fn masked_and_read_only_paths() {
     assert_eq!(
-        sh("cat /proc/kcore /proc/keys /proc/timer_list 2>/dev/null | wc -c; ls /sys/firmware | wc -l; exec 2>/dev/null; \
+        sh(
+            "cat /proc/kcore /proc/keys /proc/timer_list 2>/dev/null | wc -c; ls /sys/firmware | wc -l; exec 2>/dev/null; \
             echo 1 > /proc/sys/kernel/panic || echo refused; echo 1 > /sys/kernel/x || echo refused; \
-            touch /sys/firmware/x || echo refused; mkdir /sys/fs/cgroup/memory/x || echo refused"),
+            touch /sys/firmware/x || echo refused; mkdir /sys/fs/cgroup/memory/x || echo refused"
+        ),
         "0\n0\nrefused\nrefused\nrefused\nrefused\n"
     );
 }
@@ -132,7 +140,9 @@ fn capabilities_are_dockers() {
     let bits = "00000000a80425fb";
     assert_eq!(
         out,
-        format!("CapInh:\t0000000000000000\nCapPrm:\t{bits}\nCapEff:\t{bits}\nCapBnd:\t{bits}\nCapAmb:\t0000000000000000\n")
+        format!(
+            "CapInh:\t0000000000000000\nCapPrm:\t{bits}\nCapEff:\t{bits}\nCapBnd:\t{bits}\nCapAmb:\t0000000000000000\n"
+        )
     );
     let scratch = Scratch::new();
     let mut launch = scratch.launch(&["sh", "-c", "grep Cap /proc/self/status; id"]);
@@ -171,8 +181,14 @@ fn a_hostile_passwd_file_keeps_nobody_waiting() {
     let scratch = Scratch::new();
     let passwd = scratch.image().join("etc/passwd");
     std::fs::remove_file(&passwd).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, &passwd, rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o644), 0)
-        .unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &passwd,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
     assert!(run(&scratch.launch(&["true"])).unwrap_err().message.contains("not a regular file"));
     std::fs::remove_file(&passwd).unwrap();
     std::os::unix::fs::symlink("/../../../../../etc/passwd", &passwd).unwrap();
@@ -185,7 +201,10 @@ fn seccomp_refuses() {
     let scratch = Scratch::new();
     let (status, _, err) = run(&scratch.launch(&["unshare", "-U", "true"])).unwrap();
     assert_eq!((status, err.contains("Operation not permitted")), (1, true), "{err}");
-    assert_eq!(sh("grep Seccomp: /proc/self/status; grep NoNewPrivs /proc/self/status"), "Seccomp:\t2\nNoNewPrivs:\t0\n");
+    assert_eq!(
+        sh("grep Seccomp: /proc/self/status; grep NoNewPrivs /proc/self/status"),
+        "Seccomp:\t2\nNoNewPrivs:\t0\n"
+    );
     let mut launch = scratch.launch(&["sh", "-c", "grep NoNewPrivs /proc/self/status"]);
     launch.spec.process.as_mut().unwrap().no_new_privileges = true;
     assert_eq!(run(&launch).unwrap().1, "NoNewPrivs:\t1\n");
@@ -295,7 +314,11 @@ fn sysctls_limits_and_oom_score() {
 #[test]
 fn a_terminal_of_its_own() {
     let scratch = Scratch::new();
-    let launch = scratch.launch(&["sh", "-c", "tty; stty size; echo hi > /dev/tty; ls -1 /dev/pts; stat -c %F /dev/console; id -u"]);
+    let launch = scratch.launch(&[
+        "sh",
+        "-c",
+        "tty; stty size; echo hi > /dev/tty; ls -1 /dev/pts; stat -c %F /dev/console; id -u",
+    ]);
     let fds = Fds { netns: None, stdio: Stdio::Terminal { rows: 33, cols: 99 } };
     let mut running = runtime::create(&launch, fds).unwrap().start().unwrap();
     let out = read_all(running.console.take().unwrap());
@@ -307,7 +330,9 @@ fn a_terminal_of_its_own() {
 #[test]
 fn execs_join_everything() {
     let live = Live::new(|_| {});
-    let (status, out, err) = live.exec(|_| {}, &["sh", "-c", "hostname; readlink /proc/1/ns/net; readlink /proc/self/ns/net; exit 7"]).unwrap();
+    let (status, out, err) = live
+        .exec(|_| {}, &["sh", "-c", "hostname; readlink /proc/1/ns/net; readlink /proc/self/ns/net; exit 7"])
+        .unwrap();
     let nets: Vec<&str> = out.lines().skip(1).collect();
     assert_eq!((status, err.as_str(), out.lines().next()), (7, "", Some("box")));
     assert_eq!(nets[0], nets[1]);
@@ -345,7 +370,9 @@ fn working_directories_do_not_escape_by_descriptors() {
     for number in 3..20 {
         let cwd = format!("/proc/self/fd/{number}");
         // The container's own root may be among them.
-        if let Ok((_, out, _)) = live.exec(|exec| exec.process.cwd = cwd, &["sh", "-c", "ls -d work ../work ../../../work"]) {
+        if let Ok((_, out, _)) =
+            live.exec(|exec| exec.process.cwd = cwd, &["sh", "-c", "ls -d work ../work ../../../work"])
+        {
             assert_eq!(out, "", "{number}");
         }
     }
@@ -390,7 +417,8 @@ fn a_ready_network_namespace_is_joined() {
 #[test]
 fn init_reaps_and_forwards() {
     let scratch = Scratch::new();
-    let mut launch = scratch.launch(&["sh", "-c", "(sleep 0.05 &) ; sleep 0.2; ps -o pid,comm; cat /proc/1/comm; exit 9"]);
+    let mut launch =
+        scratch.launch(&["sh", "-c", "(sleep 0.05 &) ; sleep 0.2; ps -o pid,comm; cat /proc/1/comm; exit 9"]);
     launch.init = true;
     let (status, out, err) = run(&launch).unwrap();
     assert_eq!((status, err.as_str()), (9, ""), "{out}");

@@ -22,7 +22,10 @@ use std::{
 use archive::unpack::{Deletions, Unpacked};
 use values::{Digest, Error, Result, ResultExt};
 
-use crate::{stage::Stage, trash::Trash};
+use crate::{stage::Stage, trash::Trash, tree};
+
+/// Entries of layers which are synced one by one.
+const SINGLE_SYNCS_MAX: u64 = 16;
 
 pub(crate) struct Layout {
     root: PathBuf,
@@ -113,9 +116,7 @@ impl Layout {
 
     /// Syncs what is staged, then gives it its names, then makes those durable.
     pub(crate) fn commit(&self, layers: Vec<(Stage, Digest)>) -> Result<()> {
-        let staging = File::open(self.root.join("staging")).during(|| "staging directory")?;
-        // One sync of the filesystem for all files of all layers: thousands of single ones would take minutes.
-        rustix::fs::syncfs(&staging).map_err(io::Error::from).during(|| "sync of unpacked layers")?;
+        self.sync(&layers).during(|| "sync of unpacked layers")?;
         for (mut stage, layer) in layers {
             let path = self.layer(&layer);
             match fs::rename(&stage.dir, &path) {
@@ -126,6 +127,17 @@ impl Layout {
             }
         }
         File::open(self.root.join("layers")).and_then(|dir| dir.sync_all()).during(|| "sync of layers")
+    }
+
+    /// One sync of the filesystem for all files of all layers, because thousands of single ones would take minutes; single
+    /// ones where they are few, because on a busy machine a filesystem holds much that is not ours.
+    fn sync(&self, layers: &[(Stage, Digest)]) -> io::Result<()> {
+        let entries: u64 = layers.iter().map(|(stage, _)| stage.unpacked.entries).sum();
+        let are_all = layers.iter().all(|(stage, _)| stage.deletions == Deletions::Mark);
+        if are_all && entries <= SINGLE_SYNCS_MAX {
+            return layers.iter().try_for_each(|(stage, _)| tree::sync(&stage.dir));
+        }
+        Ok(rustix::fs::syncfs(File::open(self.root.join("staging"))?)?)
     }
 
     pub(crate) fn remove_layer(&self, layer: &Digest) -> Result<()> {

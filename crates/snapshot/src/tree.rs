@@ -60,6 +60,29 @@ fn count(dir: BorrowedFd<'_>, depth: usize, usage: &mut Usage, seen: &mut HashSe
     Ok(())
 }
 
+/// Brings a small tree onto the disk, file by file.
+pub(crate) fn sync(dir: &Path) -> io::Result<()> {
+    sync_in(open(dir)?.as_fd())
+}
+
+fn sync_in(dir: BorrowedFd<'_>) -> io::Result<()> {
+    for entry in Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        match entry.file_type() {
+            _ if matches!(name, b"." | b"..") => {}
+            FileType::Directory => sync_in(open_at(dir, name)?.as_fd())?,
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                fs::fsync(fs::openat(dir, name, flags, Mode::empty())?)?;
+            }
+            // links, devices and the like are their directory's
+            _ => {}
+        }
+    }
+    Ok(fs::fsync(dir)?)
+}
+
 /// Copies all that is in `from` into the empty directory `to`, and its attributes: hard links, holes, devices, times.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let (from, to) = (open(from)?, open(to)?);

@@ -101,8 +101,6 @@ pub fn send(pidfd: impl std::os::fd::AsFd, signal: i32) -> Result<()> {
     use std::os::fd::AsRawFd;
     let fd = pidfd.as_fd().as_raw_fd();
     // SAFETY: null: no details.
-    check(unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, std::ptr::null::<libc::siginfo_t>(), 0)
-    })
-    .map(drop)
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, std::ptr::null::<libc::siginfo_t>(), 0) })
+        .map(drop)
 }

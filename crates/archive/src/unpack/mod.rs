@@ -52,6 +52,10 @@ pub struct Unpacked {
     pub orphans: Vec<Orphan>,
 }
 
+/// Directories and links of these kinds at most: they are kept in memory, and a layer that needs more is not made to be
+/// used.
+const LEFT_TO_BELOW_MAX: usize = 1 << 18;
+
 /// A hard link whose target is not in its own layer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Orphan {
@@ -110,7 +114,11 @@ impl Unpacking<'_> {
                 whiteout::Name::Invalid => Err(Error::invalid("invalid whiteout").into()),
             }
         };
-        done.during(|| shown(&path))
+        done.during(|| shown(&path))?;
+        if self.implied.len().max(self.result.orphans.len()) > LEFT_TO_BELOW_MAX {
+            return Err(Error::invalid("the archive leaves too many directories or links to lower layers"));
+        }
+        Ok(())
     }
 
     /// `./`: the attributes of the root itself.

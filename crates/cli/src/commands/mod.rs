@@ -14,9 +14,8 @@ pub static GROUPS: &[Group] = &[
 ];
 
 /// `Common Commands:` of the root help, in this order (those that exist).
-pub static COMMON: &[&str] = &[
-    "run", "exec", "ps", "build", "pull", "push", "images", "login", "logout", "search", "version", "info",
-];
+pub static COMMON: &[&str] =
+    &["run", "exec", "ps", "build", "pull", "push", "images", "login", "logout", "search", "version", "info"];
 
 /// Every command.
 pub static COMMANDS: &[&Command] = &[

@@ -98,6 +98,9 @@ fn serve(stream: UnixStream, seen: &Mutex<Vec<Request>>, answer: &Answer) {
         if writer.write_all(&reply).is_err() {
             return;
         }
+        if reply.windows(13).any(|window| window == b"X-Then: close") {
+            return;
+        }
         if upgraded {
             return echo(&mut reader, &mut writer);
         }

@@ -41,7 +41,8 @@ impl Images {
         }
         let mut batch = Batch::new();
         batch.put(&FACTS, SEEDED, &true)?;
-        self.store.commit(batch, Durability::Power)
+        // Lost with the power, it is written again: the image is there, and so nothing is seeded.
+        self.store.commit(batch, Durability::Process)
     }
 }
 

@@ -189,23 +189,30 @@ fn an_index_keeps_its_platforms() {
     let top_index = serde_json::json!({"schemaVersion": 2, "manifests": [{
         "mediaType": "application/vnd.oci.image.index.v1+json", "digest": id, "size": index.len(),
         "annotations": {"org.opencontainers.image.ref.name": "multi:1"}}]});
-    let archive = tar(&[
+    let mut members = vec![
         file("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#),
         file("index.json", top_index.to_string()),
         blob(index.as_bytes()),
         blob(&ours.manifest()),
         blob(&ours.config()),
         blob(&base()),
-        blob(&theirs.manifest()),
-        blob(&theirs.config()),
-        blob(&top()),
-    ]);
-    load(&images, &archive).unwrap();
+    ];
+    load(&images, &tar(&members)).unwrap();
+    assert_eq!(scratch.inventory(), (4, 1, 0));
+    // the same index again, with one more platform
+    members.extend([blob(&theirs.manifest()), blob(&theirs.config()), blob(&top())]);
+    load(&images, &tar(&members)).unwrap();
+    let size = images.resolve("multi:1").unwrap().content_size;
+    drop(images);
+    let images = scratch.open();
+    assert_eq!(images.resolve("multi:1").unwrap().content_size, size);
     let image = images.resolve("multi:1").unwrap();
     assert_eq!((&image.id, &image.manifest.digest), (&id, &ours.id()));
     assert_eq!(image.platform.architecture, ours.platform.1);
     // the index and two whole platforms; unpacked is ours only
     assert_eq!(scratch.inventory(), (7, 1, 0));
+    images.remove(id.short(), false, false, &nobody).unwrap();
+    assert_eq!(scratch.inventory(), (0, 0, 0));
 }
 
 #[test]

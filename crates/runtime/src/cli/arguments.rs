@@ -75,7 +75,8 @@ impl Arguments {
 
     /// The number of a flag, 0 without it.
     pub(super) fn number(&self, name: &str) -> Result<u32, Failure> {
-        self.text(name).map_or(Ok(0), |text| text.parse().map_err(|_| format!("invalid value {text:?} for flag -{name}")))
+        self.text(name)
+            .map_or(Ok(0), |text| text.parse().map_err(|_| format!("invalid value {text:?} for flag -{name}")))
     }
 
     /// The container's id, first of the rest.

@@ -83,7 +83,12 @@ impl Home {
 }
 
 impl Record {
-    pub(super) fn new(launch: &Launch, bundle: &Path, running: &Running, seccomp: Option<crate::SeccompProgram>) -> Self {
+    pub(super) fn new(
+        launch: &Launch,
+        bundle: &Path,
+        running: &Running,
+        seccomp: Option<crate::SeccompProgram>,
+    ) -> Self {
         Self {
             id: launch.id.clone(),
             pid: running.pid,
@@ -163,6 +168,9 @@ pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), 
         if is_bind && !mount.source.starts_with('/') {
             mount.source = bundle.join(&mount.source).to_string_lossy().into_owned();
         }
+    }
+    if let Some(linux) = spec.linux.as_mut().filter(|linux| linux.cgroups_path.is_empty()) {
+        linux.cgroups_path = format!("/{id}");
     }
     let launch = Launch {
         id: id.to_owned(),

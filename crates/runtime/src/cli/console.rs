@@ -108,9 +108,8 @@ pub(super) fn attend(pidfd: &OwnedFd, console: Option<OwnedFd>, signals: Set) ->
 
 fn status(pidfd: &OwnedFd) -> Result<u8, Errno> {
     let status = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED)?;
-    let code = status.and_then(|status| {
-        status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal))
-    });
+    let code =
+        status.and_then(|status| status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal)));
     Ok(code.unwrap_or(255) as u8)
 }
 

@@ -62,7 +62,8 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
         return Err(failure);
     }
     let Some(signals) = signals else { return Ok(0) };
-    let status = console::attend(&running.pidfd, running.console, signals);
+    let handed_over = arguments.text("console-socket").is_some();
+    let status = console::attend(&running.pidfd, running.console.filter(|_| !handed_over), signals);
     if !arguments.has("keep") {
         manage::destroy(&home, &record, true)?;
     }
@@ -126,7 +127,9 @@ fn streams(launch: &Launch, socket: Option<&str>, detach: bool) -> Result<Stdio,
     match (terminal, socket) {
         (false, Some(_)) => Err("cannot use console socket if runc will not detach or allocate tty".to_owned()),
         (false, None) => console::inherited(),
-        (true, None) if detach => Err("cannot allocate tty if runc will detach without setting console socket".to_owned()),
+        (true, None) if detach => {
+            Err("cannot allocate tty if runc will detach without setting console socket".to_owned())
+        }
         (true, _) => Ok(Stdio::Terminal { rows: 0, cols: 0 }),
     }
 }

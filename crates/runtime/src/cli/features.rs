@@ -30,6 +30,6 @@ pub(super) fn features(_: &Global, _: &Arguments) -> Outcome {
         },
         "annotations": {},
     });
-    println!("{}", serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?);
+    super::log::say(&serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?);
     Ok(0)
 }

@@ -81,19 +81,21 @@ pub fn main(args: impl IntoIterator<Item = String>) -> u8 {
 
 fn dispatch(global: &Arguments) -> Outcome {
     if global.has("version") {
-        println!("lighter-runtime version {}\nspec: {}", values::VERSION, oci::runtime::VERSION);
+        log::say(&format!("lighter-runtime version {}\nspec: {}", values::VERSION, oci::runtime::VERSION));
         return Ok(0);
     }
     let Some((name, rest)) = global.rest.split_first().filter(|_| !global.has("help")) else {
-        print!("{}", usage());
+        log::say(usage().trim_end());
         return Ok(0);
     };
     if name == "help" {
-        print!("{}", usage());
+        log::say(usage().trim_end());
         return Ok(0);
     }
     if global.has("systemd-cgroup") {
-        return Err("--systemd-cgroup is not supported: control groups are managed by the cgroup file system".to_owned());
+        return Err(
+            "--systemd-cgroup is not supported: control groups are managed by the cgroup file system".to_owned()
+        );
     }
     if let Some(rootless) = global.text("rootless").filter(|text| *text != "false" && *text != "auto") {
         return Err(format!("--rootless={rootless} is not supported"));
@@ -108,7 +110,8 @@ fn dispatch(global: &Arguments) -> Outcome {
 }
 
 fn usage() -> String {
-    let mut text = "Usage: lighter-runtime [--root DIR] [--log FILE] [--log-format text|json] COMMAND\n\nCommands:\n".to_owned();
+    let mut text =
+        "Usage: lighter-runtime [--root DIR] [--log FILE] [--log-format text|json] COMMAND\n\nCommands:\n".to_owned();
     for command in COMMANDS {
         text.push_str(&format!("  {} {}\n", command.name, command.usage));
     }

@@ -32,7 +32,7 @@ fn report(home: &Home) -> Result<Report, Failure> {
 
 pub(super) fn state(global: &Global, arguments: &Arguments) -> Outcome {
     let report = report(&Home::of(global, arguments.id()?))?;
-    println!("{}", serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?);
+    super::log::say(&serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?);
     Ok(0)
 }
 
@@ -46,11 +46,11 @@ pub(super) fn list(global: &Global, arguments: &Arguments) -> Outcome {
         .collect();
     reports.sort_by(|a, b| a.state.id.cmp(&b.state.id));
     if arguments.has("quiet") {
-        reports.iter().for_each(|report| println!("{}", report.state.id));
+        reports.iter().for_each(|report| super::log::say(&report.state.id));
         return Ok(0);
     }
     match arguments.text("format").unwrap_or("table") {
-        "json" => println!("{}", serde_json::to_string(&reports).map_err(|error| error.to_string())?),
+        "json" => super::log::say(&serde_json::to_string(&reports).map_err(|error| error.to_string())?),
         "table" => table(&reports),
         other => return Err(format!("invalid format option {other:?}")),
     }
@@ -70,10 +70,11 @@ fn table(reports: &[Report]) {
             "root".to_owned(),
         ]);
     }
-    let widths: Vec<usize> = (0..6).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0) + 3).collect();
+    let widths: Vec<usize> =
+        (0..6).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0) + 3).collect();
     for row in rows {
         let line: String = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();
-        println!("{}", line.trim_end());
+        super::log::say(line.trim_end());
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn ps(global: &Global, arguments: &Arguments) -> Outcome {
     let pids = Cgroup::open(&record.cgroup).and_then(|group| group.pids()).map_err(|error| error.message)?;
     match arguments.text("format").unwrap_or("table") {
         "json" => {
-            println!("{}", serde_json::to_string(&pids).map_err(|error| error.to_string())?);
+            super::log::say(&serde_json::to_string(&pids).map_err(|error| error.to_string())?);
             Ok(0)
         }
         "table" => filter_ps(&arguments.rest[1..], &pids),
@@ -101,12 +102,13 @@ fn filter_ps(options: &[String], pids: &[i32]) -> Outcome {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut lines = text.lines();
     let header = lines.next().unwrap_or_default();
-    let column = header.split_whitespace().position(|name| name == "PID").ok_or("couldn't find PID field in ps output")?;
-    println!("{header}");
+    let column =
+        header.split_whitespace().position(|name| name == "PID").ok_or("couldn't find PID field in ps output")?;
+    super::log::say(header);
     for line in lines {
         let pid = line.split_whitespace().nth(column).and_then(|text| text.parse().ok());
         if pid.is_some_and(|pid| pids.contains(&pid)) {
-            println!("{line}");
+            super::log::say(line);
         }
     }
     Ok(0)

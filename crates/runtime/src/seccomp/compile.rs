@@ -51,9 +51,21 @@ const X32: usize = 2;
 /// Architectures of which we have no table. Listing them is harmless where they cannot occur: their calls get
 /// the answer of any unknown architecture.
 const FOREIGN: [&str; 16] = [
-    "SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64",
-    "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390",
-    "SCMP_ARCH_S390X", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64",
+    "SCMP_ARCH_MIPS",
+    "SCMP_ARCH_MIPS64",
+    "SCMP_ARCH_MIPS64N32",
+    "SCMP_ARCH_MIPSEL",
+    "SCMP_ARCH_MIPSEL64",
+    "SCMP_ARCH_MIPSEL64N32",
+    "SCMP_ARCH_PPC",
+    "SCMP_ARCH_PPC64",
+    "SCMP_ARCH_PPC64LE",
+    "SCMP_ARCH_S390",
+    "SCMP_ARCH_S390X",
+    "SCMP_ARCH_PARISC",
+    "SCMP_ARCH_PARISC64",
+    "SCMP_ARCH_RISCV64",
+    "SCMP_ARCH_LOONGARCH64",
     "SCMP_ARCH_M68K",
 ];
 
@@ -273,7 +285,12 @@ fn table(column: usize, base: u32, rules: &[Rule<'_>], default: u32) -> Vec<(u32
     }
     ranges.push((base + next, gap(next.max(last + 1))));
     // A later entry for the same number is the one that counts.
-    ranges.dedup_by(|later, earlier| later.0 == earlier.0 && { earlier.1 = later.1.clone(); true });
+    ranges.dedup_by(|later, earlier| {
+        later.0 == earlier.0 && {
+            earlier.1 = later.1.clone();
+            true
+        }
+    });
     ranges
 }
 

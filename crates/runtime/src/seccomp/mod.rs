@@ -26,15 +26,8 @@ pub(crate) const ACTIONS: [&str; 8] = [
     "SCMP_ACT_TRACE",
     "SCMP_ACT_TRAP",
 ];
-pub(crate) const OPERATORS: [&str; 7] = [
-    "SCMP_CMP_EQ",
-    "SCMP_CMP_GE",
-    "SCMP_CMP_GT",
-    "SCMP_CMP_LE",
-    "SCMP_CMP_LT",
-    "SCMP_CMP_MASKED_EQ",
-    "SCMP_CMP_NE",
-];
+pub(crate) const OPERATORS: [&str; 7] =
+    ["SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"];
 pub(crate) const FLAGS: [&str; 3] =
     ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"];
 
@@ -92,7 +85,12 @@ impl TryFrom<Text> for SeccompProgram {
         let one = |digits: &[u8]| {
             let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.len() == 16)?;
             let word = u64::from_str_radix(digits, 16).ok()?;
-            Some(Instruction { code: (word >> 48) as u16, jt: (word >> 40) as u8, jf: (word >> 32) as u8, k: word as u32 })
+            Some(Instruction {
+                code: (word >> 48) as u16,
+                jt: (word >> 40) as u8,
+                jf: (word >> 32) as u8,
+                k: word as u32,
+            })
         };
         let filter: Option<Vec<Instruction>> = text.filter.as_bytes().chunks(16).map(one).collect();
         let filter = filter.filter(|filter| !filter.is_empty()).ok_or("not a seccomp filter")?;

@@ -51,10 +51,7 @@ utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid write writ
 const BY_MACHINE: &[(&[&str], &str)] = &[
     (&["x86_64"], "arch_prctl"),
     (&["x86_64", "x86"], "modify_ldt"),
-    (
-        &["arm", "aarch64"],
-        "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls",
-    ),
+    (&["arm", "aarch64"], "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls"),
 ];
 
 /// Allowed with a capability.

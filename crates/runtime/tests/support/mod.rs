@@ -27,9 +27,11 @@ impl Scratch {
             std::fs::create_dir_all(base.join(directory)).unwrap();
         }
         std::fs::copy("/bin/busybox", image.join("bin/busybox")).unwrap();
-        for name in ["sh", "true", "cat", "id", "ls", "sleep", "tty", "ps", "mount", "unshare", "hostname", "stty", "stat",
-            "grep", "env", "pwd", "touch", "mknod", "dmesg", "kill", "readlink", "dd", "mkdir", "wc", "chmod", "df", "head"]
-        {
+        for name in [
+            "sh", "true", "cat", "id", "ls", "sleep", "tty", "ps", "mount", "unshare", "hostname", "stty", "stat",
+            "grep", "env", "pwd", "touch", "mknod", "dmesg", "kill", "readlink", "dd", "mkdir", "wc", "chmod", "df",
+            "head",
+        ] {
             std::os::unix::fs::symlink("busybox", image.join("bin").join(name)).unwrap();
         }
         write(&image.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001:App:/home/app:/bin/sh\n");
@@ -194,7 +196,12 @@ impl Live {
         Ok((wait(&started.pidfd), out, err))
     }
 
-    pub fn start(&self, change: impl FnOnce(&mut Exec), args: &[&str], stdio: Stdio) -> Result<ExecRunning, StartError> {
+    pub fn start(
+        &self,
+        change: impl FnOnce(&mut Exec),
+        args: &[&str],
+        stdio: Stdio,
+    ) -> Result<ExecRunning, StartError> {
         let process = spec(args, "").process.unwrap();
         let mut exec = Exec { process, user: Some(String::new()), ..Exec::default() };
         change(&mut exec);

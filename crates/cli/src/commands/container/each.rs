@@ -18,32 +18,20 @@ where
     E: Endpoint<Body = NoBody>,
     E::Reply: Decode,
 {
-    with::<E>(session, names, query, |_| {})
+    run::<E>(session, names, query, |name, _| session.println(name), |_| false)
 }
 
-/// As [`call`], with something done with the daemon's reply before its name is printed.
-pub fn with<E>(
-    session: &Session,
-    names: &[String],
-    query: &E::Query,
-    then: impl Fn(<E::Reply as Decode>::Value),
-) -> Outcome
-where
-    E: Endpoint<Body = NoBody>,
-    E::Reply: Decode,
-{
-    run::<E>(session, names, query, |name, value| {
-        then(value);
-        session.println(name);
-    })
-}
-
-/// As [`call`]; what is printed for a name that went well is up to `tell`.
+/// As [`call`]; `tell` prints what is to be said for a name that went well, and errors that are to be `forgiven`
+/// are told, but are no failure.
+///
+/// # Errors
+/// Status 1 if any failed that was not forgiven.
 pub fn run<E>(
     session: &Session,
     names: &[String],
     query: &E::Query,
     tell: impl Fn(&str, <E::Reply as Decode>::Value),
+    forgiven: impl Fn(&client::Error) -> bool,
 ) -> Outcome
 where
     E: Endpoint<Body = NoBody>,
@@ -53,16 +41,17 @@ where
     let client = session.client()?;
     let mut errors = Vec::new();
     for names in names.chunks(AT_ONCE) {
-        let sent: Vec<_> = if let [name] = names {
+        let replies: Vec<_> = if let [name] = names {
             // alone, it can use the connection that is there
             vec![client.call::<E>(&[name], query, &())]
         } else {
             let pending: Vec<_> = names.iter().map(|name| client.send::<E>(&[name], query, &())).collect();
             pending.into_iter().map(|pending| pending.and_then(client::Pending::wait)).collect()
         };
-        for (name, outcome) in names.iter().zip(sent) {
-            match outcome {
+        for (name, reply) in names.iter().zip(replies) {
+            match reply {
                 Ok(value) => tell(name, value),
+                Err(error) if forgiven(&error) => session.eprintln(error),
                 Err(error) => errors.push(error.to_string()),
             }
         }

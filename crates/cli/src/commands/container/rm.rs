@@ -30,5 +30,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     if names.iter().any(String::is_empty) {
         return Err(Failure::new("container name cannot be empty"));
     }
-    each::call::<ContainerRemove>(session, &names, &query)
+    // by force, one that is not there is as good as removed
+    let forgiven = |error: &client::Error| query.force && error.is_not_found();
+    each::run::<ContainerRemove>(session, &names, &query, |name, ()| session.println(name), forgiven)
 }

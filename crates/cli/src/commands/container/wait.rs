@@ -1,6 +1,7 @@
 //! `container wait`
 
 use api::endpoints::{ContainerWait, ContainerWaitQuery};
+use api::types::WaitResponse;
 
 use crate::command::{Args, Command, Complete, States};
 use crate::commands::container::each;
@@ -18,10 +19,11 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    each::run::<ContainerWait>(session, &call.args, &ContainerWaitQuery::default(), |_, reply| {
+    let tell = |_: &str, reply: WaitResponse| {
         if let Some(error) = reply.error {
             session.eprintln(error.message);
         }
         session.println(reply.status_code);
-    })
+    };
+    each::run::<ContainerWait>(session, &call.args, &ContainerWaitQuery::default(), tell, |_| false)
 }

@@ -116,7 +116,9 @@ fn every_call_answers_fast_and_as_the_profile_says() {
     };
     for (name, numbers) in TABLE {
         for (column, arch) in [(0, X86_64), (1, I386)] {
-            if numbers[column] == NO || profile.syscalls.iter().any(|rule| !rule.args.is_empty() && rule.names[0] == *name) {
+            if numbers[column] == NO
+                || profile.syscalls.iter().any(|rule| !rule.args.is_empty() && rule.names[0] == *name)
+            {
                 continue;
             }
             let (action, steps) = run(&filter.filter, &Call { arch, number: numbers[column], args: [0; 6] });
@@ -151,11 +153,8 @@ fn operators_on_64_bits() {
                 errno_ret: None,
                 args: vec![condition(1), condition(5)],
             };
-            let profile = Seccomp {
-                default_action: "SCMP_ACT_ALLOW".to_owned(),
-                syscalls: vec![rule],
-                ..Seccomp::default()
-            };
+            let profile =
+                Seccomp { default_action: "SCMP_ACT_ALLOW".to_owned(), syscalls: vec![rule], ..Seccomp::default() };
             let filter = compile(&profile).unwrap();
             for a in numbers {
                 for b in [a, value] {
@@ -211,7 +210,9 @@ fn travels_as_text() {
     let program = compile(&default_profile(&[])).unwrap();
     let text = serde_json::to_string(&program).unwrap();
     assert_eq!(serde_json::from_str::<SeccompProgram>(&text).unwrap(), program);
-    for bad in [r#"{"filter":"","flags":0}"#, r#"{"filter":"123","flags":0}"#, r#"{"filter":"zzzzzzzzzzzzzzzz","flags":0}"#] {
+    for bad in
+        [r#"{"filter":"","flags":0}"#, r#"{"filter":"123","flags":0}"#, r#"{"filter":"zzzzzzzzzzzzzzzz","flags":0}"#]
+    {
         assert!(serde_json::from_str::<SeccompProgram>(bad).is_err(), "{bad}");
     }
 }
