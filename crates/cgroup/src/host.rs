@@ -5,6 +5,9 @@ use values::{Error, Result, ResultExt};
 
 use crate::Version;
 
+/// Where hierarchies are mounted by convention.
+const USUAL: &str = "/sys/fs/cgroup";
+
 /// One mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hierarchy {
@@ -32,33 +35,36 @@ impl Host {
         Self::parse(&String::from_utf8_lossy(&text))
     }
 
-    /// Reads the format of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)).
+    /// Reads the format of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)). A hierarchy may be mounted in several places
+    /// (for a chroot); the one below `/sys/fs/cgroup` counts. Where that is a cgroup2 itself, the host is v2.
     pub fn parse(mountinfo: &str) -> Result<Self> {
         let mut v1: Vec<Hierarchy> = Vec::new();
-        let mut v2 = None;
+        let mut v2: Option<PathBuf> = None;
         for line in mountinfo.lines() {
             let Some((place, kind)) = line.split_once(" - ") else { continue };
             let Some(mount) = place.split(' ').nth(4).map(unescape) else { continue };
             let mut kind = kind.split(' ');
             match kind.next() {
-                Some("cgroup2") => v2 = v2.or(Some(mount)),
+                Some("cgroup2") if v2.as_ref().is_none_or(|known| better(&mount, known)) => v2 = Some(mount),
                 Some("cgroup") => {
                     let controllers = controllers(kind.nth(1).unwrap_or_default());
-                    if !controllers.is_empty() && !v1.iter().any(|known| known.controllers == controllers) {
-                        v1.push(Hierarchy { controllers, mount });
+                    match v1.iter_mut().find(|known| known.controllers == controllers) {
+                        Some(known) if better(&mount, &known.mount) => known.mount = mount,
+                        Some(_) => {}
+                        None if controllers.is_empty() => {}
+                        None => v1.push(Hierarchy { controllers, mount }),
                     }
                 }
                 _ => {}
             }
         }
-        if !v1.is_empty() {
-            return Ok(Self { version: Version::V1, hierarchies: v1 });
-        }
         match v2 {
-            Some(mount) => {
-                Ok(Self { version: Version::V2, hierarchies: vec![Hierarchy { controllers: Vec::new(), mount }] })
-            }
-            None => Err(Error::unavailable("no control group hierarchy is mounted (see cgroups(7))")),
+            Some(mount) if v1.is_empty() || mount == Path::new(USUAL) => Ok(Self {
+                version: Version::V2,
+                hierarchies: vec![Hierarchy { controllers: Vec::new(), mount }],
+            }),
+            None if v1.is_empty() => Err(Error::unavailable("no control group hierarchy is mounted (see cgroups(7))")),
+            _ => Ok(Self { version: Version::V1, hierarchies: v1 }),
         }
     }
 
@@ -81,6 +87,11 @@ impl Host {
         let Ok(entries) = std::fs::read_dir(&hierarchy.mount) else { return false };
         entries.flatten().any(|entry| entry.path().join(file).exists())
     }
+}
+
+/// Whether a place is the usual one and the known one is not.
+fn better(place: &Path, known: &Path) -> bool {
+    place.starts_with(USUAL) && !known.starts_with(USUAL)
 }
 
 /// The controllers in a v1 mount's options; none for a named hierarchy (`name=systemd`).
@@ -136,6 +147,15 @@ mod tests {
         assert_eq!(host.hierarchies.len(), 2);
         assert_eq!(host.hierarchy("cpuacct").unwrap().mount, Path::new("/sys/fs/cgroup/cpu,cpuacct"));
         assert_eq!(host.hierarchy("pids"), None);
+    }
+
+    #[test]
+    fn the_usual_place_counts() {
+        let elsewhere = V1.replace("/sys/fs/cgroup", "/chroot/sys/fs/cgroup");
+        assert_eq!(Host::parse(&format!("{elsewhere}{V1}")).unwrap(), Host::parse(V1).unwrap());
+        assert_eq!(Host::parse(&format!("{V1}{elsewhere}")).unwrap(), Host::parse(V1).unwrap());
+        let host = Host::parse(&format!("{elsewhere}50 24 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")).unwrap();
+        assert_eq!((host.version, host.hierarchies[0].mount.as_path()), (Version::V2, Path::new("/sys/fs/cgroup")));
     }
 
     #[test]

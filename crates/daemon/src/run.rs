@@ -35,7 +35,7 @@ pub fn run(configuration: Configuration) -> Result<()> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
     sys::memory::stay_small();
     log::start(configuration.settings.log);
-    raise_file_limit();
+    let files = raise_file_limit();
     let roots = Roots::take(&configuration.settings)?;
     let workers = std::thread::available_parallelism().map_or(*WORKERS.start(), usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -45,7 +45,7 @@ pub fn run(configuration: Configuration) -> Result<()> {
         .build()
         .during(|| "start threads")?;
     let notifier = Notifier::new(env("NOTIFY_SOCKET"));
-    let outcome = runtime.block_on(serve(configuration, &roots, inherited, &notifier));
+    let outcome = runtime.block_on(serve(configuration, &roots, inherited, &notifier, files));
     runtime.shutdown_timeout(LAST_WORDS);
     outcome
 }
@@ -55,11 +55,14 @@ async fn serve(
     roots: &Roots,
     inherited: Vec<OwnedFd>,
     notifier: &Notifier,
+    file_limit: (i64, i64),
 ) -> Result<()> {
     let mut signals = Signals::catch()?;
     // Before the engine: a client that comes meanwhile waits in the queue, and a socket in use is told at once.
     let Sockets { listeners, files } = sockets::open(&configuration.settings, inherited).await?;
-    let engine = Engine::open(configuration.settings.engine(&roots.data, &roots.exec, shim()?)).await?;
+    let mut config = configuration.settings.engine(&roots.data, &roots.exec, shim()?);
+    config.defaults.ulimits.entry("nofile".into()).or_insert(file_limit);
+    let engine = Engine::open(config).await?;
     tracing::info!("Daemon has completed initialization");
     notifier.ready();
     let end = async {
@@ -93,8 +96,11 @@ fn shim() -> Result<PathBuf> {
 }
 
 /// A daemon needs some descriptors for every container and client. One that may not raise its limit goes on with it.
-fn raise_file_limit() {
+/// Returns the soft and hard limit it was started with: containers get those, not the daemon's own.
+fn raise_file_limit() -> (i64, i64) {
     let mut limit = getrlimit(Resource::Nofile);
+    let number = |l: Option<u64>| l.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
+    let original = (number(limit.current), number(limit.maximum));
     let hard = limit.maximum.unwrap_or(MOST_FILES);
     if limit.current.is_some_and(|soft| soft < hard) {
         limit.current = Some(hard);
@@ -102,6 +108,7 @@ fn raise_file_limit() {
             tracing::warn!(%error, "cannot raise the limit of open files to {hard}");
         }
     }
+    original
 }
 
 fn env(name: &str) -> Option<String> {

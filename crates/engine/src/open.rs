@@ -43,6 +43,9 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher) -> Result<Arc<Sh
         store,
         snapshots: snapshots.clone(),
     })?;
+    for problem in images.problems() {
+        tracing::warn!("{problem}");
+    }
     let daemon_id = lasting_id(&records)?;
     let networks = if config.bridge.disabled { None } else { Some(Arc::new(open_bridge(&config, &records)?)) };
     Ok(Arc::new(Shared {
@@ -97,6 +100,9 @@ fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
     let remembered = records.fact(FACT_BRIDGE)?;
     wanted.remembered = remembered.as_deref().and_then(|t| t.parse().ok());
     let networks = Networks::open(wanted).during(|| "cannot set up the default bridge")?;
+    for chain in networks.foreign_drops().unwrap_or_default() {
+        tracing::warn!("the chain {chain} drops what is forwarded: containers may not reach the outside (see docs/network.md)");
+    }
     let address = networks.address().to_string();
     if remembered.as_deref() != Some(address.as_str()) {
         records.set_fact(FACT_BRIDGE, &address)?;

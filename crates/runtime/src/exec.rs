@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use sys::clone::{Child, Clone};
 use sys::namespace::Kinds;
 
-use crate::create::{Kill, first_steps, gone, identify, in_pid_namespace, standard_streams};
+use crate::create::{Kill, gone, in_pid_namespace};
 use crate::failure::text;
 use crate::link::{self, Word};
+use crate::plan::{first_steps, identify, standard_streams};
 use crate::process;
 use crate::program::{Program, Step, Wait};
 use crate::{Running, SeccompProgram, StartError, Stdio, child};

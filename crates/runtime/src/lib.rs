@@ -22,6 +22,7 @@ mod mount_options;
 mod mounts;
 mod namespaces;
 mod own_program;
+mod plan;
 mod process;
 mod program;
 mod reaper;

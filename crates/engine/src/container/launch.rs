@@ -112,6 +112,10 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         shared.emit_network_connect(container);
     }
     hand_over(container, generation, directory, stream, &started, sandbox.endpoint);
+    // the next start finds its network namespace made
+    if let Some(networks) = &shared.networks {
+        networks.prefetch();
+    }
     Ok(())
 }
 
