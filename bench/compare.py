@@ -176,7 +176,7 @@ class Bench:
 
 MEMORY = {
     "docker": (r"^[^ ]*(dockerd|containerd) ", r"^[^ ]*containerd-shim"),
-    "ours": (r"lighter daemon .*(lighter-bench)", r"lighter-shim"),
+    "ours": (r"lighter daemon .*lighter-bench", r"/release/lighter-shim"),
 }
 
 if __name__ == "__main__":

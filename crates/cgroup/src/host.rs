@@ -59,10 +59,9 @@ impl Host {
             }
         }
         match v2 {
-            Some(mount) if v1.is_empty() || mount == Path::new(USUAL) => Ok(Self {
-                version: Version::V2,
-                hierarchies: vec![Hierarchy { controllers: Vec::new(), mount }],
-            }),
+            Some(mount) if v1.is_empty() || mount == Path::new(USUAL) => {
+                Ok(Self { version: Version::V2, hierarchies: vec![Hierarchy { controllers: Vec::new(), mount }] })
+            }
             None if v1.is_empty() => Err(Error::unavailable("no control group hierarchy is mounted (see cgroups(7))")),
             _ => Ok(Self { version: Version::V1, hierarchies: v1 }),
         }

@@ -64,8 +64,20 @@ impl Events {
 }
 
 const FILTERS: &[&str] = &[
-    "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope", "secret", "service",
-    "type", "volume",
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "type",
+    "volume",
 ];
 
 pub struct EventStream {
@@ -110,7 +122,9 @@ fn passes(filters: &Filters, event: &EventMessage) -> bool {
                 || attributes.get("name").is_some_and(|n| n == wanted || n.trim_start_matches('/').starts_with(wanted)))
     };
     let image = |wanted: &str| {
-        let bare = |s: &str| s.rsplit_once(':').map_or(s.to_owned(), |(n, t)| if t.contains('/') { s.to_owned() } else { n.to_owned() });
+        let bare = |s: &str| {
+            s.rsplit_once(':').map_or(s.to_owned(), |(n, t)| if t.contains('/') { s.to_owned() } else { n.to_owned() })
+        };
         let of = |s: &str| s == wanted || bare(s) == wanted;
         match event.kind.as_str() {
             "image" => of(&event.actor.id) || attributes.get("name").is_some_and(|n| of(n)),

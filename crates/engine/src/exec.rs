@@ -11,9 +11,9 @@ use shim::protocol::{self, Attach, FailureKind, Reply, Request};
 use tokio::sync::watch;
 use values::{Error, Id, Result, Timestamp};
 
-use crate::container::{Container, launch};
 use crate::container::attach::{Attached, DetachNotice, EndNotice};
 use crate::container::state::Phase;
+use crate::container::{Container, launch};
 use crate::shared::Shared;
 use crate::{detach_keys, oci, shim_link};
 
@@ -205,7 +205,11 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
     let process = oci::exec(&input, &exec.asked).map_err(plain)?;
     let attach = match how.detach {
         true => Attach::default(),
-        false => Attach { stdin: exec.asked.attach_stdin, stdout: exec.asked.attach_stdout, stderr: exec.asked.attach_stderr },
+        false => Attach {
+            stdin: exec.asked.attach_stdin,
+            stdout: exec.asked.attach_stdout,
+            stderr: exec.asked.attach_stderr,
+        },
     };
     let order = protocol::Exec {
         id: exec.id.to_string(),
@@ -228,10 +232,14 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
         Reply::Failed(failed) => {
             let message = match launch::is_daemons_own(&failed.message) {
                 true => failed.message,
-                false => format!("OCI runtime exec failed: exec failed: unable to start container process: {}", failed.message),
+                false => format!(
+                    "OCI runtime exec failed: exec failed: unable to start container process: {}",
+                    failed.message
+                ),
             };
             // what concerns the request and not the program is answered as such, not as output
-            let kind = if launch::is_daemons_own(&message) { Error::invalid(message) } else { Error::internal(message) };
+            let kind =
+                if launch::is_daemons_own(&message) { Error::invalid(message) } else { Error::internal(message) };
             return Err((kind, Some(failed.kind)));
         }
         Reply::Refused(why) => return Err(plain(Error::conflict(why))),

@@ -63,7 +63,11 @@ fn message(progress: Progress) -> JsonMessage {
         Progress::Status { id, status, current, total } => JsonMessage {
             status,
             id,
-            progress_detail: Some(ProgressDetail { current: current as i64, total: total as i64, ..ProgressDetail::default() }),
+            progress_detail: Some(ProgressDetail {
+                current: current as i64,
+                total: total as i64,
+                ..ProgressDetail::default()
+            }),
             ..JsonMessage::default()
         },
     }

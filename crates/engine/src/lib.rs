@@ -81,7 +81,8 @@ impl Engine {
     pub fn info(&self) -> SystemInfo {
         let shared = &self.shared;
         let all = shared.registry.all();
-        let count = |wanted: &dyn Fn(&container::state::State) -> bool| all.iter().filter(|c| wanted(&c.state())).count();
+        let count =
+            |wanted: &dyn Fn(&container::state::State) -> bool| all.iter().filter(|c| wanted(&c.state())).count();
         let (paused, up) = (count(&|s| s.is_paused()), count(&|s| s.is_running()));
         let facts = system::Facts {
             config: &shared.config,
@@ -121,7 +122,13 @@ impl Engine {
         container::create::create(&self.shared, name, platform, body).await
     }
 
-    pub fn container_list(&self, all: bool, limit: i64, size: bool, filters: &Filters) -> Result<Vec<ContainerSummary>> {
+    pub fn container_list(
+        &self,
+        all: bool,
+        limit: i64,
+        size: bool,
+        filters: &Filters,
+    ) -> Result<Vec<ContainerSummary>> {
         container::list::list(&self.shared, all, limit, size, filters)
     }
 

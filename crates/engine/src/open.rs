@@ -38,11 +38,8 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher) -> Result<Arc<Sh
     let store = Arc::new(Store::open(&config.data_root.join("db"))?);
     let records = Records::new(store.clone());
     let snapshots = snapshot::open(&config.data_root.join("snapshots"), config.storage_driver.as_deref())?;
-    let images = Images::open(image::Config {
-        root: config.data_root.join("images"),
-        store,
-        snapshots: snapshots.clone(),
-    })?;
+    let images =
+        Images::open(image::Config { root: config.data_root.join("images"), store, snapshots: snapshots.clone() })?;
     for problem in images.problems() {
         tracing::warn!("{problem}");
     }
@@ -84,7 +81,8 @@ fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
     if !bridge.name.is_empty() {
         wanted.name.clone_from(&bridge.name);
     }
-    let bad = |what: &str, text: &str| Error::invalid(format!("{what}: {text:?} is no IPv4 address with a prefix length"));
+    let bad =
+        |what: &str, text: &str| Error::invalid(format!("{what}: {text:?} is no IPv4 address with a prefix length"));
     wanted.bip = bridge.bip.as_deref().map(|t| t.parse().map_err(|_| bad("bip", t))).transpose()?;
     wanted.mtu = bridge.mtu;
     wanted.ip_masq = bridge.ip_masq;
@@ -101,7 +99,9 @@ fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
     wanted.remembered = remembered.as_deref().and_then(|t| t.parse().ok());
     let networks = Networks::open(wanted).during(|| "cannot set up the default bridge")?;
     for chain in networks.foreign_drops().unwrap_or_default() {
-        tracing::warn!("the chain {chain} drops what is forwarded: containers may not reach the outside (see docs/network.md)");
+        tracing::warn!(
+            "the chain {chain} drops what is forwarded: containers may not reach the outside (see docs/network.md)"
+        );
     }
     let address = networks.address().to_string();
     if remembered.as_deref() != Some(address.as_str()) {
@@ -115,8 +115,8 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
     let all = shared.registry.all();
     if let Some(patience) = stop_containers {
         let mut stops = tokio::task::JoinSet::new();
-        for container in all.iter().filter(|c| c.state().is_running() || c.is_starting()).cloned() {
-            let shared = shared.clone();
+        for container in all.iter().filter(|c| c.state().is_running() || c.is_starting()) {
+            let (shared, container) = (shared.clone(), container.clone());
             stops.spawn(async move { verbs::stop(&shared, &container, None, None).await });
         }
         let _ = tokio::time::timeout(patience, async { while stops.join_next().await.is_some() {} }).await;

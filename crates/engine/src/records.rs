@@ -40,7 +40,8 @@ impl Records {
     /// restart policy finds `created` or the last synced state and goes by the policy.
     pub fn save_state(&self, id: &Id, volatile: &Volatile) {
         let mut batch = Batch::new();
-        let saved = batch.put(&STATES, id.as_str(), volatile).and_then(|()| self.store.commit(batch, Durability::Process));
+        let saved =
+            batch.put(&STATES, id.as_str(), volatile).and_then(|()| self.store.commit(batch, Durability::Process));
         if let Err(e) = saved {
             // the state in memory and the kernel stay right; a restarted daemon asks the shim
             tracing::error!("cannot record the state of container {id}: {e}");

@@ -87,7 +87,9 @@ impl Registry {
         }
         let mut matching = inner.by_id.range::<str, _>((Bound::Included(key), Bound::Unbounded));
         match (matching.next(), matching.next()) {
-            (Some((first, _)), Some((second, _))) if first.as_str().starts_with(key) && second.as_str().starts_with(key) => {
+            (Some((first, _)), Some((second, _)))
+                if first.as_str().starts_with(key) && second.as_str().starts_with(key) =>
+            {
                 Err(Error::invalid(format!("multiple IDs found with provided prefix: {key}")))
             }
             (Some((id, found)), _) if id.as_str().starts_with(key) => Ok(found.clone()),

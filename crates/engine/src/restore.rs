@@ -27,7 +27,8 @@ struct Trace {
 
 pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     let s = shared.clone();
-    let (records, mut traces) = blocking(move || Ok((s.records.all()?, find_traces(&s.config.run_root.join("shims"))))).await?;
+    let (records, mut traces) =
+        blocking(move || Ok((s.records.all()?, find_traces(&s.config.run_root.join("shims"))))).await?;
     let mut restored = vec![];
     for (record, volatile) in records {
         if let Err(e) = shared.registry.reserve(&record.name, &record.id) {
@@ -54,7 +55,8 @@ fn find_traces(shims: &Path) -> BTreeMap<Id, Vec<Trace>> {
     let Ok(entries) = std::fs::read_dir(shims) else { return traces };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let parsed = name.to_str().and_then(|n| n.split_once('.')).and_then(|(id, g)| Some((Id::parse(id)?, g.parse().ok()?)));
+        let parsed =
+            name.to_str().and_then(|n| n.split_once('.')).and_then(|(id, g)| Some((Id::parse(id)?, g.parse().ok()?)));
         match parsed {
             Some((id, generation)) => {
                 traces.entry(id).or_default().push(Trace { generation, directory: entry.path() });
@@ -70,7 +72,12 @@ fn find_traces(shims: &Path) -> BTreeMap<Id, Vec<Trace>> {
     traces
 }
 
-async fn restore_one(shared: &Arc<Shared>, record: Record, mut volatile: Volatile, traces: Vec<Trace>) -> Arc<Container> {
+async fn restore_one(
+    shared: &Arc<Shared>,
+    record: Record,
+    mut volatile: Volatile,
+    traces: Vec<Trace>,
+) -> Arc<Container> {
     let id = record.id.clone();
     let was = volatile.state.phase;
     let mut traces = traces.into_iter();
@@ -165,10 +172,8 @@ fn sweep(shared: &Arc<Shared>) -> Result<()> {
         }
     }
     if let Some(networks) = &shared.networks {
-        let addresses: Vec<_> = all
-            .iter()
-            .filter_map(|c| c.volatile().endpoint.map(|e| (c.id.to_string(), e.ip, e.host_ifname)))
-            .collect();
+        let addresses: Vec<_> =
+            all.iter().filter_map(|c| c.volatile().endpoint.map(|e| (c.id.to_string(), e.ip, e.host_ifname))).collect();
         networks.restore(&addresses)?;
     }
     Ok(())

@@ -95,7 +95,9 @@ impl Shared {
     }
 
     pub fn bridge(&self) -> Result<&Arc<Networks>> {
-        self.networks.as_ref().ok_or_else(|| Error::not_found("network bridge not found: this daemon runs without one (bridge: none)"))
+        self.networks
+            .as_ref()
+            .ok_or_else(|| Error::not_found("network bridge not found: this daemon runs without one (bridge: none)"))
     }
 
     pub fn bridge_id(&self) -> String {

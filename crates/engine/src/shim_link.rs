@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a shim tells unasked.
 pub enum Told {
-    Fact { number: u64, fact: Fact },
+    Fact {
+        number: u64,
+        fact: Fact,
+    },
     /// The connection ended.
     Gone,
 }
@@ -97,7 +100,12 @@ async fn serve(stream: UnixStream, mut inbox: mpsc::UnboundedReceiver<(Request, 
 }
 
 /// Hands a new shim its work over the socket that is its descriptor 0, and waits for the outcome.
-pub async fn launch(stream: &mut UnixStream, launch: Launch, netns: Option<OwnedFd>, attached: Vec<OwnedFd>) -> Result<Reply> {
+pub async fn launch(
+    stream: &mut UnixStream,
+    launch: Launch,
+    netns: Option<OwnedFd>,
+    attached: Vec<OwnedFd>,
+) -> Result<Reply> {
     let frame = encode(&Request::Launch(Box::new(launch)))?;
     let fds: Vec<BorrowedFd<'_>> = netns.iter().chain(&attached).map(AsFd::as_fd).collect();
     let sent = send_with(stream, &frame, &fds).await.during(|| "cannot reach the new shim")?;

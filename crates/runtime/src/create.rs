@@ -3,24 +3,19 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cgroup::Cgroup;
-use oci::runtime::{Linux, NamespaceKind, Process, Resources};
+use oci::runtime::{Linux, Resources};
 use rustix::fs::Mode;
 use rustix::process::{WaitId, WaitIdOptions};
 use sys::clone::{Child, Clone};
 use sys::namespace::Kinds;
-use values::RootMount;
 
 use crate::failure::text;
 use crate::hooks::{Place, run_all};
 use crate::link::{self, Word};
-use crate::mounts::{self, CgroupView};
 use crate::namespaces::Namespaces;
-use crate::process::{self, c_string};
-use crate::program::{Program, Slot, Step, Wait};
-use crate::user::{self, Identity};
-use crate::{
-    Fds, Launch, SeccompProgram, StartError, Stdio, child, devices, mount_options, mount_root, seccomp, sysctl,
-};
+use crate::plan::Ground;
+use crate::program::{Program, Slot};
+use crate::{Fds, Launch, SeccompProgram, StartError, child, mount_root, seccomp};
 
 /// A container which is set up whole and waits for [`Created::start`]. Dropped: it ends, cgroup removed.
 #[derive(Debug)]
@@ -72,7 +67,8 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let filter = filter(launch, &linux)?;
     let cgroup = Guard(Some(make_cgroup(launch, &linux)?));
     let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
-    let plan = plan(launch, &linux, root, group, &namespaces, filter.as_ref(), fds.stdio, extra)?;
+    let ground = Ground { launch, linux: &linux, cgroup: group, namespaces: &namespaces, filter: filter.as_ref() };
+    let plan = ground.plan(root, fds.stdio, extra)?;
     let clone_into = group.clone_into()?;
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let child = spawn(&plan.program, &theirs, &namespaces, clone_into.as_ref().map(AsFd::as_fd))?;

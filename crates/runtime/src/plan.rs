@@ -24,65 +24,68 @@ pub(crate) struct Plan {
     pub(crate) console: Option<OwnedFd>,
 }
 
-#[allow(clippy::too_many_arguments)]
-pub(crate) fn plan(
-    launch: &Launch,
-    linux: &Linux,
-    root: OwnedFd,
-    cgroup: &Cgroup,
-    namespaces: &Namespaces,
-    filter: Option<&SeccompProgram>,
-    stdio: Stdio,
-    extra: Extra,
-) -> Result<Plan, StartError> {
-    let spec = &launch.spec;
-    let given = spec.process.as_ref().ok_or_else(|| StartError::other("process property must not be empty"))?;
-    let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..given.clone() };
-    let identity = identify(root.as_fd(), launch.user.as_deref(), &launch.additional_groups, &mut process)?;
-    let command = process::command(&process, &identity.home)?;
-    let mut program = Program { steps: first_steps(), fds: vec![root], root: Some(0), command };
-    program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
-    names(launch, namespaces, &mut program)?;
-    let place = match &launch.rootfs {
-        // Where hooks look for it.
-        RootMount::Directory { path } => c_string(&path.to_string_lossy())?,
-        RootMount::Overlay { .. } => c"/".to_owned(),
-    };
-    program.steps.extend([Step::PrivateMounts, Step::AttachRoot(place)]);
-    let early = cgroup.version() == cgroup::Version::V2;
-    if namespaces.cgroup && early {
-        program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
-    }
-    let view = CgroupView { group: cgroup, private: namespaces.has(NamespaceKind::Cgroup) };
-    let made = mounts::plan(&mut program, &spec.mounts, &view)?;
-    if !made.dev_is_bound {
-        program.steps.extend(devices::plan(&linux.devices)?);
-    }
-    let (stdio, console) = standard_streams(&mut program, &process, stdio, made.devpts, true)?;
-    if !early {
-        // On v1 the keeper moves us in while we mount.
-        program.steps.push(Step::Await);
-        if namespaces.cgroup {
+/// What a plan is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) launch: &'a Launch,
+    pub(crate) linux: &'a Linux,
+    pub(crate) cgroup: &'a Cgroup,
+    pub(crate) namespaces: &'a Namespaces,
+    pub(crate) filter: Option<&'a SeccompProgram>,
+}
+
+impl Ground<'_> {
+    pub(crate) fn plan(self, root: OwnedFd, stdio: Stdio, extra: Extra) -> Result<Plan, StartError> {
+        let Self { launch, linux, cgroup, namespaces, filter } = self;
+        let spec = &launch.spec;
+        let given = spec.process.as_ref().ok_or_else(|| StartError::other("process property must not be empty"))?;
+        let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..given.clone() };
+        let identity = identify(root.as_fd(), launch.user.as_deref(), &launch.additional_groups, &mut process)?;
+        let command = process::command(&process, &identity.home)?;
+        let mut program = Program { steps: first_steps(), fds: vec![root], root: Some(0), command };
+        program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
+        names(launch, namespaces, &mut program)?;
+        let place = match &launch.rootfs {
+            // Where hooks look for it.
+            RootMount::Directory { path } => c_string(&path.to_string_lossy())?,
+            RootMount::Overlay { .. } => c"/".to_owned(),
+        };
+        program.steps.extend([Step::PrivateMounts, Step::AttachRoot(place)]);
+        let early = cgroup.version() == cgroup::Version::V2;
+        if namespaces.cgroup && early {
             program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
         }
+        let view = CgroupView { group: cgroup, private: namespaces.has(NamespaceKind::Cgroup) };
+        let made = mounts::plan(&mut program, &spec.mounts, &view)?;
+        if !made.dev_is_bound {
+            program.steps.extend(devices::plan(&linux.devices)?);
+        }
+        let (stdio, console) = standard_streams(&mut program, &process, stdio, made.devpts, true)?;
+        if !early {
+            // On v1 the keeper moves us in while we mount.
+            program.steps.push(Step::Await);
+            if namespaces.cgroup {
+                program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
+            }
+        }
+        program.steps.extend(sysctl::plan(&linux.sysctl, namespaces)?);
+        paths(linux, &mut program)?;
+        program.steps.extend(made.last);
+        finish_root(launch, linux, &process, &mut program)?;
+        if namespaces.time {
+            time(linux, &mut program)?;
+        }
+        if let Some(personality) = &linux.personality {
+            program.steps.push(Step::Personality(domain(&personality.domain)?));
+        }
+        let wait = match extra.fifo {
+            Some(fifo) => Wait::Fifo(program.keep(fifo)),
+            None => Wait::Parent,
+        };
+        let end = process::End { wait, init: launch.init, preserve: extra.preserve };
+        program.steps.extend(process::steps(&process, &identity, filter, stdio, end)?);
+        Ok(Plan { program, devpts: made.devpts, console })
     }
-    program.steps.extend(sysctl::plan(&linux.sysctl, namespaces)?);
-    paths(linux, &mut program)?;
-    program.steps.extend(made.last);
-    finish_root(launch, linux, &process, &mut program)?;
-    if namespaces.time {
-        time(linux, &mut program)?;
-    }
-    if let Some(personality) = &linux.personality {
-        program.steps.push(Step::Personality(domain(&personality.domain)?));
-    }
-    let wait = match extra.fifo {
-        Some(fifo) => Wait::Fifo(program.keep(fifo)),
-        None => Wait::Parent,
-    };
-    let end = process::End { wait, init: launch.init, preserve: extra.preserve };
-    program.steps.extend(process::steps(&process, &identity, filter, stdio, end)?);
-    Ok(Plan { program, devpts: made.devpts, console })
 }
 
 /// Who the process is; fills in its groups.

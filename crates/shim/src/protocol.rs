@@ -178,7 +178,11 @@ pub enum Fact {
     Oom,
     /// The container's first process ended, its outputs are drained and the log is written.
     Exited(Exited),
-    ExecExited { id: String, code: i32, at: Timestamp },
+    ExecExited {
+        id: String,
+        code: i32,
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

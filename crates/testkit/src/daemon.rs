@@ -96,7 +96,8 @@ impl Daemon {
     }
 
     fn spawn(&mut self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).expect("log file");
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).expect("log file");
         let child = Command::new(binaries().join("lighter"))
             .arg("daemon")
             .arg("--data-root")
@@ -175,8 +176,12 @@ impl Daemon {
     /// The same with something on its stdin.
     pub fn run_with_input(&self, args: &[impl AsRef<OsStr>], input: &[u8]) -> Finished {
         let mut command = self.command(args);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("run the client");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("run the client");
         let mut stdin = child.stdin.take().expect("stdin");
         let input = input.to_vec();
         // a client may end without reading it all
@@ -261,4 +266,3 @@ fn eventually_clean(left: impl Fn() -> Vec<String>) {
     }
     panic!("left behind:\n{}", last.join("\n"));
 }
-

@@ -46,7 +46,8 @@ fn processes(root: &str, found: &mut BTreeSet<String>) {
         let command = String::from_utf8_lossy(&text).replace('\0', " ");
         // a shim's command line says nothing: its directory does
         let fds = std::fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
-        let holds = || fds.filter_map(|f| std::fs::read_link(f.path()).ok()).any(|l| l.to_string_lossy().contains(root));
+        let holds =
+            || fds.filter_map(|f| std::fs::read_link(f.path()).ok()).any(|l| l.to_string_lossy().contains(root));
         let lighter = command.contains("lighter");
         if lighter && (command.contains(root) || holds()) {
             found.insert(format!("process {pid} {command}"));

@@ -75,11 +75,8 @@ pub async fn attach(shared: &Arc<Shared>, container: &Arc<Container>, options: A
         false => None,
     };
     // stdin is only the process' own when it was kept open
-    let attach = Attach {
-        stdin: options.stdin && record.config.open_stdin,
-        stdout: options.stdout,
-        stderr: options.stderr,
-    };
+    let attach =
+        Attach { stdin: options.stdin && record.config.open_stdin, stdout: options.stdout, stderr: options.stderr };
     let stream = if options.stream { connect(shared, container, attach).await? } else { UnixStream::pair()?.0 };
     shared.emit_container("attach", container);
     let (s, c) = (shared.clone(), container.clone());

@@ -42,7 +42,8 @@ pub async fn create(
     let (s, i) = (shared.clone(), id.clone());
     undo.push(move || s.registry.remove(&i));
     if config.hostname.is_empty() && !host.network_mode.starts_with("container:") {
-        config.hostname = if host.network_mode == "host" || host.uts_mode == "host" { host_name() } else { id.short().into() };
+        config.hostname =
+            if host.network_mode == "host" || host.uts_mode == "host" { host_name() } else { id.short().into() };
     }
     resolve_joined(shared, &mut host)?;
     let record = Record {

@@ -109,7 +109,9 @@ fn extra_hosts(shared: &Shared, record: &Record) -> Result<Vec<hosts::Entry>> {
         let address: IpAddr = match (address, &shared.networks) {
             ("host-gateway", Some(networks)) => IpAddr::V4(networks.gateway()),
             ("host-gateway", None) => {
-                return Err(Error::invalid("unable to derive the IP value for host-gateway: there is no default bridge"));
+                return Err(Error::invalid(
+                    "unable to derive the IP value for host-gateway: there is no default bridge",
+                ));
             }
             (text, _) => text.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| bad())?,
         };

@@ -22,9 +22,17 @@ pub enum Mail {
     },
     Fact(Fact),
     /// A launch succeeded.
-    Launched { fact: Fact, link: ShimLink, endpoint: Option<Endpoint>, directory: PathBuf },
+    Launched {
+        fact: Fact,
+        link: ShimLink,
+        endpoint: Option<Endpoint>,
+        directory: PathBuf,
+    },
     /// The shim of this launch told something.
-    Told { generation: u64, told: Told },
+    Told {
+        generation: u64,
+        told: Told,
+    },
 }
 
 /// A client that attached before the start.

@@ -14,9 +14,9 @@ use values::{Error, Result, ResultExt, RootMount, Timestamp};
 
 use super::etc;
 use super::handle::{Container, Mail};
+use super::modes::NetworkMode;
 use super::record::{Endpoint, Record};
 use super::state::Fact;
-use super::modes::NetworkMode;
 use crate::oci;
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
@@ -188,9 +188,8 @@ fn make_sandbox(shared: &Shared, record: &Record) -> Result<Sandbox> {
         NetworkMode::Bridge | NetworkMode::Named(_) => {
             let networks = shared.bridge()?;
             let request = super::join::endpoint_request(record)?;
-            let made = networks
-                .sandbox(record.id.as_str(), &request)
-                .during(|| "failed to set up container networking")?;
+            let made =
+                networks.sandbox(record.id.as_str(), &request).during(|| "failed to set up container networking")?;
             let endpoint = super::join::endpoint(&made.endpoint);
             Ok(Sandbox { netns: Some(made.netns), endpoint: Some(endpoint) })
         }

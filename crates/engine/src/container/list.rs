@@ -12,12 +12,31 @@ use super::view;
 use crate::shared::Shared;
 
 const FILTERS: &[&str] = &[
-    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network", "publish",
-    "since", "status", "volume",
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
 ];
 const STATUSES: &[&str] = &["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
-pub fn list(shared: &Arc<Shared>, all: bool, limit: i64, size: bool, filters: &Filters) -> Result<Vec<ContainerSummary>> {
+pub fn list(
+    shared: &Arc<Shared>,
+    all: bool,
+    limit: i64,
+    size: bool,
+    filters: &Filters,
+) -> Result<Vec<ContainerSummary>> {
     let wanted = Wanted::new(shared, filters)?;
     // asking for a status means those that do not run, too
     let all = all || limit > 0 || filters.contains("status") || filters.contains("exited");
@@ -52,9 +71,8 @@ impl<'a> Wanted<'a> {
                 return Err(Error::invalid(format!("invalid filter 'status={status}': must be one of {known}")));
             }
         }
-        let number = |text: &str| {
-            text.parse::<i32>().map_err(|_| Error::invalid(format!("invalid filter 'exited={text}'")))
-        };
+        let number =
+            |text: &str| text.parse::<i32>().map_err(|_| Error::invalid(format!("invalid filter 'exited={text}'")));
         let regex = |text: &str| {
             regex_lite::Regex::new(text).map_err(|_| Error::invalid(format!("invalid filter 'name={text}'")))
         };
@@ -83,7 +101,8 @@ impl<'a> Wanted<'a> {
         let name = |re: &regex_lite::Regex| re.is_match(&record.name) || re.is_match(&format!("/{}", record.name));
         let labels = record.config.labels.as_ref();
         (self.names.is_empty() || self.names.iter().any(name))
-            && (self.exited.is_empty() || (state.exits > 0 && !state.is_running() && self.exited.contains(&state.exit_code)))
+            && (self.exited.is_empty()
+                || (state.exits > 0 && !state.is_running() && self.exited.contains(&state.exit_code)))
             && self.before.is_none_or(|t| record.created < t)
             && self.since.is_none_or(|t| record.created > t)
             && f.matches("id", |id| record.id.as_str().starts_with(id))
@@ -103,7 +122,10 @@ impl<'a> Wanted<'a> {
 }
 
 fn is_ancestor(shared: &Shared, wanted: &str, record: &super::record::Record) -> bool {
-    shared.images.resolve(wanted).is_ok_and(|image| image.id == record.image || shared.images.descends(&record.image, &image.id))
+    shared
+        .images
+        .resolve(wanted)
+        .is_ok_and(|image| image.id == record.image || shared.images.descends(&record.image, &image.id))
 }
 
 /// `80`, `80/tcp`, `80-90/udp`

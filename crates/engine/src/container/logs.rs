@@ -70,7 +70,9 @@ pub async fn logs(shared: &Arc<Shared>, container: &Arc<Container>, wanted: &Log
 fn follow(shared: &Shared, container: &Arc<Container>, reader: LogReader) -> Result<LogReader> {
     let watched = container.clone();
     let stopped = async move {
-        let rests = |phase: Phase| matches!(phase, Phase::Created | Phase::Exited | Phase::Removing | Phase::Gone | Phase::Dead);
+        let rests = |phase: Phase| {
+            matches!(phase, Phase::Created | Phase::Exited | Phase::Removing | Phase::Gone | Phase::Dead)
+        };
         watched.until(|s| rests(s.phase)).await;
     };
     reader.following(&shared.log_watcher, stopped).during(|| "cannot follow the container's log")

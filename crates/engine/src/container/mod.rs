@@ -1,14 +1,14 @@
 //! Containers: one verb, one file; [`state`] is the table of what they may do, [`supervisor`] their owner.
 
+pub mod adapt;
 pub mod attach;
 pub mod create;
-pub mod adapt;
 pub mod etc;
 mod freeze;
 mod handle;
+mod join;
 pub mod launch;
 pub mod list;
-mod join;
 pub mod log;
 pub mod logs;
 pub mod lost;

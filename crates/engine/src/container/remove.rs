@@ -58,9 +58,10 @@ pub async fn remove(container: &Arc<Container>, force: bool) -> Result<()> {
     }
     let ended = container.until(|s| matches!(s.phase, Phase::Gone | Phase::Dead));
     match tokio::time::timeout(Duration::from_secs(60), ended).await {
-        Ok(state) if state.phase == Phase::Dead => {
-            Err(Error::internal(format!("container {} could not be removed whole; the daemon's log says why", container.id)))
-        }
+        Ok(state) if state.phase == Phase::Dead => Err(Error::internal(format!(
+            "container {} could not be removed whole; the daemon's log says why",
+            container.id
+        ))),
         Ok(_) => Ok(()),
         Err(_) => Err(Error::internal(format!(
             "container {} has not ended for 60 seconds after SIGKILL; it is removed as soon as it does",

@@ -29,8 +29,13 @@ pub const BACKOFF_RESET: Duration = Duration::from_secs(10);
 pub enum Phase {
     Created,
     /// A shim is being asked to run it. `then`: what was asked meanwhile; `Start` for a restart.
-    Starting { then: Option<Then> },
-    Running { paused: bool, then: Option<Then> },
+    Starting {
+        then: Option<Then>,
+    },
+    Running {
+        paused: bool,
+        then: Option<Then>,
+    },
     /// Waits to be started again by its restart policy.
     Backoff,
     Exited,
@@ -150,25 +155,54 @@ impl Restart {
 pub enum Ask {
     Start,
     /// `grace` before SIGKILL; `None` waits for ever.
-    Stop { signal: Signal, grace: Option<Duration> },
-    Restart { signal: Signal, grace: Option<Duration> },
+    Stop {
+        signal: Signal,
+        grace: Option<Duration>,
+    },
+    Restart {
+        signal: Signal,
+        grace: Option<Duration>,
+    },
     /// `ends`: the signal is meant to end it (SIGKILL or its stop signal), so the restart policy must not bring it back.
-    Kill { signal: Signal, ends: bool },
+    Kill {
+        signal: Signal,
+        ends: bool,
+    },
     Pause,
     Unpause,
-    Remove { force: bool },
+    Remove {
+        force: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    Launched { pid: i32, birth: u64, at: Timestamp },
-    LaunchFailed { code: i32, message: String, at: Timestamp },
-    Exited { code: i32, oom: bool, at: Timestamp },
+    Launched {
+        pid: i32,
+        birth: u64,
+        at: Timestamp,
+    },
+    LaunchFailed {
+        code: i32,
+        message: String,
+        at: Timestamp,
+    },
+    Exited {
+        code: i32,
+        oom: bool,
+        at: Timestamp,
+    },
     /// The shim vanished with the container and left no exit code.
-    Lost { at: Timestamp },
+    Lost {
+        at: Timestamp,
+    },
     Oom,
-    GraceElapsed { generation: u64 },
-    BackoffElapsed { generation: u64 },
+    GraceElapsed {
+        generation: u64,
+    },
+    BackoffElapsed {
+        generation: u64,
+    },
     Frozen,
     Thawed,
     Removed,
@@ -415,7 +449,9 @@ pub fn observe(state: &State, fact: &Fact, policy: &Policy) -> Step {
         (Phase::Created | Phase::Exited | Phase::Backoff, Fact::Launched { pid, birth, at }) => {
             launched(s, None, *pid, *birth, *at)
         }
-        (Phase::Starting { then }, Fact::LaunchFailed { code, message, at }) => launch_failed(s, then, *code, message, *at, policy),
+        (Phase::Starting { then }, Fact::LaunchFailed { code, message, at }) => {
+            launch_failed(s, then, *code, message, *at, policy)
+        }
         (Phase::Running { then, .. }, Fact::Exited { code, oom, at }) => ended(s, then, *code, *oom, *at, policy),
         (Phase::Running { then, .. }, Fact::Lost { at }) => ended(s, then, LOST, false, *at, policy),
         (Phase::Starting { then }, Fact::Lost { at }) => {
@@ -458,14 +494,7 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
     (s, effects)
 }
 
-fn launch_failed(
-    mut s: State,
-    then: Option<Then>,
-    code: i32,
-    message: &str,
-    at: Timestamp,
-    policy: &Policy,
-) -> Step {
+fn launch_failed(mut s: State, then: Option<Then>, code: i32, message: &str, at: Timestamp, policy: &Policy) -> Step {
     let by_policy = s.restarts > 0;
     let never_ran = s.started_at.is_zero();
     s.pid = 0;

@@ -104,7 +104,9 @@ impl Supervisor {
                 // acknowledged by the release which follows
                 return self.observe(&Fact::Exited { code: exited.code, oom: exited.oom, at: exited.at });
             }
-            ShimFact::ExecExited { id, code, at } => self.shared.execs.exited(&self.shared, &self.container, &id, code, at),
+            ShimFact::ExecExited { id, code, at } => {
+                self.shared.execs.exited(&self.shared, &self.container, &id, code, at)
+            }
         }
         if let Some((_, link)) = &self.link {
             link.tell(Request::Ack(number));

@@ -60,7 +60,12 @@ fn launch_error(state: &State) -> Error {
     }
 }
 
-pub async fn stop(shared: &Shared, container: &Arc<Container>, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
+pub async fn stop(
+    shared: &Shared,
+    container: &Arc<Container>,
+    signal: Option<&str>,
+    timeout: Option<i64>,
+) -> Result<()> {
     let ask = Ask::Stop { signal: parse(container, signal)?, grace: grace(shared, container, timeout) };
     let admitted = match container.ask(ask).await? {
         Ok(state) => state,
@@ -74,7 +79,12 @@ fn held(state: &State) -> bool {
     matches!(state.phase, Phase::Running { .. } | Phase::Starting { .. })
 }
 
-pub async fn restart(shared: &Shared, container: &Arc<Container>, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
+pub async fn restart(
+    shared: &Shared,
+    container: &Arc<Container>,
+    signal: Option<&str>,
+    timeout: Option<i64>,
+) -> Result<()> {
     let ask = Ask::Restart { signal: parse(container, signal)?, grace: grace(shared, container, timeout) };
     let admitted = match container.ask(ask).await? {
         Ok(state) => state,
@@ -106,7 +116,9 @@ pub async fn kill(container: &Arc<Container>, signal: Option<&str>) -> Result<()
     if signal == Signal::KILL {
         let ended = container.until(|s| s.exits > admitted.exits || !held(s));
         if tokio::time::timeout(KILL_PATIENCE, ended).await.is_err() {
-            return Err(Error::internal("it has not ended for 10 seconds after SIGKILL: a process of it is stuck in the kernel"));
+            return Err(Error::internal(
+                "it has not ended for 10 seconds after SIGKILL: a process of it is stuck in the kernel",
+            ));
         }
     }
     Ok(())

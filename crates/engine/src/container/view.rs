@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::types::{
-    ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, NetworkSettings, PortMap, PortSummary,
-    SummaryHostConfig, SummaryNetworkSettings,
+    ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, NetworkSettings, PortMap,
+    PortSummary, SummaryHostConfig, SummaryNetworkSettings,
 };
 use values::{Result, Timestamp, duration};
 
@@ -62,7 +62,11 @@ pub fn summary(shared: &Shared, container: &Container, size: bool) -> Result<Con
         created: record.created.secs,
         ports: ports(&record),
         size_rw: usage as i64,
-        size_rootfs: if size { usage as i64 + shared.images.get(&record.image).map_or(0, |i| i.unpacked_size()) as i64 } else { 0 },
+        size_rootfs: if size {
+            usage as i64 + shared.images.get(&record.image).map_or(0, |i| i.unpacked_size()) as i64
+        } else {
+            0
+        },
         labels: record.config.labels.clone().unwrap_or_default(),
         state: volatile.state.status().into(),
         status: status_text(&volatile.state, Timestamp::now()),
@@ -104,7 +108,11 @@ fn ports(record: &Record) -> Vec<PortSummary> {
         let (range, kind) = key.split_once('/').unwrap_or((key, "tcp"));
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { continue };
-        ports.extend((first..=last).map(|p| PortSummary { private_port: p, kind: kind.into(), ..PortSummary::default() }));
+        ports.extend((first..=last).map(|p| PortSummary {
+            private_port: p,
+            kind: kind.into(),
+            ..PortSummary::default()
+        }));
     }
     ports.sort_by_key(|p| (p.private_port, p.kind.clone()));
     ports
@@ -162,7 +170,11 @@ fn network_settings(shared: &Shared, record: &Record, volatile: &Volatile) -> Ne
         networks.insert(name.to_owned(), settings);
     }
     let running = volatile.state.is_running();
-    let ports: PortMap = if running { record.config.exposed_ports.keys().map(|k| (k.clone(), None)).collect() } else { PortMap::default() };
+    let ports: PortMap = if running {
+        record.config.exposed_ports.keys().map(|k| (k.clone(), None)).collect()
+    } else {
+        PortMap::default()
+    };
     NetworkSettings {
         sandbox_id: if running { shared.network_id(record.id.as_str()) } else { String::new() },
         sandbox_key: if running { format!("/proc/{}/ns/net", volatile.state.pid) } else { String::new() },

@@ -28,25 +28,22 @@ impl WaitCondition {
 }
 
 /// Subscribed when it returns: whatever happens afterwards is seen by the future.
-pub fn wait(
-    container: &Arc<Container>,
-    condition: WaitCondition,
-) -> impl Future<Output = WaitResponse> + Send + use<> {
+pub fn wait(container: &Arc<Container>, condition: WaitCondition) -> impl Future<Output = WaitResponse> + Send + use<> {
     let mut watch = container.watch();
     let exits = watch.borrow_and_update().state.exits;
     async move {
         // when its supervisor has ended, the last word stands
         let _ = watch
             .wait_for(|v| {
-            let s = &v.state;
-            match condition {
-                _ if s.is_gone() => true,
-                WaitCondition::Removed => false,
-                WaitCondition::NextExit => s.exits > exits,
-                WaitCondition::NotRunning => {
-                    !matches!(s.phase, Phase::Running { .. } | Phase::Backoff | Phase::Starting { .. })
+                let s = &v.state;
+                match condition {
+                    _ if s.is_gone() => true,
+                    WaitCondition::Removed => false,
+                    WaitCondition::NextExit => s.exits > exits,
+                    WaitCondition::NotRunning => {
+                        !matches!(s.phase, Phase::Running { .. } | Phase::Backoff | Phase::Starting { .. })
+                    }
                 }
-            }
             })
             .await
             .map(drop);

@@ -165,11 +165,7 @@ pub(super) fn private_mounts() -> Result<(), Errno> {
     sys::mount::set_attributes(CWD, c"/", true, &change)
 }
 
-fn new_mount(
-    kind: &CStr,
-    options: &[(CString, Option<CString>)],
-    attributes: u32,
-) -> Result<OwnedFd, Errno> {
+fn new_mount(kind: &CStr, options: &[(CString, Option<CString>)], attributes: u32) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
         match value {

@@ -141,7 +141,8 @@ fn the_policy_decides_after_an_exit() {
 #[test]
 fn a_users_stop_beats_the_policy() {
     let policy = Policy { restart: Restart::Always, auto_remove: false };
-    let (s, effects) = admit(&running(), Ask::Stop { signal: Signal::TERM, grace: Some(Duration::from_secs(1)) }).unwrap();
+    let (s, effects) =
+        admit(&running(), Ask::Stop { signal: Signal::TERM, grace: Some(Duration::from_secs(1)) }).unwrap();
     assert!(effects.contains(&Effect::Signal(Signal::TERM)));
     let (s, _) = observe(&s, &exited(143), &policy);
     assert_eq!((s.phase, s.exit_code), (Phase::Exited, 143));
