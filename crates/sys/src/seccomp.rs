@@ -32,3 +32,10 @@ pub fn install(filter: &[Instruction], flags: u32) -> Result<Option<OwnedFd>> {
     // SAFETY: with this flag the result is a new descriptor.
     Ok(Some(unsafe { OwnedFd::from_raw_fd(result as i32) }))
 }
+
+/// Whether the kernel has x86_64's x32 calls (numbers with bit 30); asked by its `getpid`.
+pub fn has_x32() -> bool {
+    const GETPID: libc::c_long = 0x4000_0000 | 39;
+    // SAFETY: takes no memory, whether it exists or not.
+    cfg!(target_arch = "x86_64") && unsafe { libc::syscall(GETPID) } > 0
+}

@@ -96,12 +96,18 @@ enum Op {
 }
 
 pub(super) fn compile(profile: &Seccomp) -> Result<SeccompProgram, String> {
+    compile_for(profile, sys::seccomp::has_x32())
+}
+
+/// On a kernel without x32 its calls get the kernel's own answer, ENOSYS, and no table.
+fn compile_for(profile: &Seccomp, x32: bool) -> Result<SeccompProgram, String> {
     if !profile.listener_path.is_empty() || !profile.listener_metadata.is_empty() {
         return Err("a listener (listenerPath) is not supported".to_owned());
     }
     let default = action(&profile.default_action, profile.default_errno_ret)?;
     let flags = flags(&profile.flags)?;
-    let columns = columns(profile)?;
+    let mut columns = columns(profile)?;
+    columns.retain(|column| *column != X32 || x32);
     let rules = profile.syscalls.iter().map(|rule| read(rule, default)).collect::<Result<Vec<_>, _>>()?;
     let mut filter = vec![load(ARCH)];
     for group in group(&columns) {
@@ -235,7 +241,10 @@ fn architecture(columns: &[usize], rules: &[Rule<'_>], default: u32) -> Result<V
     }
     ranges.dedup_by(|later, earlier| later.1 == earlier.1);
     let mut code = vec![load(NR)];
-    code.extend(search(&ranges)?);
+    code.extend(match search_shared(&ranges)? {
+        Some(tree) => tree,
+        None => search(&ranges)?,
+    });
     Ok(code)
 }
 
@@ -294,7 +303,65 @@ fn table(column: usize, base: u32, rules: &[Rule<'_>], default: u32) -> Vec<(u32
     ranges
 }
 
-/// A binary search over sorted ranges.
+/// A comparison of the search: numbers from `number` on go `high`.
+struct Node {
+    number: u32,
+    low: Way,
+    high: Way,
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Node(usize),
+    Answer(usize),
+}
+
+/// A binary search over sorted ranges with each answer's code once, behind the comparisons: half as long, and the kernel's
+/// work at each start grows with the length. None when a jump would be too far for its 8 bits.
+fn search_shared(ranges: &[(u32, Answer)]) -> Result<Option<Vec<Instruction>>, String> {
+    let (mut nodes, mut answers) = (Vec::new(), Vec::new());
+    grow(ranges, &mut nodes, &mut answers);
+    let mut tail = Vec::new();
+    let mut starts = Vec::with_capacity(answers.len());
+    for answer in answers {
+        starts.push(nodes.len() + tail.len());
+        tail.extend(answer_code(answer)?);
+    }
+    let mut code = Vec::with_capacity(nodes.len() + tail.len());
+    for (at, node) in nodes.iter().enumerate() {
+        let distance = |way: Way| match way {
+            Way::Node(to) => u8::try_from(to - at - 1),
+            Way::Answer(to) => u8::try_from(starts[to] - at - 1),
+        };
+        match (distance(node.high), distance(node.low)) {
+            (Ok(high), Ok(low)) => code.push(jump(JGE, node.number, high, low)),
+            _ => return Ok(None),
+        }
+    }
+    code.extend(tail);
+    Ok(Some(code))
+}
+
+/// Adds the tree for these ranges, parents first; the way to its root.
+fn grow<'a>(ranges: &'a [(u32, Answer)], nodes: &mut Vec<Node>, answers: &mut Vec<&'a Answer>) -> Way {
+    if let [(_, answer)] = ranges {
+        let known = answers.iter().position(|known| *known == answer);
+        return Way::Answer(known.unwrap_or_else(|| {
+            answers.push(answer);
+            answers.len() - 1
+        }));
+    }
+    let (at, middle) = (nodes.len(), ranges.len() / 2);
+    let number = ranges[middle].0;
+    // Its ways are known when its children are there.
+    nodes.push(Node { number, low: Way::Node(at), high: Way::Node(at) });
+    let low = grow(&ranges[..middle], nodes, answers);
+    let high = grow(&ranges[middle..], nodes, answers);
+    nodes[at] = Node { number, low, high };
+    Way::Node(at)
+}
+
+/// A binary search of any size: answers in place.
 fn search(ranges: &[(u32, Answer)]) -> Result<Vec<Instruction>, String> {
     if let [(_, answer)] = ranges {
         return answer_code(answer);
