@@ -44,6 +44,11 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher) -> Result<Arc<Sh
         tracing::warn!("{problem}");
     }
     let daemon_id = lasting_id(&records)?;
+    let shim_program = runtime::read_only_program(&config.shim).map_err(|e| Error::internal(e.message))?;
+    let warm = cgroup::keep_warm(config.cgroup_parent.trim_matches('/')).unwrap_or_else(|e| {
+        tracing::debug!("starts after a pause will be slower: {e}");
+        None
+    });
     let networks = if config.bridge.disabled { None } else { Some(Arc::new(open_bridge(&config, &records)?)) };
     Ok(Arc::new(Shared {
         config,
@@ -56,6 +61,8 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher) -> Result<Arc<Sh
         execs: Execs::default(),
         log_watcher,
         machine: Machine::read(),
+        shim_program,
+        _warm: warm,
         daemon_id,
         creating: Mutex::new(HashMap::new()),
     }))

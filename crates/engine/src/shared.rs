@@ -1,6 +1,7 @@
 //! What all parts of the engine share.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +31,11 @@ pub struct Shared {
     pub execs: Execs,
     pub log_watcher: logging::Watcher,
     pub machine: Machine,
+    /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container
+    /// that is being set up, can write to it (CVE-2019-5736).
+    pub shim_program: OwnedFd,
+    /// Held for as long as the daemon lives: see `cgroup::keep_warm`.
+    pub _warm: Option<OwnedFd>,
     /// This daemon's lasting id.
     pub daemon_id: String,
     /// Images which a container is being created from, and how many times: they are in use before a record says so.

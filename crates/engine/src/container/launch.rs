@@ -1,6 +1,6 @@
 //! Starting a container: its network, its files, its shim, all that can overlap overlapping.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -168,7 +168,8 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let program = &shared.config.shim;
-    let child = tokio::process::Command::new(program)
+    let child = tokio::process::Command::new(format!("/proc/self/fd/{}", shared.shim_program.as_raw_fd()))
+        .arg0(program)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(shared.shim_stderr())
