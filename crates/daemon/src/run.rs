@@ -22,6 +22,10 @@ const SHIM: &str = "lighter-shim";
 const WORKERS: std::ops::RangeInclusive<usize> = 2..=4;
 /// Open files we ask for if the hard limit is infinite.
 const MOST_FILES: u64 = 1 << 20;
+/// Threads for what blocks. Each keeps some memory; what waits for one waits for others' disk and kernel work anyway.
+const BLOCKING: usize = 48;
+/// An idle thread for blocking work ends after this: before the engine gives memory back (`engine::tidy`).
+const IDLE_THREAD: Duration = Duration::from_secs(2);
 /// For threads that are still in the kernel's hands at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -40,6 +44,8 @@ pub fn run(configuration: Configuration) -> Result<()> {
     let workers = std::thread::available_parallelism().map_or(*WORKERS.start(), usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers.clamp(*WORKERS.start(), *WORKERS.end()))
+        .max_blocking_threads(BLOCKING)
+        .thread_keep_alive(IDLE_THREAD)
         .thread_name("lighter")
         .enable_all()
         .build()

@@ -91,6 +91,7 @@ impl Execs {
         // one which an earlier daemon started is not known any more
         let Ok(exec) = self.find(id) else { return };
         exec.end(code);
+        shared.tidy.soon();
         let mut attributes = container.event_attributes();
         attributes.insert("execID".into(), id.into());
         attributes.insert("exitCode".into(), code.to_string());

@@ -90,6 +90,7 @@ pub async fn load(
             let name = one.reference.as_ref().map_or_else(|| one.id.to_string(), Reference::familiar);
             emit(&s, "load", &one.id, &name);
         }
+        s.tidy.soon();
         Ok(())
     })
     .await
@@ -116,6 +117,7 @@ pub async fn import(
             emit(&s, "tag", &id, &reference.familiar());
         }
         emit(&s, "import", &id, id.as_str());
+        s.tidy.soon();
         let _ = progress.send(JsonMessage::status(id.to_string()));
         Ok(())
     })

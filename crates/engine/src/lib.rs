@@ -21,6 +21,7 @@ mod restore;
 mod shared;
 mod shim_link;
 mod system;
+mod tidy;
 mod undo;
 
 use std::io::Read;

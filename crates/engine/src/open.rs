@@ -19,6 +19,7 @@ use crate::machine::Machine;
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::shared::{Shared, blocking};
+use crate::tidy::Tidy;
 
 /// Names of the facts kept in the store.
 const FACT_ID: &str = "id";
@@ -26,10 +27,11 @@ const FACT_BRIDGE: &str = "bridge-address";
 
 pub async fn open(config: Config) -> Result<Arc<Shared>> {
     let log_watcher = logging::Watcher::new().during(|| "inotify")?;
-    blocking(move || open_blocking(config, log_watcher)).await
+    let tidy = Tidy::start();
+    blocking(move || open_blocking(config, log_watcher, tidy)).await
 }
 
-fn open_blocking(config: Config, log_watcher: logging::Watcher) -> Result<Arc<Shared>> {
+fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> Result<Arc<Shared>> {
     directory(&config.data_root, 0o710)?;
     directory(&config.run_root, 0o711)?;
     directory(&config.data_root.join("containers"), 0o710)?;
@@ -61,6 +63,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher) -> Result<Arc<Sh
         execs: Execs::default(),
         log_watcher,
         machine: Machine::read(),
+        tidy,
         shim_program,
         _warm: warm,
         daemon_id,

@@ -18,6 +18,7 @@ use crate::exec::Execs;
 use crate::machine::Machine;
 use crate::records::Records;
 use crate::registry::Registry;
+use crate::tidy::Tidy;
 
 pub struct Shared {
     pub config: Config,
@@ -31,6 +32,7 @@ pub struct Shared {
     pub execs: Execs,
     pub log_watcher: logging::Watcher,
     pub machine: Machine,
+    pub tidy: Tidy,
     /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container
     /// that is being set up, can write to it (CVE-2019-5736).
     pub shim_program: OwnedFd,

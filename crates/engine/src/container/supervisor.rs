@@ -193,6 +193,7 @@ impl Supervisor {
     /// Gives back what the ended process held. The shim cleans up and ends by itself.
     fn release(&mut self) {
         self.container.set_link(None);
+        self.shared.tidy.soon();
         self.shared.execs.container_ended(&self.container.id);
         if self.volatile.endpoint.take().is_some() {
             self.shared.release_network(&self.container);
