@@ -13,8 +13,47 @@ const KEPT: usize = 256;
 const BEHIND: usize = 2048;
 
 pub struct Events {
-    past: Mutex<VecDeque<Arc<EventMessage>>>,
+    past: Mutex<Past>,
     live: broadcast::Sender<Arc<EventMessage>>,
+}
+
+/// The last events as JSON, one behind the other in one buffer: a few hundred small allocations that outlive what was
+/// allocated beside them would keep the heap from ever shrinking again.
+#[derive(Default)]
+struct Past {
+    text: VecDeque<u8>,
+    lengths: VecDeque<usize>,
+}
+
+impl Past {
+    fn push(&mut self, event: &EventMessage) {
+        if self.lengths.len() == KEPT
+            && let Some(oldest) = self.lengths.pop_front()
+        {
+            self.text.drain(..oldest);
+        }
+        // the types of an event cannot fail to serialize
+        let text = serde_json::to_vec(event).unwrap_or_default();
+        self.lengths.push_back(text.len());
+        self.text.extend(text);
+    }
+
+    /// Those not before `from`, in nanoseconds.
+    fn since(&self, from: i64) -> VecDeque<Arc<EventMessage>> {
+        let text: Vec<u8> = self.text.iter().copied().collect();
+        let mut rest = text.as_slice();
+        let mut events = VecDeque::new();
+        for length in &self.lengths {
+            let (one, behind) = rest.split_at(*length);
+            rest = behind;
+            if let Ok(event) = serde_json::from_slice::<EventMessage>(one)
+                && event.time_nano >= from
+            {
+                events.push_back(Arc::new(event));
+            }
+        }
+        events
+    }
 }
 
 impl Default for Events {
@@ -26,7 +65,7 @@ impl Default for Events {
 impl Events {
     pub fn emit(&self, kind: &str, action: &str, id: &str, attributes: BTreeMap<String, String>) {
         let now = Timestamp::now();
-        let event = Arc::new(EventMessage {
+        let event = EventMessage {
             kind: kind.into(),
             action: action.into(),
             actor: EventActor { id: id.into(), attributes },
@@ -34,14 +73,13 @@ impl Events {
             time: now.secs,
             time_nano: now.unix_nanos(),
             ..EventMessage::default()
-        });
+        };
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
-        if past.len() == KEPT {
-            past.pop_front();
-        }
-        past.push_back(event.clone());
+        past.push(&event);
         // under the lock: a listener that subscribes now sees each event once
-        let _ = self.live.send(event);
+        if self.live.receiver_count() > 0 {
+            let _ = self.live.send(Arc::new(event));
+        }
     }
 
     pub fn listeners(&self) -> usize {
@@ -53,12 +91,9 @@ impl Events {
         filters.validate(FILTERS)?;
         let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.live.subscribe();
-        let from = since.map(Timestamp::unix_nanos);
-        let mut wanted = VecDeque::new();
-        if from.is_some() || until.is_some() {
-            let from = from.unwrap_or(i64::MIN);
-            wanted.extend(past.iter().filter(|e| e.time_nano >= from).cloned());
-        }
+        let replays = since.is_some() || until.is_some();
+        let from = since.map_or(i64::MIN, Timestamp::unix_nanos);
+        let wanted = if replays { past.since(from) } else { VecDeque::new() };
         Ok(EventStream { past: wanted, live, until, filters })
     }
 }

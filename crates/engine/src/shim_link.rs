@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use shim::protocol::{Attach, Exec, Fact, Launch, MAX_FRAME, Message, Reply, Request, SOCKET, State};
@@ -14,6 +14,7 @@ use values::{Error, Result, ResultExt};
 
 /// No shim answers a control request slower than this unless it is stopped or the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
+const QUEUE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a shim tells unasked.
 pub enum Told {
@@ -138,7 +139,38 @@ pub async fn connect(directory: &Path) -> io::Result<UnixStream> {
     use rustix::fs::{Mode, OFlags, open};
     let dir = open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let fd = std::os::fd::AsRawFd::as_raw_fd(&dir);
-    UnixStream::connect(format!("/proc/self/fd/{fd}/{SOCKET}")).await
+    let path = format!("/proc/self/fd/{fd}/{SOCKET}");
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match UnixStream::connect(&path).await {
+            // its queue is full: it is busy, or stopped
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && Instant::now() < until => {
+                tokio::time::sleep(QUEUE_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Has every process of a container killed. A shim that does not answer is killed itself: the end of its connection then
+/// leads to the end of its container.
+pub async fn kill_all(link: ShimLink, directory: PathBuf) {
+    if let Err(e) = link.ask(Request::KillAll).await
+        && e.kind == values::ErrorKind::Unavailable
+        && let Ok(stream) = connect(&directory).await
+    {
+        tracing::error!("shim in {}: {e}; it is killed", directory.display());
+        kill_peer(&stream);
+    }
+}
+
+/// Kills the shim at the other end of a connection made by [`connect`].
+pub fn kill_peer(stream: &UnixStream) {
+    // Who listens is who is told here; as it does not accept, only a living process can hold the socket.
+    let pid = stream.peer_cred().ok().and_then(|c| c.pid()).and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
 }
 
 /// Becomes the shim's subscriber.

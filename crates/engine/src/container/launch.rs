@@ -46,6 +46,15 @@ pub async fn launch(shared: Arc<Shared>, container: Arc<Container>, generation: 
     }
     if let Err(failure) = attempt(&shared, &container, generation).await {
         let Failure { code, message } = failure;
+        // a shim that was killed in the middle may have left a running container
+        let path = shared.cgroup_path(&container.id);
+        let _ = blocking(move || {
+            super::lost::end_cgroup(&path);
+            Ok(())
+        })
+        .await;
+        // who attached sees the end
+        container.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
         container.post(Mail::Fact(Fact::LaunchFailed { code, message, at: Timestamp::now() }));
     }
 }
@@ -63,7 +72,8 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let (s, r) = (shared.clone(), record.clone());
     let sandbox = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
     let directory = shared.shim_dir(&container.id, generation);
-    let mut stream = spawn_shim(shared, &directory, &mut undo)?;
+    let spawned = spawn_shim(shared, &directory, &mut undo);
+    // whatever became of the shim: what the other task made must be given back
     let sandbox = sandbox.await.map_err(|e| Error::internal(e.to_string()))??;
     if sandbox.endpoint.is_some()
         && let Some(networks) = shared.networks.clone()
@@ -71,6 +81,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         let id = container.id.clone();
         undo.push(move || networks.release(id.as_str()));
     }
+    let mut stream = spawned?;
 
     if let Some(endpoint) = &sandbox.endpoint {
         // a daemon that comes after this one reads it there
@@ -168,7 +179,7 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let program = &shared.config.shim;
-    let child = tokio::process::Command::new(format!("/proc/self/fd/{}", shared.shim_program.as_raw_fd()))
+    let mut child = tokio::process::Command::new(format!("/proc/self/fd/{}", shared.shim_program.as_raw_fd()))
         .arg0(program)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
@@ -176,8 +187,10 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
         .env_clear()
         .spawn()
         .during(|| format!("cannot run {}", program.display()))?;
-    // tokio reaps it whenever it ends; without its socket it ends by itself
-    drop(child);
+    // Without its socket it ends by itself, unless it is stuck. Once dropped, tokio reaps it whenever it ends.
+    undo.push(move || {
+        let _ = child.start_kill();
+    });
     Ok(UnixStream::from_std(ours)?)
 }
 

@@ -4,29 +4,37 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use shim::protocol::{EXIT_FILE, Exited};
-use values::Timestamp;
+use values::{Id, Timestamp};
 
 use super::handle::{Container, Mail};
 use super::state::Fact;
 use crate::shared::{Shared, blocking};
 
-/// Posts how the container ended. The shim wrote the exit down before it told of it, so a file there is the truth.
+/// 128 + SIGKILL.
+const KILLED: i32 = 137;
+
+/// Posts how the container ended.
 pub async fn recover(shared: Arc<Shared>, container: Arc<Container>, directory: PathBuf) {
-    let path = shared.cgroup_path(&container.id);
-    let id = container.id.clone();
-    let fact = blocking(move || {
-        end_cgroup(&path);
+    let fact = find_out(&shared, &container.id, directory).await;
+    container.post(Mail::Fact(fact));
+}
+
+/// How a container without a shim ended; ends what is left of it. The shim wrote the exit down before it told of it, so a
+/// file there is the truth.
+pub async fn find_out(shared: &Shared, id: &Id, directory: PathBuf) -> Fact {
+    let path = shared.cgroup_path(id);
+    let found = blocking(move || {
+        let killed = end_cgroup(&path);
         let fact = recorded_exit(&directory);
         let _ = std::fs::remove_dir_all(&directory);
-        Ok(fact)
-    })
-    .await
-    .ok()
-    .flatten();
-    if fact.is_none() {
+        Ok((fact, killed))
+    });
+    let (fact, killed) = found.await.unwrap_or((None, false));
+    fact.unwrap_or_else(|| {
         tracing::warn!("container {id}: its shim ended unexpectedly; the container was killed");
-    }
-    container.post(Mail::Fact(fact.unwrap_or(Fact::Lost { at: Timestamp::now() })));
+        let at = Timestamp::now();
+        if killed { Fact::Exited { code: KILLED, oom: false, at } } else { Fact::Lost { at } }
+    })
 }
 
 /// The exit which the shim in `directory` wrote down.
@@ -36,10 +44,12 @@ pub fn recorded_exit(directory: &Path) -> Option<Fact> {
     Some(Fact::Exited { code: exited.code, oom: exited.oom, at: exited.at })
 }
 
-/// Kills what is in a container's cgroup and removes it.
-pub fn end_cgroup(path: &str) {
-    let Ok(cgroup) = cgroup::Cgroup::open(path) else { return };
+/// Kills what is in a container's cgroup and removes it; true when there was something to kill.
+pub fn end_cgroup(path: &str) -> bool {
+    let Ok(cgroup) = cgroup::Cgroup::open(path) else { return false };
+    let alive = cgroup.pids().is_ok_and(|pids| !pids.is_empty());
     if let Err(e) = cgroup.kill_all().and_then(|()| cgroup.remove()) {
         tracing::warn!("cgroup {path}: {e}");
     }
+    alive
 }

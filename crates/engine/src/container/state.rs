@@ -51,6 +51,8 @@ pub enum Phase {
 pub enum Then {
     Stay,
     Start,
+    /// Asked for while it was starting: end first, then start.
+    EndAndStart,
     Remove,
 }
 
@@ -62,6 +64,9 @@ pub struct State {
     /// Its start time in clock ticks since boot: tells a reused pid apart.
     pub birth: u64,
     pub exit_code: i32,
+    /// As `exit_code`, but kept while it runs again: for those who waited for that end.
+    #[serde(default)]
+    pub last_code: i32,
     /// Why the last start failed.
     pub error: String,
     pub oom: bool,
@@ -85,6 +90,7 @@ impl Default for State {
             pid: 0,
             birth: 0,
             exit_code: 0,
+            last_code: 0,
             error: String::new(),
             oom: false,
             started_at: Timestamp::ZERO,
@@ -363,9 +369,12 @@ fn restart(mut s: State, signal: Signal, grace: Option<Duration>) -> Result<Step
             let effects = end_process(&s, signal, grace);
             Ok((s, effects))
         }
-        // a start is under way: that is what was wanted
+        // a start is under way: that is what was wanted, unless somebody waits for its end
         Phase::Starting { then } => {
-            *then = Some(Then::Start);
+            *then = match then {
+                Some(Then::Stay | Then::EndAndStart) => Some(Then::EndAndStart),
+                _ => Some(Then::Start),
+            };
             Ok((s, vec![]))
         }
         Phase::Created | Phase::Exited | Phase::Backoff => {
@@ -396,8 +405,9 @@ fn kill(mut s: State, signal: Signal, ends: bool) -> Result<Step, Refusal> {
         }
         Phase::Starting { then } if ends => {
             s.stopped_by_user = true;
-            if then.is_none() {
-                *then = Some(Then::Stay);
+            match then {
+                None | Some(Then::Start) => *then = Some(Then::Stay),
+                Some(Then::Stay | Then::EndAndStart | Then::Remove) => {}
             }
             Ok((s, vec![]))
         }
@@ -455,7 +465,7 @@ pub fn observe(state: &State, fact: &Fact, policy: &Policy) -> Step {
         (Phase::Running { then, .. }, Fact::Exited { code, oom, at }) => ended(s, then, *code, *oom, *at, policy),
         (Phase::Running { then, .. }, Fact::Lost { at }) => ended(s, then, LOST, false, *at, policy),
         (Phase::Starting { then }, Fact::Lost { at }) => {
-            launch_failed(s, then, 128, "the shim ended before the container was started", *at, policy)
+            launch_failed(s, then, 128, "the daemon ended before the container was started", *at, policy)
         }
         (Phase::Running { .. }, Fact::Oom) => (State { oom: true, ..s }, vec![Effect::Emit(Event::Oom)]),
         (Phase::Running { .. }, Fact::GraceElapsed { generation }) if *generation == s.generation => {
@@ -481,11 +491,15 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
     s.exit_code = 0;
     s.error.clear();
     s.oom = false;
-    let after = then.filter(|t| *t != Then::Start);
+    let after = match then {
+        Some(Then::Start) => None,
+        Some(Then::EndAndStart) => Some(Then::Start),
+        other => other,
+    };
     s.phase = Phase::Running { paused: false, then: after };
     let mut effects = vec![Effect::Emit(Event::Start)];
     match then {
-        Some(Then::Stay | Then::Remove) => {
+        Some(Then::Stay | Then::EndAndStart | Then::Remove) => {
             effects.extend([Effect::Emit(Event::Kill(Signal::KILL)), Effect::KillAll]);
         }
         Some(Then::Start) => effects.push(Effect::Emit(Event::Restart)),
@@ -500,6 +514,7 @@ fn launch_failed(mut s: State, then: Option<Then>, code: i32, message: &str, at:
     s.pid = 0;
     s.exits += 1;
     s.exit_code = code;
+    s.last_code = code;
     message.clone_into(&mut s.error);
     if !never_ran {
         s.finished_at = at;
@@ -521,6 +536,7 @@ fn ended(mut s: State, then: Option<Then>, code: i32, oom: bool, at: Timestamp, 
     s.pid = 0;
     s.exits += 1;
     s.exit_code = code;
+    s.last_code = code;
     s.oom |= oom;
     s.finished_at = at;
     s.phase = Phase::Exited;
@@ -531,7 +547,7 @@ fn ended(mut s: State, then: Option<Then>, code: i32, oom: bool, at: Timestamp, 
             effects.push(Effect::Delete);
             (s, effects)
         }
-        Some(Then::Start) => {
+        Some(Then::Start | Then::EndAndStart) => {
             s.stopped_by_user = false;
             s.restarts = 0;
             effects.insert(1, Effect::Emit(Event::Stop));

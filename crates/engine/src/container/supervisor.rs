@@ -17,7 +17,7 @@ use super::record::{Record, Volatile};
 use super::state::{Effect, Event, Fact, Phase, Policy, admit, observe};
 use super::{freeze, launch, lost, remove};
 use crate::shared::Shared;
-use crate::shim_link::{ShimLink, Told};
+use crate::shim_link::{self, ShimLink, Told};
 
 pub struct Supervisor {
     shared: Arc<Shared>,
@@ -123,12 +123,14 @@ impl Supervisor {
             return;
         }
         self.volatile.state = state;
-        if effects.contains(&Effect::Release) {
-            // before the state is seen: who sees it ended may start it again
-            self.release();
-        }
+        // before the state is seen: who sees it ended may start it again
+        let left = if effects.contains(&Effect::Release) { self.release() } else { None };
         if self.volatile.state.phase != Phase::Gone {
             self.shared.records.save_state(&self.container.id, &self.volatile);
+        }
+        if let Some((directory, link)) = left {
+            // only now: what the shim knows of the end goes with it
+            self.closing = Some(tokio::spawn(let_go(directory, link)));
         }
         // events first: who waits for the state finds them in the ring
         for effect in &effects {
@@ -150,7 +152,11 @@ impl Supervisor {
                 tokio::spawn(launch::launch(self.shared.clone(), self.container.clone(), generation, closing));
             }
             Effect::Signal(signal) => self.tell(Request::Kill { signal: signal.number() }),
-            Effect::KillAll => self.tell(Request::KillAll),
+            Effect::KillAll => {
+                if let Some((directory, link)) = self.link.clone() {
+                    tokio::spawn(shim_link::kill_all(link, directory));
+                }
+            }
             Effect::ArmGrace(after, generation) => self.later(after, Fact::GraceElapsed { generation }),
             Effect::ArmBackoff(after, generation) => self.later(after, Fact::BackoffElapsed { generation }),
             Effect::Freeze => self.freeze(true),
@@ -190,22 +196,15 @@ impl Supervisor {
         });
     }
 
-    /// Gives back what the ended process held. The shim cleans up and ends by itself.
-    fn release(&mut self) {
+    /// Gives back what the ended process held; returns its shim, to be let go.
+    fn release(&mut self) -> Option<(PathBuf, ShimLink)> {
         self.container.set_link(None);
         self.shared.tidy.soon();
         self.shared.execs.container_ended(&self.container.id);
         if self.volatile.endpoint.take().is_some() {
             self.shared.release_network(&self.container);
         }
-        if let Some((directory, link)) = self.link.take() {
-            self.closing = Some(tokio::spawn(async move {
-                if let Err(e) = link.ask(Request::Release).await {
-                    tracing::warn!("shim in {}: {e}", directory.display());
-                }
-                let _ = tokio::fs::remove_dir_all(&directory).await;
-            }));
-        }
+        self.link.take()
     }
 
     fn emit(&self, event: Event) {
@@ -232,6 +231,14 @@ impl Supervisor {
         };
         self.shared.events.emit("container", action, self.container.id.as_str(), attributes);
     }
+}
+
+/// The shim cleans up and ends by itself.
+async fn let_go(directory: PathBuf, link: ShimLink) {
+    if let Err(e) = link.ask(Request::Release).await {
+        tracing::warn!("shim in {}: {e}", directory.display());
+    }
+    let _ = tokio::fs::remove_dir_all(&directory).await;
 }
 
 /// A moment for facts which the daemon finds out itself.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use values::{Error, Result, Signal};
 
 use super::handle::Container;
-use super::state::{Ask, Phase, Refusal, State};
+use super::state::{Ask, Phase, Refusal, State, Then};
 use crate::shared::Shared;
 
 /// A killed process that has not ended after this long is stuck in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// The same for `stop`, where a shim that does not answer is killed before (`shim_link::kill_all`).
+const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
 fn signal_of(container: &Container) -> Signal {
     container.record().config.stop_signal.parse().unwrap_or(Signal::TERM)
@@ -71,8 +73,23 @@ pub async fn stop(
         Ok(state) => state,
         Err(_) => return Err(Error::not_modified("")),
     };
-    container.until(|s| s.exits > admitted.exits || !held(s)).await;
-    Ok(())
+    end_of(container, ask, |s| s.exits > admitted.exits || !held(s)).await
+}
+
+/// Waits for what an ask with a grace has led to.
+async fn end_of(container: &Container, ask: Ask, ended: impl Fn(&State) -> bool) -> Result<()> {
+    let ended = container.until(ended);
+    let grace = match ask {
+        Ask::Stop { grace, .. } | Ask::Restart { grace, .. } => grace,
+        _ => None,
+    };
+    // a user who wants no kill waits as long as it takes
+    let Some(grace) = grace else {
+        ended.await;
+        return Ok(());
+    };
+    let late = |_| Error::internal("tried to kill container, but did not receive an exit event");
+    tokio::time::timeout(grace + LAST_PATIENCE, ended).await.map(drop).map_err(late)
 }
 
 fn held(state: &State) -> bool {
@@ -91,10 +108,11 @@ pub async fn restart(
         Err(_) => return Err(Error::conflict("container is marked for removal and cannot be started")),
     };
     let next = match admitted.phase {
+        Phase::Starting { then: Some(Then::EndAndStart) } => admitted.generation + 1,
         Phase::Starting { .. } => admitted.generation,
         _ => admitted.generation + 1,
     };
-    container.until(|s| s.generation >= next || !held(s)).await;
+    end_of(container, ask, |s| s.generation >= next || !held(s)).await?;
     outcome_of_launch(container, next).await
 }
 

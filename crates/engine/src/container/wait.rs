@@ -31,6 +31,7 @@ impl WaitCondition {
 pub fn wait(container: &Arc<Container>, condition: WaitCondition) -> impl Future<Output = WaitResponse> + Send + use<> {
     let mut watch = container.watch();
     let exits = watch.borrow_and_update().state.exits;
+    let is_up = |phase| matches!(phase, Phase::Running { .. } | Phase::Backoff | Phase::Starting { .. });
     async move {
         // when its supervisor has ended, the last word stands
         let _ = watch
@@ -40,14 +41,13 @@ pub fn wait(container: &Arc<Container>, condition: WaitCondition) -> impl Future
                     _ if s.is_gone() => true,
                     WaitCondition::Removed => false,
                     WaitCondition::NextExit => s.exits > exits,
-                    WaitCondition::NotRunning => {
-                        !matches!(s.phase, Phase::Running { .. } | Phase::Backoff | Phase::Starting { .. })
-                    }
+                    // an end counts even where a restart follows at once
+                    WaitCondition::NotRunning => s.exits > exits || !is_up(s.phase),
                 }
             })
             .await
             .map(drop);
-        let last = watch.borrow().state.exit_code;
+        let last = watch.borrow().state.last_code;
         WaitResponse { status_code: i64::from(last), ..WaitResponse::default() }
     }
 }

@@ -193,3 +193,48 @@ fn a_failed_first_start_leaves_it_created() {
     assert_eq!((s.status(), s.exit_code, s.error.as_str()), ("created", 127, "no"));
     assert!(s.finished_at.is_zero());
 }
+
+/// All that is left to do with a container in `s` once it is up: the last phase and how many times it is launched on the way.
+fn play(mut s: State, asks: &[Ask]) -> (Phase, u32) {
+    for ask in asks {
+        s = admit(&s, *ask).unwrap().0;
+    }
+    let mut launches = 0;
+    while let Phase::Starting { .. } = s.phase {
+        launches += 1;
+        let (next, effects) = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &PLAIN);
+        s = next;
+        if effects.contains(&Effect::KillAll) {
+            s = observe(&s, &exited(137), &PLAIN).0;
+        }
+    }
+    (s.phase, launches)
+}
+
+#[test]
+fn who_asked_for_an_end_while_it_starts_gets_it() {
+    let stop = Ask::Stop { signal: Signal::TERM, grace: None };
+    let restart = Ask::Restart { signal: Signal::TERM, grace: None };
+    let kill = Ask::Kill { signal: Signal::KILL, ends: true };
+    let up = Phase::Running { paused: false, then: None };
+    for (asks, phase, launches) in [
+        (&[Ask::Start][..], up, 1),
+        (&[Ask::Start, stop], Phase::Exited, 1),
+        (&[Ask::Start, restart], up, 1),
+        (&[Ask::Start, stop, restart], up, 2),
+        (&[Ask::Start, stop, restart, stop], Phase::Exited, 1),
+        (&[restart, kill], Phase::Exited, 1),
+        (&[Ask::Start, kill, restart, restart], up, 2),
+    ] {
+        assert_eq!(play(State::default(), asks), (phase, launches), "{asks:?}");
+    }
+}
+
+#[test]
+fn the_code_of_the_last_end_outlives_the_next_start() {
+    let policy = Policy { restart: Restart::Always, auto_remove: false };
+    let s = observe(&running(), &exited(3), &policy).0;
+    let s = observe(&s, &Fact::BackoffElapsed { generation: s.generation }, &policy).0;
+    let s = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &policy).0;
+    assert_eq!((s.exit_code, s.last_code), (0, 3));
+}
