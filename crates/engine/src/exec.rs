@@ -36,9 +36,17 @@ struct Exec {
 #[derive(Clone, Copy)]
 enum Progress {
     Created,
+    /// Its client is told that the streams begin; the shim is not asked yet.
+    Admitted,
     Starting,
-    Running { pid: i32 },
-    Ended { code: i32, pid: i32, at: Instant },
+    Running {
+        pid: i32,
+    },
+    Ended {
+        code: i32,
+        pid: i32,
+        at: Instant,
+    },
 }
 
 impl Exec {
@@ -59,8 +67,11 @@ impl Exec {
         matches!(*self.progress(), Progress::Ended { at, .. } if at.elapsed() > KEPT)
     }
 
+    /// The program and its arguments, as events have them: a space behind the program even where there are none.
     fn command(&self) -> String {
-        self.asked.cmd.iter().flat_map(|c| c.iter()).cloned().collect::<Vec<_>>().join(" ")
+        let words: Vec<&str> = self.asked.cmd.iter().flat_map(|c| c.iter()).map(String::as_str).collect();
+        let (program, arguments) = words.split_first().unwrap_or((&"", &[]));
+        format!("{program} {}", arguments.join(" "))
     }
 }
 
@@ -164,15 +175,23 @@ fn emit(shared: &Shared, exec: &Exec, verb: &str) {
     shared.events.emit("container", &action, exec.container.id.as_str(), attributes);
 }
 
-/// `None`: it runs detached.
-pub async fn start(shared: &Arc<Shared>, key: &str, how: ExecStartRequest) -> Result<Option<Attached>> {
+/// An exec whose start was admitted: nobody else starts it meanwhile. Dropped before [`ExecStart::run`], it can be started
+/// again.
+pub struct ExecStart {
+    shared: Arc<Shared>,
+    exec: Arc<Exec>,
+    how: ExecStartRequest,
+}
+
+/// Everything that can be refused before the process is tried.
+pub fn admit(shared: &Arc<Shared>, key: &str, how: ExecStartRequest) -> Result<ExecStart> {
     let exec = shared.execs.find(key)?;
     refuse(&exec.container)?;
     {
         let mut progress = exec.progress();
         match *progress {
-            Progress::Created => *progress = Progress::Starting,
-            Progress::Starting | Progress::Running { .. } => {
+            Progress::Created => *progress = Progress::Admitted,
+            Progress::Admitted | Progress::Starting | Progress::Running { .. } => {
                 return Err(Error::conflict(format!("exec command {key} is already running")));
             }
             Progress::Ended { .. } => {
@@ -180,17 +199,36 @@ pub async fn start(shared: &Arc<Shared>, key: &str, how: ExecStartRequest) -> Re
             }
         }
     }
-    // the shim is told whether or not this caller stays to hear of it
-    let (s, e) = (shared.clone(), exec.clone());
-    let run = tokio::spawn(async move {
-        let outcome = run(&s, &e, &how).await;
-        if let Err((error, kind)) = &outcome {
-            e.end(launch::exit_code(kind.unwrap_or(FailureKind::Other), &error.message));
+    Ok(ExecStart { shared: shared.clone(), exec, how })
+}
+
+impl ExecStart {
+    /// `None`: it runs detached.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when there is no such program or user, in Docker's words; others when it cannot be started.
+    pub async fn run(self) -> Result<Option<Attached>> {
+        *self.exec.progress() = Progress::Starting;
+        // the shim is told whether or not this caller stays to hear of it
+        let task = tokio::spawn(async move {
+            let outcome = run(&self.shared, &self.exec, &self.how).await;
+            if let Err((error, kind)) = &outcome {
+                self.exec.end(launch::exit_code(kind.unwrap_or(FailureKind::Other), &error.message));
+            }
+            outcome
+        });
+        let outcome = task.await.map_err(|e| Error::internal(e.to_string()))?;
+        outcome.map_err(|(error, _)| error)
+    }
+}
+
+impl Drop for ExecStart {
+    fn drop(&mut self) {
+        let mut progress = self.exec.progress();
+        if matches!(*progress, Progress::Admitted) {
+            *progress = Progress::Created;
         }
-        outcome
-    });
-    let outcome = run.await.map_err(|e| Error::internal(e.to_string()))?;
-    outcome.map_err(|(error, _)| error)
+    }
 }
 
 type Failure = (Error, Option<FailureKind>);
@@ -238,10 +276,13 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
                     failed.message
                 ),
             };
-            // what concerns the request and not the program is answered as such, not as output
-            let kind =
-                if launch::is_daemons_own(&message) { Error::invalid(message) } else { Error::internal(message) };
-            return Err((kind, Some(failed.kind)));
+            // as Docker: what the request asked for in vain is its fault
+            let asked_in_vain = matches!(launch::exit_code(failed.kind, &message), 126 | 127);
+            let error = match asked_in_vain || launch::is_daemons_own(&message) {
+                true => Error::invalid(message),
+                false => Error::internal(message),
+            };
+            return Err((error, Some(failed.kind)));
         }
         Reply::Refused(why) => return Err(plain(Error::conflict(why))),
         other => return Err(plain(Error::internal(format!("the shim answered unexpectedly: {other:?}")))),
@@ -267,7 +308,7 @@ pub fn inspect(shared: &Shared, key: &str) -> Result<ExecInspect> {
     let progress = *exec.progress();
     let mut argv = exec.asked.cmd.iter().flat_map(|c| c.iter().cloned());
     let (running, exit_code, pid) = match progress {
-        Progress::Created | Progress::Starting => (false, None, 0),
+        Progress::Created | Progress::Admitted | Progress::Starting => (false, None, 0),
         Progress::Running { pid } => (true, None, pid),
         Progress::Ended { code, pid, .. } => (false, Some(i64::from(code)), pid),
     };

@@ -43,6 +43,7 @@ pub use container::attach::{AttachOptions, Attached, DetachNotice, EndNotice};
 pub use container::logs::{LogOptions, LogStream};
 pub use container::wait::WaitCondition;
 pub use events::EventStream;
+pub use exec::ExecStart;
 pub use images::ImportOptions;
 
 use container::Container;
@@ -224,9 +225,9 @@ impl Engine {
         exec::create(&self.shared, &self.find(container)?, body)
     }
 
-    /// `None`: it runs detached.
-    pub async fn exec_start(&self, exec: &str, body: ExecStartRequest) -> Result<Option<Attached>> {
-        exec::start(&self.shared, exec, body).await
+    /// Admits the start; [`ExecStart::run`] does it.
+    pub fn exec_start(&self, exec: &str, body: ExecStartRequest) -> Result<ExecStart> {
+        exec::admit(&self.shared, exec, body)
     }
 
     pub fn exec_inspect(&self, exec: &str) -> Result<ExecInspect> {

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::task::{JoinHandle, JoinSet};
 use values::{Id, Result, Timestamp};
 
 use crate::container::record::{Endpoint, Record, Volatile};
-use crate::container::state::{Ask, Fact, Phase, wanted_at_boot};
+use crate::container::state::{Ask, Fact, Phase, Then, wanted_at_boot};
 use crate::container::supervisor::supervise;
 use crate::container::{Container, Mail, launch, lost};
 use crate::shared::{Shared, blocking};
@@ -19,33 +21,74 @@ use crate::shim_link;
 /// Name of the file in a shim's directory that tells its place on the network.
 pub const ENDPOINT_FILE: &str = "endpoint.json";
 
+/// A shim that takes longer to answer is waited for in the background.
+const PROMPT: Duration = Duration::from_secs(2);
+
 /// A shim directory, by the name `ID.GENERATION`.
 struct Trace {
     generation: u64,
     directory: PathBuf,
 }
 
+/// A container and what was found of it.
+struct Found {
+    record: Record,
+    volatile: Volatile,
+    /// The phase as it was written down.
+    was: Phase,
+    end: End,
+}
+
+enum End {
+    /// Nothing ran, or it is told already.
+    Rests,
+    /// Its shim answers.
+    Runs(PathBuf, Shim),
+    /// Its shim has not answered yet.
+    Unclear(PathBuf, JoinHandle<Option<Shim>>),
+    /// It ended without a daemon.
+    Ended(Fact),
+}
+
+/// A shim that answered, and what it said.
+type Shim = (tokio::net::UnixStream, shim::protocol::State);
+
 pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     let s = shared.clone();
     let (records, mut traces) =
         blocking(move || Ok((s.records.all()?, find_traces(&s.config.run_root.join("shims"))))).await?;
-    let mut restored = vec![];
+    let known: HashSet<Id> = records.iter().map(|(r, _)| r.id.clone()).collect();
+    // all at once: one that does not answer shall not hold up the others
+    let mut looks = JoinSet::new();
     for (record, volatile) in records {
-        if let Err(e) = shared.registry.reserve(&record.name, &record.id) {
-            tracing::error!("container {}: {e}", record.id);
-        }
-        let found = traces.remove(&record.id).unwrap_or_default();
-        restored.push(restore_one(shared, record, volatile, found).await);
+        let of_it = traces.remove(&record.id).unwrap_or_default();
+        looks.spawn(look(shared.clone(), record, volatile, of_it));
     }
     for (id, left) in traces {
         for trace in left {
-            end_stray(shared, &id, &trace).await;
+            let cgroup = shared.cgroup_path(&id);
+            looks.spawn(async move {
+                end_stray(trace, Some(cgroup)).await;
+                None
+            });
         }
     }
+    let found: Vec<Found> = looks.join_all().await.into_iter().flatten().collect();
+    let runs = |f: &&Found| matches!(f.end, End::Runs(..) | End::Unclear(..));
+    let running: HashSet<Id> = found.iter().filter(runs).map(|f| f.record.id.clone()).collect();
+    let addresses = found
+        .iter()
+        .filter(|f| running.contains(&f.record.id))
+        .filter_map(|f| f.volatile.endpoint.clone().map(|e| (f.record.id.to_string(), e.ip, e.host_ifname)))
+        .collect();
+    // before any container may be started again: what is swept now belongs to nobody
     let s = shared.clone();
-    blocking(move || sweep(&s)).await?;
-    for container in restored {
-        resume(&container);
+    blocking(move || sweep(&s, &known, &running, addresses)).await?;
+    let taken: Vec<_> = found.into_iter().map(|f| take_up(shared, f)).collect();
+    // now all are there, for those which join others
+    for (container, end, was) in taken {
+        tell(shared, &container, end);
+        tokio::spawn(resume(container, was));
     }
     Ok(())
 }
@@ -72,54 +115,101 @@ fn find_traces(shims: &Path) -> BTreeMap<Id, Vec<Trace>> {
     traces
 }
 
-async fn restore_one(
-    shared: &Arc<Shared>,
-    record: Record,
-    mut volatile: Volatile,
-    traces: Vec<Trace>,
-) -> Arc<Container> {
-    let id = record.id.clone();
+/// Finds out what became of a container.
+async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, traces: Vec<Trace>) -> Option<Found> {
     let was = volatile.state.phase;
-    let mut traces = traces.into_iter();
-    let newest = traces.next();
-    for older in traces {
-        end_stray(shared, &id, &older).await;
+    let held = matches!(was, Phase::Running { .. } | Phase::Starting { .. });
+    // A launch is written down before its directory is made, and its end before its shim is let go.
+    let current =
+        |t: &Trace| t.generation > volatile.state.generation || held && t.generation == volatile.state.generation;
+    let (current, past): (Vec<_>, Vec<_>) = traces.into_iter().partition(current);
+    for trace in past {
+        end_stray(trace, None).await;
     }
-    if let Some(trace) = &newest {
-        // the launch may not have been written down before the daemon died
-        volatile.state.generation = volatile.state.generation.max(trace.generation);
-        volatile.endpoint = endpoint(&trace.directory);
+    let mut current = current.into_iter();
+    let newest = current.next();
+    for older in current {
+        end_stray(older, None).await;
+    }
+    let Some(trace) = newest else {
+        let end = if held { End::Ended(Fact::Lost { at: Timestamp::now() }) } else { End::Rests };
+        return Some(Found { record, volatile, was, end });
+    };
+    volatile.state.generation = trace.generation;
+    volatile.endpoint = endpoint(&trace.directory);
+    let mut answer = tokio::spawn(reconnect(trace.directory.clone()));
+    let end = match tokio::time::timeout(PROMPT, &mut answer).await {
+        Err(_) => End::Unclear(trace.directory, answer),
+        Ok(Ok(Some(shim))) => End::Runs(trace.directory, shim),
+        Ok(_) if held => End::Ended(lost::find_out(&shared, &record.id, trace.directory).await),
+        Ok(_) => {
+            end_stray(trace, None).await;
+            End::Rests
+        }
+    };
+    Some(Found { record, volatile, was, end })
+}
+
+/// Supervises it.
+fn take_up(shared: &Arc<Shared>, found: Found) -> (Arc<Container>, End, Phase) {
+    let Found { record, mut volatile, was, end } = found;
+    if let Err(e) = shared.registry.reserve(&record.name, &record.id) {
+        tracing::error!("container {}: {e}", record.id);
     }
     if was == Phase::Removing {
-        // its removal begins anew in `resume`
+        // its removal begins anew
         volatile.state.phase = Phase::Exited;
     }
     let container = supervise(shared, record, volatile);
     shared.registry.insert(container.clone());
-    let Some(trace) = newest else {
-        if matches!(was, Phase::Running { .. } | Phase::Starting { .. }) {
-            container.post(Mail::Fact(Fact::Lost { at: Timestamp::now() }));
-        }
-        return container;
-    };
-    if let Some((stream, started)) = reconnect(&trace).await {
-        let endpoint = endpoint(&trace.directory);
-        launch::hand_over(&container, trace.generation, trace.directory, stream, &started, endpoint);
-        if was == Phase::Removing {
-            return container;
-        }
-    } else if matches!(was, Phase::Running { .. } | Phase::Starting { .. }) {
-        lost::recover(shared.clone(), container.clone(), trace.directory).await;
-    } else {
-        end_stray(shared, &id, &trace).await;
-    }
-    container
+    (container, end, was)
 }
 
-async fn reconnect(trace: &Trace) -> Option<(tokio::net::UnixStream, shim::protocol::Started)> {
-    let mut stream = shim_link::connect(&trace.directory).await.ok()?;
-    let state = shim_link::subscribe(&mut stream).await.ok()?;
-    Some((stream, state.started?))
+/// Tells the supervisor what was found.
+fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
+    match end {
+        End::Rests => {}
+        End::Ended(fact) => container.post(Mail::Fact(fact)),
+        End::Runs(directory, shim) => tell_running(shared, container, directory, shim),
+        End::Unclear(directory, answer) => {
+            let (shared, container) = (shared.clone(), container.clone());
+            tokio::spawn(async move {
+                match answer.await {
+                    Ok(Some(shim)) => tell_running(&shared, &container, directory, shim),
+                    _ => lost::recover(shared, container, directory).await,
+                }
+            });
+        }
+    }
+}
+
+fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: PathBuf, (stream, said): Shim) {
+    let state = container.state();
+    let Some(started) = said.started else { return };
+    let endpoint = endpoint(&directory);
+    launch::hand_over(container, state.generation, directory, stream, &started, endpoint);
+    // the daemon may have ended between the deed and the note of it
+    let frozen = cgroup::Cgroup::open(&shared.cgroup_path(&container.id)).and_then(|c| c.frozen());
+    match frozen.unwrap_or(state.is_paused()) {
+        true if !state.is_paused() => container.post(Mail::Fact(Fact::Frozen)),
+        false if state.is_paused() => container.post(Mail::Fact(Fact::Thawed)),
+        _ => {}
+    }
+}
+
+/// `None`: there is no shim. One that does not answer is ended.
+async fn reconnect(directory: PathBuf) -> Option<Shim> {
+    let mut stream = shim_link::connect(&directory).await.ok()?;
+    match shim_link::subscribe(&mut stream).await {
+        Ok(state) => Some((stream, state)),
+        Err(e) => {
+            if e.kind == values::ErrorKind::Unavailable {
+                tracing::error!("shim in {}: {e}; it is killed", directory.display());
+                shim_link::kill_peer(&stream);
+            }
+            None
+        }
+    }
 }
 
 fn endpoint(directory: &Path) -> Option<Endpoint> {
@@ -127,74 +217,70 @@ fn endpoint(directory: &Path) -> Option<Endpoint> {
     serde_json::from_slice(&text).ok()
 }
 
-/// A shim, or what is left of one, which no container owns.
-async fn end_stray(shared: &Arc<Shared>, id: &Id, trace: &Trace) {
-    if let Ok(mut stream) = shim_link::connect(&trace.directory).await
-        && shim_link::subscribe(&mut stream).await.is_ok()
-    {
-        shim_link::end(&mut stream).await;
+/// A shim, or what is left of one, which no container owns. `cgroup`: its container's, to be ended, too.
+async fn end_stray(trace: Trace, cgroup: Option<String>) {
+    if let Some((mut stream, state)) = reconnect(trace.directory.clone()).await {
+        shim_link::end(&mut stream, state.exited.is_some()).await;
     }
-    let directory = trace.directory.clone();
-    let path = (shared.registry.get(id).is_none()).then(|| shared.cgroup_path(id));
     let _ = blocking(move || {
-        if let Some(path) = path {
+        if let Some(path) = cgroup {
             lost::end_cgroup(&path);
         }
-        let _ = std::fs::remove_dir_all(&directory);
+        let _ = std::fs::remove_dir_all(&trace.directory);
         Ok(())
     })
     .await;
 }
 
 /// Removes directories, snapshots, cgroups and addresses which belong to no container.
-fn sweep(shared: &Arc<Shared>) -> Result<()> {
-    let all = shared.registry.all();
-    let known: HashSet<&str> = all.iter().map(|c| c.id.as_str()).collect();
+fn sweep(
+    shared: &Arc<Shared>,
+    known: &HashSet<Id>,
+    running: &HashSet<Id>,
+    addresses: Vec<(String, std::net::Ipv4Addr, String)>,
+) -> Result<()> {
+    let is_known = |name: &str| Id::parse(name).is_some_and(|id| known.contains(&id));
     for root in [&shared.config.data_root, &shared.config.run_root] {
         let Ok(entries) = std::fs::read_dir(root.join("containers")) else { continue };
         for entry in entries.flatten() {
-            if !entry.file_name().to_str().is_some_and(|n| known.contains(n)) {
+            if !entry.file_name().to_str().is_some_and(is_known) {
                 tracing::info!("removing {}, which no container owns", entry.path().display());
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
     }
     for key in shared.snapshots.prepared()? {
-        if !known.contains(key.as_str()) {
+        if !is_known(&key) {
             shared.snapshots.remove(&key)?;
         }
     }
-    let live = |c: &Arc<Container>| matches!(c.state().phase, Phase::Running { .. } | Phase::Starting { .. });
-    let running: HashSet<String> = all.iter().filter(|c| live(c)).map(|c| c.id.to_string()).collect();
     for name in cgroup::children(&shared.config.cgroup_parent) {
-        if Id::parse(&name).is_some() && !running.contains(&name) {
+        if Id::parse(&name).is_some_and(|id| !running.contains(&id)) {
             lost::end_cgroup(&format!("{}/{name}", shared.config.cgroup_parent.trim_end_matches('/')));
         }
     }
     if let Some(networks) = &shared.networks {
-        let addresses: Vec<_> =
-            all.iter().filter_map(|c| c.volatile().endpoint.map(|e| (c.id.to_string(), e.ip, e.host_ifname))).collect();
         networks.restore(&addresses)?;
     }
     Ok(())
 }
 
-/// Sets going again what the daemon's end interrupted, and what its policy wants up.
-fn resume(container: &Arc<Container>) {
-    let container = container.clone();
-    tokio::spawn(async move {
-        let state = container.state();
-        let record = container.record();
-        let policy = record.policy();
-        match state.phase {
-            Phase::Exited if policy.auto_remove => {
-                let _ = container.ask(Ask::Remove { force: true }).await;
-            }
-            Phase::Backoff => container.post(Mail::Fact(Fact::BackoffElapsed { generation: state.generation })),
-            Phase::Exited | Phase::Created if wanted_at_boot(&state, &policy) => {
-                let _ = container.ask(Ask::Start).await;
-            }
-            _ => {}
+/// What was asked for, and what its policy wants.
+async fn resume(container: Arc<Container>, was: Phase) {
+    // what was found is on its way
+    let state = container.until(|s| !matches!(s.phase, Phase::Starting { .. })).await;
+    let policy = container.record().policy();
+    match state.phase {
+        Phase::Exited if was == Phase::Removing || policy.auto_remove => {
+            let _ = container.ask(Ask::Remove { force: true }).await;
         }
-    });
+        Phase::Running { then: Some(Then::Remove), .. } => {
+            let _ = container.ask(Ask::Remove { force: true }).await;
+        }
+        Phase::Backoff => container.post(Mail::Fact(Fact::BackoffElapsed { generation: state.generation })),
+        Phase::Exited | Phase::Created if wanted_at_boot(&state, &policy) => {
+            let _ = container.ask(Ask::Start).await;
+        }
+        _ => {}
+    }
 }

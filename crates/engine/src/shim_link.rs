@@ -250,10 +250,13 @@ async fn read_frame<T: serde::de::DeserializeOwned>(from: &mut (impl AsyncReadEx
     Ok(Some(serde_json::from_slice(&body)?))
 }
 
-/// Ends a container nobody owns: kills it, waits for its end, releases the shim.
-pub async fn end(stream: &mut UnixStream) {
+/// Ends a container nobody owns: kills it unless it has `ended`, waits for its end, releases the shim.
+pub async fn end(stream: &mut UnixStream, ended: bool) {
     let farewell = async {
-        write_frame(stream, &Request::KillAll).await?;
+        // where it has, its cgroup may be its successor's already
+        if !ended {
+            write_frame(stream, &Request::KillAll).await?;
+        }
         loop {
             match read_frame::<Message>(stream).await? {
                 Some(Message::Fact { fact: Fact::Exited(_), .. }) => break,

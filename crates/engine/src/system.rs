@@ -203,8 +203,9 @@ fn warnings(limits: &Limits, cgroup_version: u8, forwarding: bool) -> Vec<String
         (limits.cpu_shares, "No cpu shares support"),
         (limits.cpuset, "No cpuset support"),
         (limits.pids, "No pids limit support"),
-        (limits.blkio_weight || v2, "No blkio weight support"),
-        (limits.blkio_weight_device || v2, "No blkio weight_device support"),
+        // v1 lost its weights with Linux 5.0: there is nothing that anybody could do about it
+        (limits.blkio_weight || v1, "No io.weight support"),
+        (limits.blkio_weight_device || v1, "No io.weight (per device) support"),
         (limits.blkio_throttle || v2, "No blkio throttle.read_bps_device support"),
         (limits.blkio_throttle || v2, "No blkio throttle.write_bps_device support"),
         (limits.blkio_throttle || v2, "No blkio throttle.read_iops_device support"),

@@ -15,6 +15,7 @@ mod devices;
 mod error;
 mod exec;
 mod failure;
+mod foreign_tree;
 mod hooks;
 mod launch;
 mod link;

@@ -11,6 +11,7 @@ use sys::mount::{Attributes, Propagation};
 
 use crate::StartError;
 use crate::failure::text;
+use crate::foreign_tree;
 use crate::mount_options::Options;
 use crate::process::c_string;
 use crate::program::{Mount, Program, Slot, Step, What};
@@ -108,7 +109,7 @@ fn push(program: &mut Program, what: What, target: &str, file: bool) -> Result<(
 
 fn bind(program: &mut Program, mount: &OciMount, options: &Options, target: &str) -> Result<(), StartError> {
     let source = &mount.source;
-    let tree = open_tree(source, options.bind == Some(true))
+    let tree = source_tree(source, options.bind == Some(true))
         .map_err(|errno| StartError::other(format!("stat {source}: {}", text(errno))))?;
     let failed = |errno| StartError::other(format!("set mount options: {}", text(errno)));
     attributes(&tree, options).map_err(failed)?;
@@ -123,13 +124,22 @@ fn bind(program: &mut Program, mount: &OciMount, options: &Options, target: &str
     Ok(())
 }
 
+/// A bind's source: a part of the host's mount tree, or of a process' own (`/proc/PID/root/…`).
+fn source_tree(path: &str, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
+    match (open_tree(path, recursive), foreign_tree::split(path)) {
+        (Err(rustix::io::Errno::INVAL), Some((pid, path))) => foreign_tree::clone(pid, path, clone_flags(recursive)),
+        (result, _) => result,
+    }
+}
+
 /// A detached copy of a part of the host's mount tree.
 fn open_tree(path: impl rustix::path::Arg, recursive: bool) -> Result<OwnedFd, rustix::io::Errno> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    rustix::mount::open_tree(CWD, path, flags)
+    rustix::mount::open_tree(CWD, path, clone_flags(recursive))
+}
+
+fn clone_flags(recursive: bool) -> OpenTreeFlags {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags }
 }
 
 /// Sets a bind mount's attributes. What an option would take away (`rw`, `suid`) is left as the host has it: a container's

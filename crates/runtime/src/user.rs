@@ -47,7 +47,7 @@ pub fn groups(root: BorrowedFd<'_>, names: &[String]) -> Result<Vec<u32>, StartE
                 Ok(id) if id <= MAX_ID => Ok(id),
                 Ok(_) => Err(out_of_range()),
                 Err(_) => {
-                    Err(StartError::other(format!("Unable to find group {name}: no matching entries in group file")))
+                    Err(StartError::other(format!("unable to find group {name}: no matching entries in group file")))
                 }
             }
         })

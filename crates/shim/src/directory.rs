@@ -30,7 +30,7 @@ impl Directory {
         let bound = rustix::net::bind(&socket, &address);
         rustix::process::umask(before);
         bound?;
-        rustix::net::listen(&socket, 64)?;
+        rustix::net::listen(&socket, 1024)?;
         Ok(socket)
     }
 

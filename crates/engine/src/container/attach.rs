@@ -52,6 +52,11 @@ impl DetachNotice {
 /// Resolves when the end of the streams means that the exit code can be asked for.
 pub struct EndNotice(pub(crate) Option<tokio::sync::watch::Receiver<bool>>);
 
+/// As many descriptors as one message carries to a shim, less one for the network namespace (`SCM_MAX_FD`, unix(7)).
+const MOST_WAITING: usize = 252;
+
+const SOON: Duration = Duration::from_millis(200);
+
 /// An exec that closed its streams and goes on is not waited for longer.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -90,6 +95,14 @@ pub async fn attach(shared: &Arc<Shared>, container: &Arc<Container>, options: A
     })
 }
 
+/// Whether the client's end is closed. One that only closed its input still waits.
+fn has_left(stream: &UnixStream) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut polled = [PollFd::new(stream, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
 fn refuse(container: &Container) -> Result<()> {
     let id = &container.id;
     let state = container.state();
@@ -113,9 +126,10 @@ async fn connect(shared: &Arc<Shared>, container: &Arc<Container>, attach: Attac
         let state = container.state();
         match state.phase {
             Phase::Running { .. } => {
-                // between two of its lives there is no shim: look again
+                // between two of its lives there is no shim, and after the daemon's start none that has answered: look again
                 let Ok((directory, _)) = container.link() else {
-                    container.until(|s| s.exits > state.exits || !s.is_running()).await;
+                    let changed = container.until(|s| s.exits > state.exits || !s.is_running());
+                    let _ = tokio::time::timeout(SOON, changed).await;
                     continue;
                 };
                 match shim_link::attach(&directory, attach.clone()).await {
@@ -132,6 +146,11 @@ async fn connect(shared: &Arc<Shared>, container: &Arc<Container>, attach: Attac
                 // a launch takes what is pending after it is published as starting: look under the lock
                 if container.state().phase != state.phase {
                     continue;
+                }
+                pending.retain(|p| !has_left(&p.stream));
+                if pending.len() >= MOST_WAITING {
+                    let id = &container.id;
+                    return Err(Error::conflict(format!("too many clients wait for the start of container {id}")));
                 }
                 let (ours, theirs) = UnixStream::pair()?;
                 pending.push(Pending { attach, stream: theirs });

@@ -41,11 +41,15 @@ pub async fn create(
     let name = reserve(shared, name, &id)?;
     let (s, i) = (shared.clone(), id.clone());
     undo.push(move || s.registry.remove(&i));
-    if config.hostname.is_empty() && !host.network_mode.starts_with("container:") {
+    resolve_joined(shared, &mut host)?;
+    if let Some(donor) = host.network_mode.strip_prefix("container:") {
+        let donor = shared.registry.find(donor)?.record();
+        config.hostname.clone_from(&donor.config.hostname);
+        config.domainname.clone_from(&donor.config.domainname);
+    } else if config.hostname.is_empty() {
         config.hostname =
             if host.network_mode == "host" || host.uts_mode == "host" { host_name() } else { id.short().into() };
     }
-    resolve_joined(shared, &mut host)?;
     let record = Record {
         id: id.clone(),
         name,
@@ -106,11 +110,14 @@ fn reserve(shared: &Shared, name: Option<&str>, id: &Id) -> Result<String> {
 
 /// `container:NAME` is kept as `container:ID`: a later rename does not matter.
 fn resolve_joined(shared: &Shared, host: &mut api::types::HostConfig) -> Result<()> {
-    for mode in [&mut host.network_mode, &mut host.ipc_mode, &mut host.pid_mode] {
+    for (mode, what) in [
+        (&mut host.network_mode, "joining network namespace of container: "),
+        (&mut host.ipc_mode, ""),
+        (&mut host.pid_mode, ""),
+    ] {
         let Some(other) = mode.strip_prefix("container:") else { continue };
         // a 404 would have clients look for the image
-        let found = shared.registry.find(other);
-        let other = found.map_err(|e| Error::invalid(format!("joining network namespace of container: {e}")))?;
+        let other = shared.registry.find(other).map_err(|e| Error::invalid(format!("{what}{e}")))?;
         *mode = format!("container:{}", other.id);
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use network::EndpointRequest;
 use values::{Error, Result};
 
+use super::modes::IpcMode;
 use super::record::{Endpoint, Record};
 use crate::oci::Joined;
 use crate::shared::Shared;
@@ -21,11 +22,27 @@ pub fn joined(shared: &Arc<Shared>, record: &Record) -> Result<Joined> {
         }
         Ok(Some(state.pid))
     };
+    refuse_private_ipc(shared, record)?;
     Ok(Joined {
         net: pid("network namespace", &record.host.network_mode)?,
         ipc: pid("IPC", &record.host.ipc_mode)?,
         pid: pid("PID", &record.host.pid_mode)?,
     })
+}
+
+/// Only who was made to share it has an IPC namespace for others.
+fn refuse_private_ipc(shared: &Arc<Shared>, record: &Record) -> Result<()> {
+    let Some(other) = record.host.ipc_mode.strip_prefix("container:") else { return Ok(()) };
+    let donor = shared.registry.find(other)?;
+    let mode = donor.record().host.ipc_mode.clone();
+    match IpcMode::parse(&mode, "")? {
+        IpcMode::None | IpcMode::Private => Err(Error::invalid(format!(
+            "failed to join IPC namespace: container {}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)",
+            donor.id
+        ))),
+        // the donor's own is somebody else's or the host's: it can be had as it is
+        _ => Ok(()),
+    }
 }
 
 /// What the user fixed of its address.

@@ -1,14 +1,15 @@
-//! When a shim is gone without a word: find out how its container ended, and end what is left of it.
+//! The end of a shim. When it is gone without a word: find out how its container ended, and end what is left of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shim::protocol::{EXIT_FILE, Exited};
+use shim::protocol::{EXIT_FILE, Exited, Request};
 use values::{Id, Timestamp};
 
 use super::handle::{Container, Mail};
 use super::state::Fact;
 use crate::shared::{Shared, blocking};
+use crate::shim_link::{self, ShimLink};
 
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
@@ -35,6 +36,19 @@ pub async fn find_out(shared: &Shared, id: &Id, directory: PathBuf) -> Fact {
         let at = Timestamp::now();
         if killed { Fact::Exited { code: KILLED, oom: false, at } } else { Fact::Lost { at } }
     })
+}
+
+/// Lets the shim of an ended container go: it cleans up and ends by itself. One that cannot is killed and cleaned up after.
+pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String) {
+    if let Err(e) = link.ask(Request::Release).await {
+        tracing::warn!("shim in {}: {e}", directory.display());
+        if let Ok(stream) = shim_link::connect(&directory).await {
+            shim_link::kill_peer(&stream);
+        }
+        let ended = blocking(move || Ok(end_cgroup(&cgroup)));
+        let _ = ended.await;
+    }
+    let _ = tokio::fs::remove_dir_all(&directory).await;
 }
 
 /// The exit which the shim in `directory` wrote down.

@@ -26,10 +26,9 @@ pub fn merge(config: &mut ContainerConfig, image: &image::Config) -> Result<()> 
     merge_labels(&mut config.labels, &image.labels);
     merge_command(config, image);
     merge_health(&mut config.healthcheck, image.healthcheck.as_ref());
-    if !image.volumes.is_empty() {
-        let volumes = config.volumes.get_or_insert_default();
-        volumes.extend(image.volumes.keys().map(|path| (path.clone(), Empty {})));
-    }
+    let mut volumes = config.volumes.take().unwrap_or_default();
+    volumes.extend(image.volumes.keys().map(|path| (path.clone(), Empty {})));
+    config.volumes = Some(volumes).filter(|volumes| !volumes.is_empty());
     if config.shell.is_empty() {
         config.shell = image.shell.clone().unwrap_or_default();
     }
@@ -80,10 +79,12 @@ fn key(variable: &str) -> &str {
 }
 
 fn merge_env(own: &mut Option<Vec<String>>, image: &[String]) {
-    let list = own.get_or_insert_default();
+    let mut list = own.take().unwrap_or_default();
     let inherited: Vec<String> =
         image.iter().filter(|inherited| !list.iter().any(|set| key(set) == key(inherited))).cloned().collect();
     list.extend(inherited);
+    // as Docker: no variables at all are null
+    *own = Some(list).filter(|list| !list.is_empty());
 }
 
 fn merge_labels(own: &mut Option<BTreeMap<String, String>>, image: &BTreeMap<String, String>) {

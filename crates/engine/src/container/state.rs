@@ -50,6 +50,8 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Then {
     Stay,
+    /// The same, but nobody said stop: it was killed.
+    Killed,
     Start,
     /// Asked for while it was starting: end first, then start.
     EndAndStart,
@@ -393,7 +395,7 @@ fn kill(mut s: State, signal: Signal, ends: bool) -> Result<Step, Refusal> {
             if ends {
                 s.stopped_by_user = true;
                 if then.is_none() {
-                    *then = Some(Then::Stay);
+                    *then = Some(Then::Killed);
                 }
             }
             let thaw = *paused && ends;
@@ -560,6 +562,7 @@ fn ended(mut s: State, then: Option<Then>, code: i32, oom: bool, at: Timestamp, 
             effects.insert(1, Effect::Emit(Event::Stop));
             rest(s, effects, policy)
         }
+        Some(Then::Killed) => rest(s, effects, policy),
         None if !policy.auto_remove && policy.restart.wants(code, s.restarts) => back_off(s, effects, ran),
         None => rest(s, effects, policy),
     }

@@ -130,7 +130,8 @@ impl Supervisor {
         }
         if let Some((directory, link)) = left {
             // only now: what the shim knows of the end goes with it
-            self.closing = Some(tokio::spawn(let_go(directory, link)));
+            self.closing =
+                Some(tokio::spawn(lost::let_go(link, directory, self.shared.cgroup_path(&self.container.id))));
         }
         // events first: who waits for the state finds them in the ring
         for effect in &effects {
@@ -231,14 +232,6 @@ impl Supervisor {
         };
         self.shared.events.emit("container", action, self.container.id.as_str(), attributes);
     }
-}
-
-/// The shim cleans up and ends by itself.
-async fn let_go(directory: PathBuf, link: ShimLink) {
-    if let Err(e) = link.ask(Request::Release).await {
-        tracing::warn!("shim in {}: {e}", directory.display());
-    }
-    let _ = tokio::fs::remove_dir_all(&directory).await;
 }
 
 /// A moment for facts which the daemon finds out itself.

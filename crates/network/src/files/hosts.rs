@@ -20,14 +20,11 @@ impl Entry {
         Self { ip: ip.into(), names: vec![name.into()] }
     }
 
-    /// A container's own line: with a domain, the full name comes first.
+    /// A container's own line: the full name comes first, then what stands before its first dot.
     pub fn own(ip: impl Into<IpAddr>, hostname: &str, domain: &str) -> Self {
-        let names = if domain.is_empty() {
-            vec![hostname.to_owned()]
-        } else {
-            vec![format!("{hostname}.{domain}"), hostname.to_owned()]
-        };
-        Self { ip: ip.into(), names }
+        let full = if domain.is_empty() { hostname.to_owned() } else { format!("{hostname}.{domain}") };
+        let short = full.split_once('.').map(|(short, _)| short.to_owned());
+        Self { ip: ip.into(), names: std::iter::once(full).chain(short).collect() }
     }
 }
 
@@ -61,6 +58,7 @@ mod tests {
         };
         check(&[], &[], "");
         check(&[], &[Entry::own(ip, "web", "")], "172.17.0.2\tweb\n");
+        check(&[], &[Entry::own(ip, "web.example.org", "")], "172.17.0.2\tweb.example.org web\n");
         check(&extra, &[Entry::own(ip, "web", "example.org")], "10.0.0.1\tdb\n172.17.0.2\tweb.example.org web\n");
         assert!(LOCAL.starts_with("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost"));
         assert_eq!(LOCAL.lines().count(), 6);

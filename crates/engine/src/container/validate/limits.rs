@@ -100,6 +100,7 @@ fn oom_and_pids(r: &mut Resources, can: &Limits, warnings: &mut Vec<String>) {
         }
         r.pids_limit = None;
     }
+    r.pids_limit = r.pids_limit.filter(|limit| *limit > 0);
 }
 
 fn cpu(r: &mut Resources, machine: &Machine, warnings: &mut Vec<String>) -> Result<()> {

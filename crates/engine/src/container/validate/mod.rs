@@ -47,6 +47,7 @@ pub fn request(body: &mut ContainerCreateRequest, machine: &Machine, defaults: &
     refusals::host(host)?;
     config(&mut body.config)?;
     host_config(host, machine, defaults)?;
+    refusals::volumes(&body.config, &mounts::resolve(host)?)?;
     let mut warnings = limits(&mut host.resources, machine)?;
     if modes::NetworkMode::parse(&host.network_mode)? == modes::NetworkMode::Host && publishes(host) {
         warnings.push("Published ports are discarded when using host network mode".into());
@@ -159,7 +160,7 @@ fn host_config(host: &mut HostConfig, machine: &Machine, defaults: &Defaults) ->
     oci::resources::check_ulimits(&host.resources)?;
     oci::devices::check(host)?;
     if !matches!(host.isolation.as_str(), "" | "default") {
-        return Err(Error::invalid(format!("invalid isolation '{}' on linux", host.isolation)));
+        return Err(Error::invalid(format!("invalid isolation ({}): linux only supports 'default'", host.isolation)));
     }
     if host.annotations.contains_key("") {
         return Err(Error::invalid("invalid Annotations: the empty string is not permitted as an annotation key"));

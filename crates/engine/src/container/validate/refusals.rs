@@ -5,6 +5,7 @@ use values::{Error, Result};
 
 use super::wants_probe;
 use crate::container::modes::NetworkMode;
+use crate::container::mounts::{Resolved, clean};
 
 fn refuse(asked: bool, flag: &str) -> Result<()> {
     if asked { Err(Error::not_implemented(format!("{flag} is not supported yet"))) } else { Ok(()) }
@@ -19,12 +20,21 @@ fn filled<T>(list: &Option<Vec<T>>) -> bool {
 /// # Errors
 /// `NotImplemented` naming the flag.
 pub fn config(config: &ContainerConfig) -> Result<()> {
-    if let Some(path) = config.volumes.iter().flatten().map(|(path, _)| path).next() {
-        return Err(Error::not_implemented(format!(
-            "volumes are not supported yet: -v {path} (a bind mount is -v /HOST/PATH:{path})"
-        )));
-    }
     refuse(wants_probe(config), "--health-cmd (and other health check options)")
+}
+
+/// Anonymous volumes. Where something is mounted there is none: docker-py names the targets of its binds here too.
+///
+/// # Errors
+/// `NotImplemented` naming the first.
+pub fn volumes(config: &ContainerConfig, mounts: &[Resolved]) -> Result<()> {
+    let is_mounted = |path: &str| mounts.iter().any(|mount| mount.destination == clean(path));
+    match config.volumes.iter().flatten().find(|(path, _)| !is_mounted(path)) {
+        Some((path, _)) => Err(Error::not_implemented(format!(
+            "volumes are not supported yet: -v {path} (a bind mount is -v /HOST/PATH:{path})"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The host's half.

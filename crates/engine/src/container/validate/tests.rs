@@ -92,7 +92,7 @@ fn host_half() {
     );
     check_host(r#""CapAdd":["FOO"]"#, "invalid CapAdd: unknown capability: \"CAP_FOO\"");
     check_host(r#""CapDrop":"net""#, "invalid CapDrop: unknown capability: \"CAP_NET\"");
-    check_host(r#""Isolation":"hyperv""#, "invalid isolation 'hyperv' on linux");
+    check_host(r#""Isolation":"hyperv""#, "invalid isolation (hyperv): linux only supports 'default'");
     check_host(
         r#""Annotations":{"":"x"}"#,
         "invalid Annotations: the empty string is not permitted as an annotation key",
@@ -106,7 +106,7 @@ fn host_half() {
     check_host(r#""Runtime":"kata""#, "unknown or invalid runtime name: kata");
     check_host(r#""Memory":1024"#, "Minimum memory limit allowed is 6MB");
     check_host(r#""Tmpfs":{"/":""}"#, "invalid specification: destination can't be '/'");
-    check_host(r#""Tmpfs":{"/x":"y"}"#, "invalid tmpfs option [\"y\"]");
+    check_host(r#""Tmpfs":{"/x":"y"}"#, "invalid tmpfs option \"y\"");
     check_host(r#""Tmpfs":{"/x":""},"Binds":["/tmp:/x"]"#, "Duplicate mount point: /x");
     check_host(r#""LogConfig":{"Type":"x"}"#, "error looking up logging plugin x: plugin \"x\" not found");
     check_host(r#""LogConfig":{"Config":{"a":"b"}}"#, "unknown log opt 'a' for json-file log driver");
@@ -173,6 +173,18 @@ fn endpoints() {
     assert_eq!(
         outcome("bridge", EndpointSettings { mac_address: "02:42".into(), ..Default::default() }),
         Err("invalid MAC address: 02:42".into())
+    );
+}
+
+#[test]
+fn volumes_where_something_is_mounted() {
+    check(
+        r#"{"Volumes":{"/a":{},"/b/":{},"/c":{}},"HostConfig":{"Binds":["/tmp:/a:ro"],"Tmpfs":{"/b":""},"Mounts":[{"Type":"bind","Source":"/tmp","Target":"/c"}]}}"#,
+        "",
+    );
+    check(
+        r#"{"Volumes":{"/a":{},"/b":{}},"HostConfig":{"Binds":["/tmp:/a"]}}"#,
+        "volumes are not supported yet: -v /b (a bind mount is -v /HOST/PATH:/b)",
     );
 }
 
