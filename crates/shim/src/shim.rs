@@ -19,8 +19,6 @@ use values::Timestamp;
 const READ: usize = 64 * 1024;
 /// Memory is given back after so long without an event.
 const COOL: Duration = Duration::from_millis(100);
-/// How long clients may take to read what is left after the release.
-const LINGER: Duration = Duration::from_secs(10);
 
 pub struct Shim {
     pub poller: Poller,
@@ -45,8 +43,8 @@ pub struct Shim {
     buffer: Vec<u8>,
     /// Memory may be held which an idle shim doesn't need.
     warm: bool,
-    /// Since when it was told to go.
-    released: Option<Instant>,
+    /// It was told to go.
+    released: bool,
 }
 
 impl Shim {
@@ -71,7 +69,7 @@ impl Shim {
             numbers: 1 << 10,
             buffer: Vec::new(),
             warm: true,
-            released: None,
+            released: false,
         }
     }
 
@@ -82,7 +80,7 @@ impl Shim {
         loop {
             let now = Instant::now();
             self.settle(now);
-            if self.is_over(now) {
+            if self.is_over() {
                 return Ok(());
             }
             let events = self.poller.wait(self.timeout(now))?;
@@ -278,20 +276,20 @@ impl Shim {
             self.poller.remove(&listener);
         }
         self.directory.clear();
-        self.released = Some(Instant::now());
+        self.released = true;
         Ok(())
     }
 
-    fn is_over(&self, now: Instant) -> bool {
-        let Some(released) = self.released else { return false };
-        let idle = !self.sessions.iter().any(Session::has_clients) && !self.controls.iter().any(Control::has_pending);
-        idle || now >= released + LINGER
+    /// A client that has not read all yet is waited for while it is there, however slow (`run … | less`): the end of its
+    /// output is with us alone.
+    fn is_over(&self) -> bool {
+        let owing = self.sessions.iter().any(Session::has_clients) || self.controls.iter().any(Control::has_pending);
+        self.released && !owing
     }
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let cool = self.warm.then(|| now + COOL);
-        let linger = self.released.map(|t| t + LINGER);
-        let next = self.sessions.iter().filter_map(|s| s.deadline(now)).chain(cool).chain(linger).min()?;
+        let next = self.sessions.iter().filter_map(|s| s.deadline(now)).chain(cool).min()?;
         Some(next.saturating_duration_since(now))
     }
 

@@ -64,27 +64,22 @@ fn watched(plan: &Plan) -> Set {
     const FATAL: &[i32] = &[1, 2, 3, 14, 15];
     // faults, KILL, CHLD, STOP, and SIGPIPE and SIGURG which are about our own descriptors
     const OURS: &[i32] = &[4, 5, 6, 7, 8, 9, 11, 13, 17, 19, 23, 31];
-    let mut set = if plan.proxy.is_some() {
+    let set = if plan.proxy.is_some() {
         let proxied = (1..=31).chain(34..=64).filter(|number| !OURS.contains(number));
         proxied.fold(Set::EMPTY, Set::with)
     } else {
         FATAL.iter().fold(Set::EMPTY, |set, number| set.with(*number))
     };
-    if plan.resize.is_some() {
-        set = set.with(WINCH);
-    } else {
-        set = set.without(WINCH);
-    }
-    set
+    if plan.resize.is_some() { set.with(WINCH) } else { set }
 }
 
 fn run(set: Set, plan: &Plan, state: &Mutex<State>) {
     let mut ends = 0;
     while let Ok(number) = signal::wait(set) {
-        if number == WINCH {
-            if let Some(resize) = &plan.resize {
-                resize();
-            }
+        if number == WINCH
+            && let Some(resize) = &plan.resize
+        {
+            resize();
             continue;
         }
         let Some(proxy) = &plan.proxy else { die_of(number) };

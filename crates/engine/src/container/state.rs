@@ -374,7 +374,7 @@ fn restart(mut s: State, signal: Signal, grace: Option<Duration>) -> Result<Step
         // a start is under way: that is what was wanted, unless somebody waits for its end
         Phase::Starting { then } => {
             *then = match then {
-                Some(Then::Stay | Then::EndAndStart) => Some(Then::EndAndStart),
+                Some(Then::Stay | Then::Killed | Then::EndAndStart) => Some(Then::EndAndStart),
                 _ => Some(Then::Start),
             };
             Ok((s, vec![]))
@@ -408,8 +408,8 @@ fn kill(mut s: State, signal: Signal, ends: bool) -> Result<Step, Refusal> {
         Phase::Starting { then } if ends => {
             s.stopped_by_user = true;
             match then {
-                None | Some(Then::Start) => *then = Some(Then::Stay),
-                Some(Then::Stay | Then::EndAndStart | Then::Remove) => {}
+                None | Some(Then::Start) => *then = Some(Then::Killed),
+                Some(Then::Stay | Then::Killed | Then::EndAndStart | Then::Remove) => {}
             }
             Ok((s, vec![]))
         }
@@ -501,7 +501,7 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
     s.phase = Phase::Running { paused: false, then: after };
     let mut effects = vec![Effect::Emit(Event::Start)];
     match then {
-        Some(Then::Stay | Then::EndAndStart | Then::Remove) => {
+        Some(Then::Stay | Then::Killed | Then::EndAndStart | Then::Remove) => {
             effects.extend([Effect::Emit(Event::Kill(Signal::KILL)), Effect::KillAll]);
         }
         Some(Then::Start) => effects.push(Effect::Emit(Event::Restart)),

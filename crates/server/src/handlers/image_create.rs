@@ -27,7 +27,7 @@ pub(crate) async fn image_create(mut call: Call<Engine, ImageCreate>) -> Result<
         changes: query.changes,
         platform: query.platform,
     };
-    Ok(progress::answer(|messages| async move { engine.image_import(archive, options, messages).await }))
+    progress::answer_once_begun(|messages| async move { engine.image_import(archive, options, messages).await }).await
 }
 
 fn no_pull(query: &ImageCreateQuery) -> Error {

@@ -43,7 +43,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     let status = |failure: Failure| told(session, failure);
     let id = creating::create(session, call, request.clone()).map_err(status)?;
     let config = &request.config;
-    if !config.attach_stdout && !config.attach_stderr {
+    if !config.attach_stdin && !config.attach_stdout && !config.attach_stderr {
         session.println(&id);
     }
     Run { session, call, client: session.client()?, id, request: &request }.go()
@@ -85,12 +85,12 @@ impl Run<'_> {
         let streams = self.attach(keys_text)?;
         let sized = config.tty && terminal::stdout_is_terminal();
         let proxied = self.call.is("sig-proxy").then_some(self.id.as_str());
-        let waiting = if outputs { Some(self.wait()?) } else { None };
+        let waiting = self.wait()?;
         let foreground = Foreground::begin(self.client, Target::Container(self.id.clone()), proxied, sized);
         if let Err(failure) = self.start() {
             // with --rm its removal is waited for, so that nothing is left when we are gone
             if self.removes() {
-                let _ = waiting.map(Accepted::wait);
+                let _ = waiting.wait();
             }
             return Err(failure);
         }
@@ -99,7 +99,7 @@ impl Run<'_> {
         match copy(streams, &wiring) {
             End::Detached => Ok(0),
             End::Failed(error) => Err(Failure::new(error)),
-            End::Finished => waiting.map_or(Ok(0), |waiting| self.exit_status(waiting)),
+            End::Finished => exit_status(self.session, waiting),
         }
     }
 
@@ -129,10 +129,6 @@ impl Run<'_> {
 
     fn removes(&self) -> bool {
         self.request.host_config.as_ref().is_some_and(|host| host.auto_remove)
-    }
-
-    fn exit_status(&self, waiting: Accepted<ContainerWait>) -> Outcome {
-        exit_status(self.session, waiting)
     }
 }
 
