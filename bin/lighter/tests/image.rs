@@ -55,3 +55,16 @@ fn changes_of_an_import_hold() {
     d.run_with_input(&["import", "-"], b"this is no tar archive at all").status(1);
     d.run_with_input(&["load"], b"neither is this").status(1);
 }
+
+#[test]
+fn what_is_no_image_is_refused() {
+    let d = Daemon::start();
+    let tar = "/var/cache/lighter-tests/busybox.tar";
+    let refused = |args: &[&str], message: &str| {
+        d.run(args).status(1).stderr(&format!("Error response from daemon: {message}\n"));
+    };
+    refused(&["import", "-c", "FOO bar", tar, "mine"], "FOO is not a valid change command");
+    refused(&["import", "/etc/passwd", "mine"], "archive/tar: invalid tar header");
+    d.run(&["load", "-i", "/etc/passwd"]).status(1);
+    d.run(&["images", "-q", "mine"]).ok().stdout("");
+}

@@ -51,7 +51,7 @@ fn merged(flags: &Parsed) -> Result<Values> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && flags.config_file.is_none() => String::new(),
-        Err(error) => return Err(with_file(path, Error::internal(format!("open {path}: {error}")))),
+        Err(error) => return Err(with_file(path, Error::from(error).context(format!("open {path}")))),
     };
     let values = file::parse(&text).map_err(|error| with_file(path, error))?;
     let from_file = !values.is_empty();
@@ -93,7 +93,7 @@ mod tests {
         let prefix = format!("unable to configure the Docker daemon with file {file}: ");
 
         let missing = message(read(&["--config-file", file]));
-        assert_eq!(missing, format!("{prefix}open {file}: No such file or directory (os error 2)"));
+        assert_eq!(missing, format!("{prefix}open {file}: no such file or directory"));
         write(r#"{"foo": 1}"#);
         let unknown = "the following directives don't match any configuration option: foo";
         assert_eq!(message(read(&["--config-file", file])), format!("{prefix}{unknown}"));

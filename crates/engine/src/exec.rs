@@ -276,13 +276,15 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
                     failed.message
                 ),
             };
+            // no such user is as good as not executable
+            let own = launch::is_daemons_own(&message);
+            let kind = if own { FailureKind::NotExecutable } else { failed.kind };
             // as Docker: what the request asked for in vain is its fault
-            let asked_in_vain = matches!(launch::exit_code(failed.kind, &message), 126 | 127);
-            let error = match asked_in_vain || launch::is_daemons_own(&message) {
-                true => Error::invalid(message),
-                false => Error::internal(message),
+            let error = match launch::exit_code(kind, &message) {
+                126 | 127 => Error::invalid(message),
+                _ => Error::internal(message),
             };
-            return Err((error, Some(failed.kind)));
+            return Err((error, Some(kind)));
         }
         Reply::Refused(why) => return Err(plain(Error::conflict(why))),
         other => return Err(plain(Error::internal(format!("the shim answered unexpectedly: {other:?}")))),

@@ -307,7 +307,10 @@ mod tests {
         };
         assert!(warnings(&all, 1, true).is_empty());
         assert_eq!(warnings(&Limits { swap: false, ..all.clone() }, 1, true), ["WARNING: No swap limit support"]);
-        assert!(warnings(&Limits { oom_kill_disable: false, blkio_weight: false, ..all.clone() }, 2, true).is_empty());
+        assert!(warnings(&Limits { oom_kill_disable: false, ..all.clone() }, 2, true).is_empty());
+        let weightless = Limits { blkio_weight: false, ..all.clone() };
+        assert!(warnings(&weightless, 1, true).is_empty());
+        assert_eq!(warnings(&weightless, 2, true), ["WARNING: No io.weight support"]);
         assert_eq!(warnings(&all, 2, false), ["WARNING: IPv4 forwarding is disabled"]);
         assert_eq!(warnings(&Limits { blkio_throttle: false, ..all }, 2, true).len(), 4);
     }

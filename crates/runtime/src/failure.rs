@@ -7,10 +7,7 @@ use crate::{StartError, StartErrorKind};
 
 /// The text of an errno as Go prints it: lower case, no number.
 pub(crate) fn text(errno: Errno) -> String {
-    let text = errno.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    values::system_words(&errno)
 }
 
 impl Program {

@@ -309,7 +309,7 @@ fn a_full_disk_fails_one_commit_and_spoils_nothing() {
             Err(e) => break e,
         }
     };
-    assert!(error.message.contains("No space left on device"), "{error}");
+    assert!(error.message.contains("no space left on device"), "{error}");
     assert!(written > 10);
     assert_eq!(store.keys(&WORDS).len(), written);
     assert_eq!(store.get(&WORDS, "0003").unwrap().unwrap(), filler);

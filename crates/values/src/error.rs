@@ -73,8 +73,17 @@ impl std::error::Error for Error {}
 
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
-        Self::internal(e.to_string())
+        Self::internal(system_words(&e))
     }
+}
+
+/// The words of a failed system call as Docker has them: `no such file or directory`, without a number behind. Any other
+/// error's are left as they are.
+pub fn system_words(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let Some((words, _)) = text.split_once(" (os error ") else { return text };
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Says what was being done when something failed: `open("/x").during(|| "open /x")?`.
@@ -85,5 +94,17 @@ pub trait ResultExt<T> {
 impl<T, E: Into<Error>> ResultExt<T> for std::result::Result<T, E> {
     fn during<D: fmt::Display>(self, what: impl FnOnce() -> D) -> Result<T> {
         self.map_err(|e| e.into().context(what()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_calls() {
+        let full = std::io::Error::from_raw_os_error(28);
+        assert_eq!(Error::from(full).context("write /x").message, "write /x: no space left on device");
+        assert_eq!(system_words(&"Plain text"), "Plain text");
     }
 }

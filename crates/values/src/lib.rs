@@ -15,7 +15,7 @@ pub mod size;
 mod timestamp;
 
 pub use digest::Digest;
-pub use error::{Error, ErrorKind, Result, ResultExt};
+pub use error::{Error, ErrorKind, Result, ResultExt, system_words};
 pub use id::Id;
 pub use platform::Platform;
 pub use reference::Reference;

@@ -82,7 +82,7 @@ pub async fn attach(shared: &Arc<Shared>, container: &Arc<Container>, options: A
     // stdin is only the process' own when it was kept open
     let attach =
         Attach { stdin: options.stdin && record.config.open_stdin, stdout: options.stdout, stderr: options.stderr };
-    let stream = if options.stream { connect(shared, container, attach).await? } else { UnixStream::pair()?.0 };
+    let stream = if options.stream { connect(container, attach).await? } else { UnixStream::pair()?.0 };
     shared.emit_container("attach", container);
     let (s, c) = (shared.clone(), container.clone());
     Ok(Attached {
@@ -120,8 +120,8 @@ fn refuse(container: &Container) -> Result<()> {
     }
 }
 
-async fn connect(shared: &Arc<Shared>, container: &Arc<Container>, attach: Attach) -> Result<UnixStream> {
-    let _ = shared;
+async fn connect(container: &Arc<Container>, attach: Attach) -> Result<UnixStream> {
+    let exits = container.state().exits;
     loop {
         let state = container.state();
         match state.phase {
@@ -141,6 +141,8 @@ async fn connect(shared: &Arc<Shared>, container: &Arc<Container>, attach: Attac
             Phase::Starting { .. } => {
                 container.until(|s| s.exits > state.exits || !matches!(s.phase, Phase::Starting { .. })).await;
             }
+            // it ended while we tried: nobody waits for its next start
+            _ if state.exits > exits => return Err(container.not_running()),
             _ => {
                 let mut pending = container.pending.lock().unwrap_or_else(PoisonError::into_inner);
                 // a launch takes what is pending after it is published as starting: look under the lock

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use api::types::{HostConfig, Mount, MountPoint, TmpfsOptions};
-use values::{Error, Result};
+use values::{Error, Result, system_words};
 
 /// What is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub fn prepare_sources(mounts: &[Resolved]) -> Result<()> {
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && mount.create_source => {
                 std::fs::create_dir_all(path).map_err(|e| {
-                    let why = words(&e);
+                    let why = system_words(&e);
                     Error::invalid(format!(
                         "error while creating mount source path '{}': mkdir {}: {why}",
                         mount.source, mount.source
@@ -105,7 +105,7 @@ pub fn prepare_sources(mounts: &[Resolved]) -> Result<()> {
                 return Err(Error::invalid(format!(
                     "invalid mount config for type \"bind\": stat {}: {}",
                     mount.source,
-                    words(&e)
+                    system_words(&e)
                 )));
             }
         }
@@ -371,14 +371,6 @@ fn no_volumes(name: &str) -> Error {
 
 fn missing_source(path: &str) -> Error {
     Error::invalid(format!("invalid mount config for type \"bind\": bind source path does not exist: {path}"))
-}
-
-/// Go's words for the usual failures of a path: `permission denied`, not `Permission denied (os error 13)`.
-fn words(e: &std::io::Error) -> String {
-    let text = e.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// The shortest equivalent path by its text alone, as Go's `path.Clean` (of an absolute path).

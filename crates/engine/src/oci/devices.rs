@@ -6,7 +6,7 @@ use std::path::Path;
 
 use api::types::{DeviceMapping, HostConfig};
 use oci::runtime::{Device, DeviceRule};
-use values::{Error, Result};
+use values::{Error, Result, system_words};
 
 use super::Input;
 use crate::container::mounts::clean;
@@ -115,7 +115,7 @@ fn mapped(mapping: &DeviceMapping) -> Result<Vec<Device>> {
     };
     let inside = clean(inside(mapping));
     let path = Path::new(&mapping.path_on_host);
-    let metadata = fs::metadata(path).map_err(|e| fail(&words(&e)))?;
+    let metadata = fs::metadata(path).map_err(|e| fail(&system_words(&e)))?;
     if let Some(device) = device(&metadata, &inside) {
         return Ok(vec![device]);
     }
@@ -169,15 +169,9 @@ fn device(metadata: &Metadata, path: &str) -> Option<Device> {
 /// # Errors
 /// `InvalidArgument` naming the path.
 pub fn numbers(path: &str) -> Result<(i64, i64)> {
-    let metadata = fs::metadata(path).map_err(|e| Error::invalid(format!("stat {path}: {}", words(&e))))?;
+    let metadata = fs::metadata(path).map_err(|e| Error::invalid(format!("stat {path}: {}", system_words(&e))))?;
     let device = device(&metadata, path).ok_or_else(|| Error::invalid(format!("stat {path}: not a device node")))?;
     Ok((device.major, device.minor))
-}
-
-/// Go's words for the usual failures.
-fn words(e: &std::io::Error) -> String {
-    let text = e.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn a_full_disk_fails_cleanly() {
     for error in
         [import(&images, &compressed, "bomb:1").unwrap_err(), load(&images, &docker_archive(&[&model])).unwrap_err()]
     {
-        assert!(error.message.contains("No space left on device"), "{error}");
+        assert!(error.message.contains("no space left on device"), "{error}");
         images.snapshots.trash().wait();
         assert_eq!(scratch.inventory(), (3, 1, 0));
     }

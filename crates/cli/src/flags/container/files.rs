@@ -28,10 +28,7 @@ pub fn key_values(
 
 /// `strerror`'s words, as Go prints them: in lower case and without the number.
 pub fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    values::system_words(error)
 }
 
 fn parse(bytes: &[u8], env: bool, lookup: &impl Fn(&str) -> Option<String>) -> Result<Vec<String>, String> {

@@ -238,3 +238,14 @@ fn the_code_of_the_last_end_outlives_the_next_start() {
     let s = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &policy).0;
     assert_eq!((s.exit_code, s.last_code), (0, 3));
 }
+
+#[test]
+fn only_a_stop_is_told_as_one() {
+    let stop = Ask::Stop { signal: Signal::TERM, grace: None };
+    let kill = Ask::Kill { signal: Signal::KILL, ends: true };
+    for (asks, told) in [(&[stop][..], true), (&[kill], false), (&[kill, stop], true), (&[stop, kill], true)] {
+        let asked = asks.iter().fold(running(), |s, ask| admit(&s, *ask).unwrap().0);
+        let effects = observe(&asked, &exited(137), &PLAIN).1;
+        assert_eq!(effects.contains(&Effect::Emit(Event::Stop)), told, "{asks:?}");
+    }
+}
