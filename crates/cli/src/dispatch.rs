@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::flags::WINDOWS;
 use crate::flags::parse::{HELP, Parsed, Wanted, parse};
 use crate::root::RootFlags;
-use crate::{Invocation, Session, completion, config, help, man, plugin, root};
+use crate::{Invocation, Session, completion, config, help, man, not_yet, plugin, root};
 
 /// Status of a command line that cannot be parsed.
 const USAGE: u8 = 125;
@@ -59,9 +59,18 @@ fn dispatch(program: &'static str, words: &[String]) -> Result<u8, Failure> {
         return invoke(&session, command, format!("{program} {name}"), &rest);
     }
     plugin::run(&session, first, words)?;
+    refuse_not_yet(&session, first)?;
     Err(Failure::new(format!(
         "{program}: unknown command: {program} {first}\n\nRun '{program} --help' for more information"
     )))
+}
+
+fn refuse_not_yet(session: &Session, spelling: &str) -> Result<(), Failure> {
+    let program = session.program;
+    match not_yet::is_known(spelling) {
+        true => Err(Failure::new(format!("{program}: '{program} {spelling}' is not supported yet"))),
+        false => Ok(()),
+    }
 }
 
 /// Warnings about deprecated flags; on stdout, where the docker client has them.
@@ -161,7 +170,9 @@ fn in_group(session: &Session, group: &'static Group, words: &[String]) -> Resul
         }
         return Ok(0);
     };
-    let Some((command, name)) = find_command(&format!("{} {name}", group.name)) else {
+    let spelling = format!("{} {name}", group.name);
+    let Some((command, name)) = find_command(&spelling) else {
+        refuse_not_yet(session, &spelling)?;
         return Err(Failure::new(format!(
             "{program}: unknown command: {path} {name}\n\nUsage:  {path}\n\nRun '{path} --help' for more information",
             program = session.program,

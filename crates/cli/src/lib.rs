@@ -19,6 +19,7 @@ mod host;
 mod invocation;
 mod man;
 mod moment;
+mod not_yet;
 mod output;
 mod plugin;
 mod root;
