@@ -46,11 +46,13 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
             init: false,
             user: Some(String::new()),
             additional_groups: Vec::new(),
+            map_root: false,
         };
         let null = || -> Result<OwnedFd, Box<dyn std::error::Error>> {
             Ok(std::fs::OpenOptions::new().write(true).open("/dev/null")?.into())
         };
-        let fds = Fds { netns: None, stdio: Stdio::Pipes { stdin: None, stdout: null()?, stderr: null()? } };
+        let fds =
+            Fds { netns: None, userns: None, stdio: Stdio::Pipes { stdin: None, stdout: null()?, stderr: null()? } };
         let mut at = Instant::now();
         let begin = at;
         let mut phase = |index: usize| {

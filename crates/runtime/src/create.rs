@@ -15,7 +15,7 @@ use crate::link::{self, Word};
 use crate::namespaces::Namespaces;
 use crate::plan::Ground;
 use crate::program::{Program, Slot};
-use crate::{Fds, Launch, SeccompProgram, StartError, child, mount_root, seccomp};
+use crate::{Fds, Launch, SeccompProgram, StartError, child, mount_root, process, rootfs, seccomp};
 
 /// A container which is set up whole and waits for [`Created::start`]. Dropped: it ends, cgroup removed.
 #[derive(Debug)]
@@ -62,8 +62,8 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let bundle = extra.bundle.clone();
     let linux = launch.spec.linux.clone().unwrap_or_default();
     refuse(launch, &linux)?;
-    let namespaces = Namespaces::plan(&linux, fds.netns)?;
-    let root = mount_root(&launch.rootfs)?;
+    let namespaces = Namespaces::plan(&linux, fds.netns, fds.userns)?;
+    let root = root(launch, &namespaces)?;
     let filter = filter(launch, &linux)?;
     let cgroup = Guard(Some(make_cgroup(launch, &linux)?));
     let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
@@ -81,6 +81,10 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
         let _ = ours.release();
     }
     meet(launch, &bundle, &plan.program, &ours, &child, pid)?;
+    if namespaces.user.is_some() {
+        // It has no power over these itself.
+        launch.spec.process.as_ref().map_or(Ok(()), |process| process::limit_from_outside(pid, process))?;
+    }
     let Some(Child { pid, pidfd }) = child.0.take() else { return Err(StartError::other("no process")) };
     let (cgroup, mut program) = (cgroup.take(), plan.program);
     let devpts = plan.devpts.map(|slot| duplicate(&program, slot)).transpose()?;
@@ -161,7 +165,6 @@ fn end(pidfd: &OwnedFd) {
 /// What the specification asks for and we do not have is said, never ignored.
 fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
     let unsupported = [
-        (!linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty(), "user id mappings"),
         (linux.intel_rdt.is_some(), "intelRdt"),
         (!linux.mount_label.is_empty(), "mountLabel"),
         (linux.personality.as_ref().is_some_and(|one| !one.flags.is_empty()), "personality flags"),
@@ -176,6 +179,14 @@ fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
         return Err(StartError::other("container id cannot be empty"));
     }
     Ok(())
+}
+
+/// The root file system, its ids mapped where that was asked for.
+fn root(launch: &Launch, namespaces: &Namespaces) -> Result<OwnedFd, StartError> {
+    match &namespaces.user {
+        Some(user) if launch.map_root => rootfs::mount_mapped(&launch.rootfs, user),
+        _ => mount_root(&launch.rootfs),
+    }
 }
 
 fn filter(launch: &Launch, linux: &Linux) -> Result<Option<SeccompProgram>, StartError> {
@@ -216,10 +227,13 @@ fn spawn(
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<Child, StartError> {
     let what = Clone { namespaces: namespaces.new, cgroup };
-    let clone = || {
-        sys::clone::spawn(&what, || child::run(program, link))
-            .map_err(|errno| StartError::other(format!("unable to clone the container's process: {}", text(errno))))
-    };
+    let failed = |errno| StartError::other(format!("unable to clone the container's process: {}", text(errno)));
+    if let Some(user) = &namespaces.user {
+        let pid = namespaces.pid.as_ref().map(|pid| (pid.as_fd(), Kinds::PROCESS_ID));
+        let join: Vec<_> = [(user.fd.as_fd(), Kinds::USER)].into_iter().chain(pid).collect();
+        return sys::clone::spawn_inside(&join, &what, || child::run(program, link)).map_err(failed);
+    }
+    let clone = || sys::clone::spawn(&what, || child::run(program, link)).map_err(failed);
     match &namespaces.pid {
         Some(pid) => in_pid_namespace(pid.as_fd(), clone),
         None => clone(),

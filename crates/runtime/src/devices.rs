@@ -1,11 +1,18 @@
 //! Nodes and links in the container's `/dev`.
 
 use oci::runtime::Device as OciDevice;
-use rustix::fs::{FileType, Mode};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
-use crate::StartError;
+use rustix::fs::{AtFlags, FileType, Mode};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
+
+use crate::failure::text;
 use crate::process::c_string;
-use crate::program::{Device, Step};
+use crate::program::{Device, Mount, Program, Step, What};
+use crate::user_namespace::Mapping;
+use crate::{StartError, private_mounts};
 
 /// Always there: name, major, minor; world-writable characters.
 const BASIC: [(&str, u32, u32); 6] =
@@ -20,11 +27,11 @@ const LINKS: [(&str, &str); 5] = [
     ("/dev/ptmx", "pts/ptmx"),
 ];
 
-/// The steps that make them.
-pub(crate) fn plan(devices: &[OciDevice]) -> Result<Vec<Step>, StartError> {
-    let mut steps = Vec::with_capacity(BASIC.len() + LINKS.len() + 1 + devices.len());
+/// Adds the steps that make them. In a user namespace nobody may: there the nodes are made here and bound.
+pub(crate) fn plan(program: &mut Program, devices: &[OciDevice], mapping: Option<&Mapping>) -> Result<(), StartError> {
+    let mut nodes = Vec::with_capacity(BASIC.len() + devices.len());
     for (name, major, minor) in BASIC {
-        steps.push(Step::Device(Device {
+        nodes.push(Device {
             directory: c"/dev".to_owned(),
             name: c_string(name)?,
             kind: FileType::CharacterDevice,
@@ -32,18 +39,70 @@ pub(crate) fn plan(devices: &[OciDevice]) -> Result<Vec<Step>, StartError> {
             number: rustix::fs::makedev(major, minor),
             uid: 0,
             gid: 0,
-        }));
+        });
     }
+    let (basic, own): (Vec<Device>, Vec<Device>) = (nodes, devices.iter().map(one).collect::<Result<_, _>>()?);
+    add(program, basic, mapping)?;
+    links(&mut program.steps)?;
+    add(program, own, mapping)
+}
+
+fn links(steps: &mut Vec<Step>) -> Result<(), StartError> {
     for (path, target) in LINKS {
         steps.push(Step::Symlink { path: c_string(path)?, target: c_string(target)? });
     }
     if std::path::Path::new("/proc/kcore").exists() {
         steps.push(Step::Symlink { path: c"/dev/core".to_owned(), target: c"/proc/kcore".to_owned() });
     }
-    for device in devices {
-        steps.push(Step::Device(one(device)?));
+    Ok(())
+}
+
+fn add(program: &mut Program, nodes: Vec<Device>, mapping: Option<&Mapping>) -> Result<(), StartError> {
+    let Some(mapping) = mapping else {
+        program.steps.extend(nodes.into_iter().map(Step::Device));
+        return Ok(());
+    };
+    if nodes.is_empty() {
+        return Ok(());
     }
-    Ok(steps)
+    let trees = make_outside(&nodes, mapping)
+        .map_err(|errno| StartError::other(format!("error creating device nodes: {}", text(errno))))?;
+    for (node, tree) in nodes.iter().zip(trees) {
+        let (directory, name) = (node.directory.to_string_lossy(), node.name.to_string_lossy());
+        let target = c_string(&format!("{}/{name}", directory.trim_end_matches('/')))?;
+        let what = What::Tree(program.keep(tree));
+        program.steps.push(Step::Mount(Mount {
+            what,
+            target,
+            file: true,
+            ordinary: false,
+            in_proc: false,
+            keep_mode: false,
+        }));
+    }
+    Ok(())
+}
+
+/// Nodes in a file system of their own, each as a mount to be attached.
+fn make_outside(nodes: &[Device], mapping: &Mapping) -> Result<Vec<OwnedFd>, Errno> {
+    private_mounts::within(|| {
+        let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        rustix::mount::fsconfig_create(&context)?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+        let all = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        // Any directory does: we are alone here. A tree is cloned only from a place that has one.
+        private_mounts::attach(&all, Path::new("/dev"))?;
+        let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let one = |(number, node): (usize, &Device)| {
+            let name = number.to_string();
+            rustix::fs::mknodat(&all, &name, node.kind, node.mode, node.number)?;
+            rustix::fs::chmodat(&all, &name, node.mode, AtFlags::empty())?;
+            let (uid, gid) = mapping.owner(node.uid, node.gid);
+            rustix::fs::chownat(&all, &name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+            rustix::mount::open_tree(&all, &name, clone)
+        };
+        nodes.iter().enumerate().map(one).collect()
+    })
 }
 
 fn one(device: &OciDevice) -> Result<Device, StartError> {

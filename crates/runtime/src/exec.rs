@@ -12,9 +12,10 @@ use sys::namespace::Kinds;
 use crate::create::{Kill, gone, in_pid_namespace};
 use crate::failure::text;
 use crate::link::{self, Word};
-use crate::plan::{first_steps, identify, standard_streams};
+use crate::plan::{first_steps, give_streams, identify, standard_streams};
 use crate::process;
 use crate::program::{Program, Step, Wait};
+use crate::user_namespace::Mapping;
 use crate::{Running, SeccompProgram, StartError, Stdio, child};
 
 /// `DEVPTS_SUPER_MAGIC`
@@ -68,7 +69,9 @@ pub(crate) fn exec_with(
     program.steps.push(Step::Keyring(None));
     let pidfd = duplicate(&container.pidfd)?;
     let slot = program.keep(pidfd);
-    if other_user_namespace(container) {
+    let mapping =
+        other_user_namespace(container).then(|| Mapping::of_process(&container.pid.to_string())).transpose()?;
+    if mapping.is_some() {
         program.steps.push(Step::Join(slot, Kinds::USER));
     }
     let kinds = Kinds::MOUNT
@@ -84,13 +87,24 @@ pub(crate) fn exec_with(
     };
     let devpts = devpts.map(|fd| program.keep(fd));
     let (stdio, console) = standard_streams(&mut program, &process, stdio, devpts, false)?;
-    let end = process::End { wait: Wait::Nothing, init: false, preserve };
+    if let Some(mapping) = &mapping {
+        give_streams(&program, stdio, &process, identity.uid, mapping)?;
+    }
+    let mapped = mapping.is_some();
+    let wait = if mapped { Wait::Parent } else { Wait::Nothing };
+    let end = process::End { wait, init: false, preserve, mapped };
     program.steps.extend(process::steps(&process, &identity, exec.seccomp.as_ref(), stdio, end)?);
-    let child = start(&program, container, clone_into)?;
+    let child = start(&program, container, clone_into, mapped.then_some(&process))?;
     Ok(ExecRunning { pid: child.pid, pidfd: child.pidfd, console })
 }
 
-fn start(program: &Program, container: &Running, clone_into: Option<OwnedFd>) -> Result<Child, StartError> {
+/// `outside`: a process in a user namespace, whose limits we set before it may go on.
+fn start(
+    program: &Program,
+    container: &Running,
+    clone_into: Option<OwnedFd>,
+    outside: Option<&Process>,
+) -> Result<Child, StartError> {
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let what = Clone { namespaces: None, cgroup: clone_into.as_ref().map(AsFd::as_fd) };
     let child = in_pid_namespace(container.pidfd.as_fd(), || {
@@ -105,7 +119,13 @@ fn start(program: &Program, container: &Running, clone_into: Option<OwnedFd>) ->
         let _ = ours.release();
     }
     match ours.listen().map_err(|errno| StartError::other(format!("listen to the process: {}", text(errno))))? {
-        Word::Ready => child.0.take().ok_or_else(|| StartError::other("no process")),
+        Word::Ready => {
+            if let Some(process) = outside {
+                process::limit_from_outside(pid, process)?;
+                let _ = ours.release();
+            }
+            child.0.take().ok_or_else(|| StartError::other("no process"))
+        }
         Word::Failed { step, errno } => Err(program.failure(step, errno)),
         Word::Met | Word::Gone => Err(gone(&child)),
     }

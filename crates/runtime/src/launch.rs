@@ -26,6 +26,9 @@ pub struct Launch {
     /// Group names or ids to be added (`--group-add`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additional_groups: Vec<String>,
+    /// The ids on disk of the root file system are those inside the container's user namespace: it is mounted mapped.
+    #[serde(default)]
+    pub map_root: bool,
 }
 
 /// What a process has as standard streams.
@@ -42,5 +45,7 @@ pub enum Stdio {
 pub struct Fds {
     /// A ready network namespace to be joined; None: what the specification says.
     pub netns: Option<OwnedFd>,
+    /// A ready user namespace with the specification's mappings; None: what the specification says.
+    pub userns: Option<OwnedFd>,
     pub stdio: Stdio,
 }

@@ -24,6 +24,7 @@ mod mounts;
 mod namespaces;
 mod own_program;
 mod plan;
+mod private_mounts;
 mod process;
 mod program;
 mod reaper;
@@ -32,6 +33,7 @@ mod schedule;
 pub mod seccomp;
 mod sysctl;
 pub mod user;
+mod user_namespace;
 
 pub use create::{Created, Running, create};
 pub use defaults::{

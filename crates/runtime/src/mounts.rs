@@ -15,6 +15,7 @@ use crate::foreign_tree;
 use crate::mount_options::Options;
 use crate::process::c_string;
 use crate::program::{Mount, Program, Slot, Step, What};
+use crate::user_namespace::{Mapping, UserNamespace};
 
 /// Files in a procfs over which a mount is harmless: what lxcfs offers, and two switches.
 const COVERABLE: &[&str] = &[
@@ -49,10 +50,15 @@ pub(crate) struct CgroupView<'a> {
 }
 
 /// Adds the steps of all mounts, opening what comes from the host.
-pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], cgroup: &CgroupView<'_>) -> Result<Made, StartError> {
+pub(crate) fn plan(
+    program: &mut Program,
+    mounts: &[OciMount],
+    cgroup: &CgroupView<'_>,
+    mapping: Option<&Mapping>,
+) -> Result<Made, StartError> {
     let mut made = Made::default();
     for mount in mounts {
-        one(program, mount, cgroup, &mut made).map_err(|error| {
+        one(program, mount, cgroup, mapping, &mut made).map_err(|error| {
             let source = if mount.source.is_empty() { &mount.kind } else { &mount.source };
             let message = format!("error mounting {source:?} to rootfs at {:?}: {}", mount.destination, error.message);
             StartError { message, ..error }
@@ -61,10 +67,13 @@ pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], cgroup: &CgroupVi
     Ok(made)
 }
 
-fn one(program: &mut Program, mount: &OciMount, cgroup: &CgroupView<'_>, made: &mut Made) -> Result<(), StartError> {
-    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-        return Err(StartError::other("id-mapped mounts are not supported"));
-    }
+fn one(
+    program: &mut Program,
+    mount: &OciMount,
+    cgroup: &CgroupView<'_>,
+    mapping: Option<&Mapping>,
+    made: &mut Made,
+) -> Result<(), StartError> {
     let options = Options::parse(&mount.options)?;
     let target = destination(&mount.destination)?;
     if options.bind.is_some() || mount.kind == "bind" {
@@ -74,11 +83,14 @@ fn one(program: &mut Program, mount: &OciMount, cgroup: &CgroupView<'_>, made: &
     match mount.kind.as_str() {
         "cgroup" | "cgroup2" => cgroups(program, cgroup, &options, &target),
         "devpts" => {
-            let slot = devpts(program, &mount.source, &options)?;
+            let slot = devpts(program, &mount.source, &outside_ids(options, mapping)?)?;
             made.devpts = Some(slot);
             push(program, What::Tree(slot), &target, false)
         }
         "" => Err(StartError::other("mount without a type")),
+        _ if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() => {
+            Err(StartError::other("only bind mounts can be id-mapped"))
+        }
         kind => new(program, kind, &mount.source, options, &target, made),
     }
 }
@@ -112,6 +124,11 @@ fn bind(program: &mut Program, mount: &OciMount, options: &Options, target: &str
     let tree = source_tree(source, options.bind == Some(true))
         .map_err(|errno| StartError::other(format!("stat {source}: {}", text(errno))))?;
     let failed = |errno| StartError::other(format!("set mount options: {}", text(errno)));
+    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
+        let user = UserNamespace::make(&mount.uid_mappings, &mount.gid_mappings)?;
+        sys::mount::map_ids(tree.as_fd(), user.fd.as_fd(), options.bind == Some(true))
+            .map_err(|errno| StartError::other(format!("map the ids of {source}: {}", text(errno))))?;
+    }
     attributes(&tree, options).map_err(failed)?;
     let stat = rustix::fs::fstat(&tree).map_err(failed)?;
     let file = !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
@@ -158,6 +175,23 @@ fn attributes(tree: &OwnedFd, options: &Options) -> Result<(), rustix::io::Errno
         set(&Attributes { propagation: Some(*kind), ..Attributes::default() }, *below)?;
     }
     Ok(())
+}
+
+/// A file system made outside takes ids from outside.
+fn outside_ids(mut options: Options, mapping: Option<&Mapping>) -> Result<Options, StartError> {
+    let Some(mapping) = mapping else { return Ok(options) };
+    for (key, value) in &mut options.data {
+        let Some(inside) = value.as_deref().and_then(|value| value.parse().ok()) else { continue };
+        let outside = match key.as_str() {
+            "uid" => mapping.uid(inside),
+            "gid" => mapping.gid(inside),
+            _ => continue,
+        };
+        let outside =
+            outside.ok_or_else(|| StartError::other(format!("{key}={inside} is not mapped in the user namespace")))?;
+        *value = Some(outside.to_string());
+    }
+    Ok(options)
 }
 
 /// A new devpts instance, made here so that its descriptor stays with the container's keeper.

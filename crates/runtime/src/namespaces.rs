@@ -3,16 +3,18 @@
 use std::os::fd::OwnedFd;
 
 use oci::runtime::{Linux, NamespaceKind};
-use rustix::fs::{Mode, OFlags};
 use sys::namespace::Kinds;
 
 use crate::StartError;
+use crate::user_namespace::{self, UserNamespace};
 
 /// The plan for a container.
 #[derive(Debug, Default)]
 pub(crate) struct Namespaces {
     /// Made by the clone.
     pub(crate) new: Option<Kinds>,
+    /// The container's ids, joined before anything is made: all else belongs to it.
+    pub(crate) user: Option<UserNamespace>,
     /// Joined by the child, in this order.
     pub(crate) join: Vec<(OwnedFd, Kinds)>,
     /// Joined by the parent for the child's sake: nobody can change his own pid namespace.
@@ -25,16 +27,22 @@ pub(crate) struct Namespaces {
 }
 
 impl Namespaces {
-    pub(crate) fn plan(linux: &Linux, netns: Option<OwnedFd>) -> Result<Self, StartError> {
+    pub(crate) fn plan(linux: &Linux, netns: Option<OwnedFd>, userns: Option<OwnedFd>) -> Result<Self, StartError> {
         let mut plan = Self::default();
-        let given = netns.is_some();
+        let mut given = Vec::new();
+        if let Some(fd) = userns {
+            plan.user = Some(UserNamespace::given(fd, linux, "")?);
+            plan.private.push(NamespaceKind::User);
+            given.push(NamespaceKind::User);
+        }
         if let Some(fd) = netns {
             plan.join.push((fd, Kinds::NETWORK));
             plan.private.push(NamespaceKind::Network);
+            given.push(NamespaceKind::Network);
         }
         for namespace in &linux.namespaces {
             let kind = namespace.kind;
-            if given && kind == NamespaceKind::Network {
+            if given.contains(&kind) {
                 continue;
             }
             if plan.private.contains(&kind) {
@@ -42,13 +50,16 @@ impl Namespaces {
             }
             plan.private.push(kind);
             if namespace.path.is_empty() {
-                plan.make(kind)?;
+                plan.make(kind, linux)?;
             } else {
-                plan.join(kind, &namespace.path)?;
+                plan.join(kind, &namespace.path, linux)?;
             }
         }
         if !plan.has(NamespaceKind::Mount) {
             return Err(StartError::other("a container without a mount namespace of its own is not supported"));
+        }
+        if plan.user.is_none() && !(linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty()) {
+            return Err(StartError::other("user id mappings without a user namespace"));
         }
         Ok(plan)
     }
@@ -58,28 +69,26 @@ impl Namespaces {
         self.private.contains(&kind)
     }
 
-    fn make(&mut self, kind: NamespaceKind) -> Result<(), StartError> {
+    fn make(&mut self, kind: NamespaceKind, linux: &Linux) -> Result<(), StartError> {
         match kind {
             NamespaceKind::Cgroup => self.cgroup = true,
             NamespaceKind::Time => self.time = true,
             NamespaceKind::User => {
-                return Err(StartError::other("user namespaces are not supported by this runtime yet"));
+                self.user = Some(UserNamespace::make(&linux.uid_mappings, &linux.gid_mappings)?);
             }
             _ => self.new = Some(self.new.unwrap_or(Kinds::empty()) | kinds(kind)),
         }
         Ok(())
     }
 
-    fn join(&mut self, kind: NamespaceKind, path: &str) -> Result<(), StartError> {
-        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
-            StartError::other(format!("namespace path: lstat {path}: {}", crate::failure::text(errno)))
-        })?;
+    fn join(&mut self, kind: NamespaceKind, path: &str, linux: &Linux) -> Result<(), StartError> {
+        let fd = user_namespace::open(path)?;
         match kind {
             NamespaceKind::Mount => {
                 return Err(StartError::other("joining an existing mount namespace is not supported"));
             }
             NamespaceKind::Pid => self.pid = Some(fd),
-            NamespaceKind::User => self.join.insert(0, (fd, kinds(kind))),
+            NamespaceKind::User => self.user = Some(UserNamespace::given(fd, linux, path)?),
             _ => self.join.push((fd, kinds(kind))),
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use cgroup::Cgroup;
 use oci::runtime::{Linux, NamespaceKind, Process};
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use sys::namespace::Kinds;
 use values::RootMount;
 
@@ -15,7 +16,11 @@ use crate::namespaces::Namespaces;
 use crate::process::{self, c_string};
 use crate::program::{Program, Slot, Step, Wait};
 use crate::user::{self, Identity};
+use crate::user_namespace::Mapping;
 use crate::{Launch, SeccompProgram, StartError, Stdio, devices, mount_options, sysctl};
+
+/// The group which terminals belong to, as in the mount options of a devpts.
+const TTY_GROUP: u32 = 5;
 
 /// A program and what its keeper keeps.
 pub(crate) struct Plan {
@@ -43,6 +48,10 @@ impl Ground<'_> {
         let identity = identify(root.as_fd(), launch.user.as_deref(), &launch.additional_groups, &mut process)?;
         let command = process::command(&process, &identity.home)?;
         let mut program = Program { steps: first_steps(), fds: vec![root], root: Some(0), command };
+        let mapping = namespaces.user.as_ref().map(|user| &user.mapping);
+        if mapping.is_some() {
+            program.steps.extend(become_root());
+        }
         program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
         names(launch, namespaces, &mut program)?;
         let place = match &launch.rootfs {
@@ -56,11 +65,14 @@ impl Ground<'_> {
             program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
         }
         let view = CgroupView { group: cgroup, private: namespaces.has(NamespaceKind::Cgroup) };
-        let made = mounts::plan(&mut program, &spec.mounts, &view)?;
+        let made = mounts::plan(&mut program, &spec.mounts, &view, mapping)?;
         if !made.dev_is_bound {
-            program.steps.extend(devices::plan(&linux.devices)?);
+            devices::plan(&mut program, &linux.devices, mapping)?;
         }
         let (stdio, console) = standard_streams(&mut program, &process, stdio, made.devpts, true)?;
+        if let Some(mapping) = mapping {
+            give_streams(&program, stdio, &process, identity.uid, mapping)?;
+        }
         if !early {
             // On v1 the keeper moves us in while we mount.
             program.steps.push(Step::Await);
@@ -82,7 +94,7 @@ impl Ground<'_> {
             Some(fifo) => Wait::Fifo(program.keep(fifo)),
             None => Wait::Parent,
         };
-        let end = process::End { wait, init: launch.init, preserve: extra.preserve };
+        let end = process::End { wait, init: launch.init, preserve: extra.preserve, mapped: mapping.is_some() };
         program.steps.extend(process::steps(&process, &identity, filter, stdio, end)?);
         Ok(Plan { program, devpts: made.devpts, console })
     }
@@ -118,6 +130,31 @@ pub(crate) fn identify(
 /// What every new process does first.
 pub(crate) fn first_steps() -> Vec<Step> {
     vec![Step::ResetSignals, Step::NotDumpable, Step::NewSession, Step::Umask(Mode::empty())]
+}
+
+/// In a user namespace: its root, before anything is made there. Whoever was root outside is nobody in it.
+pub(crate) fn become_root() -> [Step; 2] {
+    [Step::Groups(Vec::new()), Step::Ids { uid: 0, gid: 0 }]
+}
+
+/// Gives the standard streams to the user, which root of a user namespace could not: they were made outside.
+pub(crate) fn give_streams(
+    program: &Program,
+    stdio: [Option<Slot>; 3],
+    process: &Process,
+    uid: u32,
+    mapping: &Mapping,
+) -> Result<(), StartError> {
+    for fd in stdio.into_iter().flatten().filter_map(|slot| program.fds.get(slot)) {
+        let group = if process.terminal { TTY_GROUP } else { process.user.gid };
+        let (uid, gid) = mapping.owner(uid, group);
+        match rustix::fs::fchown(fd, uid, gid) {
+            // Not everything has an owner to change.
+            Ok(()) | Err(Errno::ROFS | Errno::PERM | Errno::INVAL) => {}
+            Err(errno) => return Err(StartError::other(format!("chown a standard stream: {}", text(errno)))),
+        }
+    }
+    Ok(())
 }
 
 /// Standard streams as slots, and the terminal's master.

@@ -20,6 +20,8 @@ pub(crate) struct End {
     pub(crate) init: bool,
     /// How many descriptors from 3 on the program inherits.
     pub(crate) preserve: u32,
+    /// In a user namespace: what only root outside may do is left to [`limit_from_outside`].
+    pub(crate) mapped: bool,
 }
 
 /// A string for the kernel.
@@ -79,7 +81,7 @@ pub(crate) fn steps(
     if process.terminal {
         steps.push(Step::ControllingTerminal);
     }
-    limits(process, &mut steps)?;
+    limits(process, end.mapped, &mut steps)?;
     labels(process, &mut steps)?;
     steps.push(Step::Umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022))));
     let filter = seccomp.map(|program| Step::Seccomp { filter: program.instructions(), flags: program.flags() });
@@ -120,7 +122,7 @@ fn capabilities(process: &Process, identity: &Identity) -> Result<Sets, StartErr
     Ok(sets)
 }
 
-fn limits(process: &Process, steps: &mut Vec<Step>) -> Result<(), StartError> {
+fn limits(process: &Process, mapped: bool, steps: &mut Vec<Step>) -> Result<(), StartError> {
     if let Some(scheduler) = &process.scheduler {
         steps.push(Step::Scheduler(crate::schedule::attributes(scheduler)?));
     }
@@ -130,13 +132,37 @@ fn limits(process: &Process, steps: &mut Vec<Step>) -> Result<(), StartError> {
     if process.exec_cpu_affinity.is_some() {
         return Err(StartError::other("execCPUAffinity is not supported"));
     }
+    if mapped {
+        return Ok(());
+    }
     if let Some(value) = process.oom_score_adj
         && Some(value) != own_oom_score_adj()
     {
         steps.push(Step::Proc { path: c"self/oom_score_adj".to_owned(), text: c_string(&value.to_string())? });
     }
     for limit in &process.rlimits {
-        steps.push(rlimit(limit)?);
+        let (resource, value, number) = rlimit(limit)?;
+        steps.push(Step::Rlimit(resource, value, number));
+    }
+    Ok(())
+}
+
+/// Sets a waiting process' limits and its chance of being killed for want of memory.
+pub(crate) fn limit_from_outside(pid: i32, process: &Process) -> Result<(), StartError> {
+    let target = rustix::process::Pid::from_raw(pid);
+    for limit in &process.rlimits {
+        let (resource, value, number) = rlimit(limit)?;
+        rustix::process::prlimit(target, resource, value).map_err(|errno| {
+            let why = crate::failure::text(errno);
+            StartError::other(format!(
+                "error setting rlimits for ready process: error setting rlimit type {number}: {why}"
+            ))
+        })?;
+    }
+    if let Some(value) = process.oom_score_adj.filter(|value| Some(*value) != own_oom_score_adj()) {
+        let path = format!("/proc/{pid}/oom_score_adj");
+        std::fs::write(&path, value.to_string())
+            .map_err(|error| StartError::other(format!("write {path}: {}", values::system_words(&error))))?;
     }
     Ok(())
 }
@@ -163,7 +189,7 @@ fn labels(process: &Process, steps: &mut Vec<Step>) -> Result<(), StartError> {
     Ok(())
 }
 
-fn rlimit(limit: &OciRlimit) -> Result<Step, StartError> {
+fn rlimit(limit: &OciRlimit) -> Result<(Resource, Rlimit, u32), StartError> {
     const NAMES: [(&str, Resource); 16] = [
         ("RLIMIT_CPU", Resource::Cpu),
         ("RLIMIT_FSIZE", Resource::Fsize),
@@ -188,7 +214,7 @@ fn rlimit(limit: &OciRlimit) -> Result<Step, StartError> {
     };
     let bound = |value: u64| (value != u64::MAX).then_some(value);
     let value = Rlimit { current: bound(limit.soft), maximum: bound(limit.hard) };
-    Ok(Step::Rlimit(NAMES[number].1, value, number as u32))
+    Ok((NAMES[number].1, value, number as u32))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use values::RootMount;
 
 use crate::StartError;
 use crate::failure::text;
+use crate::private_mounts;
+use crate::user_namespace::UserNamespace;
 
 /// What overlayfs leaves in the work directory of a volatile mount.
 const VOLATILE_MARK: &str = "work/incompat/volatile";
@@ -27,6 +29,38 @@ pub fn mount_root(root: &RootMount) -> Result<OwnedFd, StartError> {
                 let upper = upper.display();
                 StartError::other(format!("failed to mount the overlay of {upper}: {}", text(errno)))
             })
+        }
+    }
+}
+
+/// [`mount_root`] with the ids on disk being those inside the user namespace. Nothing on disk changes: several
+/// containers, with other mappings or none, can have the same layers. Needs Linux 5.19 for an overlay.
+pub(crate) fn mount_mapped(root: &RootMount, user: &UserNamespace) -> Result<OwnedFd, StartError> {
+    let failed = |what: &Path, errno| {
+        let need = "id-mapped mounts need Linux 5.19 and a file system that has them";
+        let hint = if errno == Errno::INVAL { format!(" ({need})") } else { String::new() };
+        StartError::other(format!("map the ids of {}: {}{hint}", what.display(), text(errno)))
+    };
+    match root {
+        RootMount::Directory { path } => {
+            private_mounts::mapped(path, user.fd.as_fd()).map_err(|errno| failed(path, errno))
+        }
+        RootMount::Overlay { lower, upper, work, volatile } => {
+            // overlayfs wants both of them on one mount
+            let own = upper.parent().filter(|own| work.parent() == Some(own));
+            let own =
+                own.ok_or_else(|| StartError::other("the upper and work directories are not in one directory"))?;
+            let owner = user.mapping.uid(0).zip(user.mapping.gid(0));
+            let (uid, gid) = owner.ok_or_else(|| StartError::other("root is not mapped in the user namespace"))?;
+            private_mounts::within(|| {
+                for path in lower.iter().map(PathBuf::as_path).chain([own]) {
+                    private_mounts::attach(&private_mounts::mapped(path, user.fd.as_fd())?, path)?;
+                }
+                // overlayfs works as who mounted it, and must be somebody in its own layers
+                sys::identity::set_file_owner(uid, gid)?;
+                overlay(lower, upper, work, *volatile)
+            })
+            .map_err(|errno| failed(upper, errno))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::thread::ThreadNameSpaceType;
 
-use crate::{Result, check};
+use crate::{Errno, Result, check};
 
 /// `CLONE_INTO_CGROUP`; libc's constant is of a too narrow type.
 const INTO_CGROUP: u64 = 1 << 33;
@@ -41,11 +41,54 @@ impl Drop for Exit {
 /// what is async-signal-safe: no allocation, no locks; another thread may have held one at the fork.
 pub fn spawn(what: &Clone<'_>, child: impl FnOnce() -> i32) -> Result<Child> {
     let mut pidfd: libc::c_int = -1;
+    let pid = clone3(what, libc::CLONE_PIDFD as u64, (&raw mut pidfd) as u64, child)?;
+    // SAFETY: the kernel stored a descriptor of ours there.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Child { pid, pidfd })
+}
+
+/// [`spawn`] by way of other namespaces: a process between us and the new one joins them in this order, so that what the
+/// clone makes belongs to a user namespace among them, and ends. The new process is our own child all the same.
+pub fn spawn_inside(
+    join: &[(BorrowedFd<'_>, ThreadNameSpaceType)],
+    what: &Clone<'_>,
+    child: impl FnOnce() -> i32,
+) -> Result<Child> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let between = fork(|| {
+        let joined = join.iter().try_for_each(|(fd, kinds)| crate::namespace::join(*fd, *kinds));
+        let made = joined.and_then(|()| clone3(what, libc::CLONE_PARENT as u64, 0, child));
+        let word = made.unwrap_or_else(|errno| -errno.raw_os_error());
+        i32::from(rustix::io::write(&write, &word.to_ne_bytes()).is_err())
+    })?;
+    drop(write);
+    let mut word = [0u8; 4];
+    let length = loop {
+        match rustix::io::read(&read, &mut word) {
+            Err(Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    let between = rustix::process::Pid::from_raw(between);
+    while let Err(Errno::INTR) = rustix::process::waitpid(between, rustix::process::WaitOptions::empty()) {}
+    match i32::from_ne_bytes(word) {
+        _ if length < word.len() => Err(Errno::CHILD),
+        pid if pid > 0 => {
+            let raw = rustix::process::Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+            // Nobody but us can reap it: the number is still its own.
+            Ok(Child { pid, pidfd: rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty())? })
+        }
+        errno => Err(Errno::from_raw_os_error(-errno)),
+    }
+}
+
+/// The new process' number in the caller's pid namespace. With `CLONE_PARENT` the signal at its end is the caller's own.
+fn clone3(what: &Clone<'_>, flags: u64, pidfd: u64, child: impl FnOnce() -> i32) -> Result<i32> {
     // SAFETY: clone_args is plain data, all zero is its empty value.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = libc::CLONE_PIDFD as u64 | what.namespaces.map_or(0, |kinds| u64::from(kinds.bits()));
-    args.pidfd = (&raw mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    args.flags = flags | what.namespaces.map_or(0, |kinds| u64::from(kinds.bits()));
+    args.pidfd = pidfd;
+    args.exit_signal = if flags & libc::CLONE_PARENT as u64 == 0 { libc::SIGCHLD as u64 } else { 0 };
     if let Some(cgroup) = what.cgroup {
         args.flags |= INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
@@ -56,9 +99,7 @@ pub fn spawn(what: &Clone<'_>, child: impl FnOnce() -> i32) -> Result<Child> {
         let _guard = Exit;
         exit(child())
     }
-    // SAFETY: the kernel stored a descriptor of ours there.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Child { pid: pid as i32, pidfd })
+    Ok(pid as i32)
 }
 
 /// Ends the process at once, running nothing: <https://man7.org/linux/man-pages/man2/exit_group.2.html>

@@ -9,6 +9,7 @@
 pub mod bpf;
 pub mod clone;
 pub mod fd;
+pub mod identity;
 pub mod keyring;
 pub mod memory;
 pub mod mount;
@@ -23,6 +24,7 @@ pub mod seccomp;
 pub mod session;
 pub mod signal;
 pub mod tty;
+pub mod user_namespace;
 
 pub use rustix::io::{Errno, Result};
 

@@ -180,6 +180,7 @@ pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), 
         init: false,
         user: None,
         additional_groups: Vec::new(),
+        map_root: false,
     };
     Ok((bundle, launch))
 }

@@ -105,7 +105,7 @@ fn make_in(
 ) -> Result<(Record, Running), Failure> {
     let fifo = home.make_fifo()?;
     let extra = Extra { fifo: Some(fifo), preserve, bundle: bundle.to_string_lossy().into_owned() };
-    let created = create_with(launch, Fds { netns: None, stdio }, extra)
+    let created = create_with(launch, Fds { netns: None, userns: None, stdio }, extra)
         .map_err(|error| format!("unable to start container process: {}", error.message))?;
     let container = created.container().ok_or("no container")?;
     let record = Record::new(launch, bundle, container, launch.seccomp.clone());

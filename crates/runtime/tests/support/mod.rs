@@ -58,6 +58,7 @@ impl Scratch {
             init: false,
             user: Some(String::new()),
             additional_groups: Vec::new(),
+            map_root: false,
         }
     }
 }
@@ -155,7 +156,7 @@ pub type Outcome = (i32, String, String);
 /// Runs a container to its end; its cgroup must be removable then.
 pub fn run(launch: &Launch) -> Result<Outcome, StartError> {
     let (stdio, streams) = pipes();
-    let running = runtime::create(launch, Fds { netns: None, stdio })?.start()?;
+    let running = runtime::create(launch, Fds { netns: None, userns: None, stdio })?.start()?;
     let (out, err) = (read_all(streams.stdout), read_all(streams.stderr));
     let status = wait(&running.pidfd);
     running.cgroup.remove().unwrap();
@@ -185,7 +186,7 @@ impl Live {
         let mut launch = scratch.launch(&["sleep", "1000"]);
         change(&mut launch);
         let (stdio, streams) = pipes();
-        let running = runtime::create(&launch, Fds { netns: None, stdio }).unwrap().start().unwrap();
+        let running = runtime::create(&launch, Fds { netns: None, userns: None, stdio }).unwrap().start().unwrap();
         Self { running, _streams: streams, _scratch: scratch }
     }
 
