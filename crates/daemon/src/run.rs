@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::Engine;
+use engine::remap::Remap;
 use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use values::{Error, Result, ResultExt};
@@ -68,6 +69,7 @@ async fn serve(
     let Sockets { listeners, files } = sockets::open(&configuration.settings, inherited).await?;
     let mut config = configuration.settings.engine(&roots.data, &roots.exec, shim()?);
     config.defaults.ulimits.entry("nofile".into()).or_insert(file_limit);
+    config.defaults.remap = configuration.settings.userns_remap.as_deref().map(Remap::of_option).transpose()?;
     let engine = Engine::open(config).await?;
     tracing::info!("Daemon has completed initialization");
     notifier.ready();

@@ -36,6 +36,8 @@ pub struct Settings {
     pub cgroup_parent: String,
     pub storage_driver: Option<String>,
     pub bridge: Bridge,
+    /// `default`, `USER` or `USER:GROUP`; looked up when the engine is opened.
+    pub userns_remap: Option<String>,
     pub defaults: Defaults,
 }
 
@@ -66,6 +68,7 @@ impl Settings {
             cgroup_parent: cgroup_parent(v.text("cgroup-parent"))?,
             storage_driver: storage_driver(v.text("storage-driver"))?,
             bridge: bridge(&v)?,
+            userns_remap: v.text("userns-remap").map(str::to_owned),
             defaults: defaults(&v)?,
         };
         Ok(settings)

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::remap::Remap;
+
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Durable state: `/var/lib/lighter`.
@@ -79,6 +81,8 @@ pub struct Defaults {
     pub cgroupns: Option<String>,
     /// `private` or `shareable`.
     pub ipc: String,
+    /// Containers' ids on the machine; `None`: the same as inside.
+    pub remap: Option<Remap>,
 }
 
 impl Default for Defaults {
@@ -96,6 +100,7 @@ impl Default for Defaults {
             no_new_privileges: false,
             cgroupns: None,
             ipc: "private".into(),
+            remap: None,
         }
     }
 }

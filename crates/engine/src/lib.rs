@@ -17,6 +17,7 @@ mod oci;
 mod open;
 mod records;
 mod registry;
+pub mod remap;
 mod restore;
 mod shared;
 mod shim_link;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use image::Images;
-use network::{BridgeConfig, Names, Networks};
+use network::{BridgeConfig, Names, NamespaceOwner, Networks};
 use store::Store;
 use values::{Error, Id, Result, ResultExt};
 
@@ -18,6 +18,7 @@ use crate::exec::Execs;
 use crate::machine::Machine;
 use crate::records::Records;
 use crate::registry::Registry;
+use crate::remap::Remap;
 use crate::shared::{Shared, blocking};
 use crate::tidy::Tidy;
 
@@ -97,6 +98,7 @@ fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
     wanted.mtu = bridge.mtu;
     wanted.ip_masq = bridge.ip_masq;
     wanted.icc = bridge.icc;
+    wanted.namespace_owner = config.defaults.remap.as_ref().map(namespace_owner);
     if !bridge.address_pools.is_empty() {
         wanted.pools.clear();
         for (base, size) in &bridge.address_pools {
@@ -118,6 +120,12 @@ fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
         records.set_fact(FACT_BRIDGE, &address)?;
     }
     Ok(networks)
+}
+
+/// Whose the network namespaces of remapped containers are.
+pub fn namespace_owner(remap: &Remap) -> NamespaceOwner {
+    let (uids, gids) = remap.lines();
+    NamespaceOwner { uids, gids }
 }
 
 /// Stops containers where that is wanted; takes the bridge away when nothing uses it.

@@ -101,14 +101,9 @@ async fn serve(stream: UnixStream, mut inbox: mpsc::UnboundedReceiver<(Request, 
 }
 
 /// Hands a new shim its work over the socket that is its descriptor 0, and waits for the outcome.
-pub async fn launch(
-    stream: &mut UnixStream,
-    launch: Launch,
-    netns: Option<OwnedFd>,
-    attached: Vec<OwnedFd>,
-) -> Result<Reply> {
+pub async fn launch(stream: &mut UnixStream, launch: Launch, fds: Vec<OwnedFd>) -> Result<Reply> {
     let frame = encode(&Request::Launch(Box::new(launch)))?;
-    let fds: Vec<BorrowedFd<'_>> = netns.iter().chain(&attached).map(AsFd::as_fd).collect();
+    let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
     let sent = send_with(stream, &frame, &fds).await.during(|| "cannot reach the new shim")?;
     stream.write_all(&frame[sent..]).await.during(|| "cannot reach the new shim")?;
     reply(stream).await

@@ -183,6 +183,7 @@ fn security_options(config: &Config, machine: &Machine) -> Vec<String> {
         // a profile protects only where one is loaded
         (machine.apparmor && machine.apparmor_profile.is_some(), "name=apparmor"),
         (machine.seccomp, "name=seccomp,profile=builtin"),
+        (config.defaults.remap.is_some(), "name=userns"),
         (machine.cgroup_namespaces && private, "name=cgroupns"),
     ]
     .into_iter()

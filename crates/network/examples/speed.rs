@@ -16,7 +16,8 @@ fn main() {
     for spare in [false, true, false, true] {
         round(&networks, spare);
     }
-    let mut isolated: Vec<f64> = (0..ROUNDS).map(|_| timed(|| drop(network::isolated().expect("isolated")))).collect();
+    let mut isolated: Vec<f64> =
+        (0..ROUNDS).map(|_| timed(|| drop(network::isolated(None).expect("isolated")))).collect();
     println!("isolated             {}", summary(&mut isolated));
 }
 

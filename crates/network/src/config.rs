@@ -1,5 +1,6 @@
 use ipnet::Ipv4Net;
 
+use crate::namespace::NamespaceOwner;
 use crate::owner::Names;
 use crate::pool;
 
@@ -21,6 +22,8 @@ pub struct BridgeConfig {
     pub ip_masq: bool,
     /// Containers on the bridge can talk to each other.
     pub icc: bool,
+    /// Who owns containers' namespaces, unless one asks for the host's ids.
+    pub namespace_owner: Option<NamespaceOwner>,
     /// [`Networks::address`](crate::Networks::address) of the last time, taken again if it is still free.
     pub remembered: Option<Ipv4Net>,
 }
@@ -36,6 +39,7 @@ impl BridgeConfig {
             owner: names.owner,
             ip_masq: true,
             icc: true,
+            namespace_owner: None,
             remembered: None,
         }
     }

@@ -30,7 +30,7 @@ mod sandbox;
 
 pub use config::BridgeConfig;
 pub use ipnet::Ipv4Net;
-pub use namespace::isolated;
+pub use namespace::{Isolated, NamespaceOwner, isolated};
 pub use networks::Networks;
 pub use owner::Names;
 pub use pool::default_pools;

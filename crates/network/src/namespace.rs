@@ -19,6 +19,23 @@ pub(crate) struct Namespace {
     pub(crate) fd: OwnedFd,
     /// A socket inside, which works from any thread.
     pub(crate) socket: Socket,
+    /// The user namespace that owns it, if that is not the host's.
+    pub(crate) user: Option<OwnedFd>,
+}
+
+/// The ids of a user namespace which a network namespace shall belong to, so that its root rules there: lines for
+/// `/proc/PID/uid_map` and `gid_map`. Each namespace gets one of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceOwner {
+    pub uids: String,
+    pub gids: String,
+}
+
+/// A network namespace with nothing but `lo`.
+#[derive(Debug)]
+pub struct Isolated {
+    pub netns: OwnedFd,
+    pub userns: Option<OwnedFd>,
 }
 
 /// The one thread that changes its network namespace: it makes new ones and always returns home. No other thread
@@ -66,10 +83,9 @@ impl Thread {
 
 impl Maker {
     /// A new namespace (0.6–0.9 ms).
-    pub(crate) fn namespace(&self) -> Result<Namespace> {
-        sys::namespace::unshare(Kinds::NETWORK)
-            .map_err(|e| Error::internal(format!("create network namespace: {e}")))?;
-        let made = open_here();
+    pub(crate) fn namespace(&self, owner: Option<&NamespaceOwner>) -> Result<Namespace> {
+        let user = enter_new(owner)?;
+        let made = open_here(user);
         // Should this ever fail, nothing is amiss but a namespace kept alive: sockets, not this thread, say where
         // links are made, and the next call comes back here.
         sys::namespace::join(self.home.as_fd(), Kinds::NETWORK)
@@ -81,26 +97,40 @@ impl Maker {
 /// A new namespace with nothing but `lo`, for a container without a network. Made by a thread that ends in it.
 ///
 /// Errors: `Internal` with the kernel's words.
-pub fn isolated() -> Result<OwnedFd> {
-    let make = || {
-        sys::namespace::unshare(Kinds::NETWORK)
-            .map_err(|e| Error::internal(format!("create network namespace: {e}")))?;
-        Ok(open_here()?.fd)
+pub fn isolated(owner: Option<NamespaceOwner>) -> Result<Isolated> {
+    let make = move || {
+        let user = enter_new(owner.as_ref())?;
+        let made = open_here(user)?;
+        Ok(Isolated { netns: made.fd, userns: made.user })
     };
     let builder = std::thread::Builder::new().name("namespace".into()).stack_size(STACK);
     let thread = builder.spawn(make).map_err(|e| Error::internal(format!("start thread: {e}")))?;
     thread.join().map_err(|_| Error::internal("the network namespace thread has ended"))?
 }
 
+/// Moves the calling thread into a new namespace; the user namespace made for it.
+fn enter_new(owner: Option<&NamespaceOwner>) -> Result<Option<OwnedFd>> {
+    let failed = |e: sys::Errno| Error::internal(format!("create network namespace: {e}"));
+    let Some(owner) = owner else {
+        return sys::namespace::unshare(Kinds::NETWORK).map(|()| None).map_err(failed);
+    };
+    let made = sys::user_namespace::make(&owner.uids, &owner.gids, true)
+        .map_err(|e| Error::internal(format!("create user namespace: {e}")))?;
+    if let Some(network) = &made.network {
+        sys::namespace::join(network.as_fd(), Kinds::NETWORK).map_err(failed)?;
+    }
+    Ok(Some(made.user))
+}
+
 /// The calling thread's namespace with `lo` up.
-fn open_here() -> Result<Namespace> {
+fn open_here(user: Option<OwnedFd>) -> Result<Namespace> {
     let failed = |e: netlink::Error| Error::internal(e.to_string());
     let fd = current()?;
     let mut socket = Socket::route().map_err(failed)?;
     let mut batch = Batch::new();
     route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(LOOPBACK) });
     socket.execute(batch).map_err(failed)?;
-    Ok(Namespace { fd, socket })
+    Ok(Namespace { fd, socket, user })
 }
 
 /// The namespace the calling thread is in.

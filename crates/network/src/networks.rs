@@ -108,7 +108,7 @@ impl Networks {
             gateway: self.gateway(),
             mac: request.mac.unwrap_or_else(|| mac::of_ip(ip)),
         };
-        let made = self.furnish(&identity);
+        let made = self.furnish(&identity, request.host_ids);
         if made.is_err() {
             self.release(container);
         }
@@ -180,15 +180,17 @@ impl Networks {
     }
 
     /// With the spare if there is one that still fits.
-    fn furnish(&self, identity: &Identity<'_>) -> Result<Sandbox> {
-        let spare = self.shared.spare().take().filter(|spare| spare.mtu == self.mtu());
+    fn furnish(&self, identity: &Identity<'_>, host_ids: bool) -> Result<Sandbox> {
+        let owned = self.shared.config.namespace_owner.is_some() && !host_ids;
+        let fits = |spare: &mut Prepared| spare.mtu == self.mtu() && spare.is_owned() == owned;
+        let spare = self.shared.spare().take_if(fits);
         if let Some(spare) = spare
             && let Ok(sandbox) = spare.finish(&self.shared.host, self.shared.plug(), identity)
         {
             return Ok(sandbox);
         }
         let shared = Arc::clone(&self.shared);
-        let prepared = self.thread.run(move |maker| shared.prepare(maker))?;
+        let prepared = self.thread.run(move |maker| shared.prepare(maker, owned))?;
         prepared.finish(&self.shared.host, self.shared.plug(), identity)
     }
 }
@@ -216,11 +218,12 @@ impl Shared {
     }
 
     /// Makes the bridge again and tries once more if somebody deleted it.
-    fn prepare(&self, maker: &Maker) -> Result<Prepared> {
-        match sandbox::prepare(maker, self.plug(), |batch| self.host().execute(batch)) {
+    fn prepare(&self, maker: &Maker, owned: bool) -> Result<Prepared> {
+        let owner = self.config.namespace_owner.as_ref().filter(|_| owned);
+        match sandbox::prepare(maker, self.plug(), owner, |batch| self.host().execute(batch)) {
             Err(_) if self.bridge_is_gone()? => {
                 self.ensure_bridge()?;
-                sandbox::prepare(maker, self.plug(), |batch| self.host().execute(batch)).map_err(failed)?
+                sandbox::prepare(maker, self.plug(), owner, |batch| self.host().execute(batch)).map_err(failed)?
             }
             other => other.map_err(failed)?,
         }
@@ -246,7 +249,7 @@ impl Shared {
             install_rules(&self.config, self.address)?;
         }
         if self.spare().is_none() {
-            let prepared = self.prepare(maker)?;
+            let prepared = self.prepare(maker, self.config.namespace_owner.is_some())?;
             *self.spare() = Some(prepared);
         }
         Ok(())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use values::{Error, Id, Result};
 
 use crate::bridge::failed;
-use crate::namespace::{Maker, Namespace};
+use crate::namespace::{Maker, Namespace, NamespaceOwner};
 use crate::owner;
 
 const IFNAME: &str = "eth0";
@@ -20,6 +20,8 @@ pub struct EndpointRequest {
     pub mac: Option<[u8; 6]>,
     /// `None` takes the next free one.
     pub ip: Option<Ipv4Addr>,
+    /// The namespace belongs to the host's root, whoever owns the others.
+    pub host_ids: bool,
 }
 
 /// A container's place on the network, to be recorded and shown.
@@ -48,6 +50,8 @@ impl Endpoint {
 #[derive(Debug)]
 pub struct Sandbox {
     pub netns: OwnedFd,
+    /// The user namespace which `netns` belongs to.
+    pub userns: Option<OwnedFd>,
     pub endpoint: Endpoint,
 }
 
@@ -75,9 +79,10 @@ pub(crate) struct Prepared {
 pub(crate) fn prepare(
     maker: &Maker,
     plug: Plug<'_>,
+    namespace_owner: Option<&NamespaceOwner>,
     host: impl FnOnce(Batch) -> netlink::Result<()>,
 ) -> netlink::Result<Result<Prepared>> {
-    let mut namespace = match maker.namespace() {
+    let mut namespace = match maker.namespace(namespace_owner) {
         Ok(namespace) => namespace,
         Err(error) => return Ok(Err(error)),
     };
@@ -123,6 +128,11 @@ pub(crate) struct Identity<'a> {
 }
 
 impl Prepared {
+    /// Whether it belongs to a user namespace of its own.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.namespace.user.is_some()
+    }
+
     /// The quick part (0.1–0.2 ms): names, address, route.
     pub(crate) fn finish(mut self, host: &Mutex<Socket>, plug: Plug<'_>, identity: &Identity<'_>) -> Result<Sandbox> {
         let lock = || host.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +160,7 @@ impl Prepared {
             prefix_len: identity.prefix_len,
             gateway: identity.gateway,
         };
-        Ok(Sandbox { netns: self.namespace.fd, endpoint })
+        Ok(Sandbox { netns: self.namespace.fd, userns: self.namespace.user, endpoint })
     }
 
     fn inside(&self, identity: &Identity<'_>) -> Batch {

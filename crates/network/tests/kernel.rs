@@ -218,7 +218,7 @@ fn many_start_at_once() {
 #[test]
 fn an_isolated_namespace_has_only_lo() {
     on_a_host(|| {
-        let namespace = network::isolated().unwrap();
+        let namespace = network::isolated(None).unwrap().netns;
         let links = inside(namespace.as_fd(), || route::links(&mut Socket::route().unwrap()).unwrap());
         let up: Vec<_> = links.iter().filter(|link| link.up).map(|link| link.name.as_str()).collect();
         assert_eq!(up, ["lo"]);
@@ -299,14 +299,15 @@ fn a_bridge_of_somebody_else_is_used_and_left_alone() {
 fn wanted_addresses_and_macs() {
     on_a_host(|| {
         let networks = open("/test/wanted");
-        let request = EndpointRequest { ip: Some([172, 17, 9, 9].into()), mac: Some([2, 1, 2, 3, 4, 5]) };
+        let request =
+            EndpointRequest { ip: Some([172, 17, 9, 9].into()), mac: Some([2, 1, 2, 3, 4, 5]), host_ids: false };
         let a = networks.sandbox("a", &request).unwrap();
         assert_eq!((a.endpoint.ip, a.endpoint.mac_text().as_str()), ([172, 17, 9, 9].into(), "02:01:02:03:04:05"));
         let error = networks.sandbox("b", &request).unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Forbidden, "Address already in use"));
         networks.release("a");
         assert!(networks.sandbox("b", &request).is_ok());
-        let wrong = EndpointRequest { mac: Some([0xff; 6]), ip: None };
+        let wrong = EndpointRequest { mac: Some([0xff; 6]), ip: None, host_ids: false };
         assert!(networks.sandbox("c", &wrong).is_err(), "a multicast address is no station's");
         assert_eq!(
             networks.sandbox("d", &EndpointRequest::default()).unwrap().endpoint.ip,
@@ -334,7 +335,7 @@ fn a_restart_keeps_the_living_and_sweeps_the_rest() {
         assert!(link(&a.endpoint.host_ifname).is_some() && link(&c.endpoint.host_ifname).is_some());
         let host = current();
         assert!(peer_seen(host.as_fd(), "172.17.0.1:80", a.netns.as_fd(), SOON).is_some());
-        let d = networks.sandbox("d", &EndpointRequest { ip: Some(a.endpoint.ip), mac: None });
+        let d = networks.sandbox("d", &EndpointRequest { ip: Some(a.endpoint.ip), mac: None, host_ids: false });
         assert_eq!(d.unwrap_err().message, "Address already in use");
         let d = networks.sandbox("d", &EndpointRequest::default()).unwrap();
         assert_eq!(d.endpoint.ip, b.endpoint.ip, "the freed address");

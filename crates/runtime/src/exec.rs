@@ -21,6 +21,15 @@ use crate::{Running, SeccompProgram, StartError, Stdio, child};
 /// `DEVPTS_SUPER_MAGIC`
 const DEVPTS_MAGIC: i64 = 0x1cd1;
 
+/// What an exec joins besides pid and user namespace, by the names below `/proc/PID/ns`.
+const KINDS: [(&str, Kinds); 5] = [
+    ("mnt", Kinds::MOUNT),
+    ("net", Kinds::NETWORK),
+    ("ipc", Kinds::INTER_PROCESS_COMMUNICATION),
+    ("uts", Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME),
+    ("cgroup", Kinds::CONTROL_GROUP),
+];
+
 /// What is to be executed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -69,16 +78,13 @@ pub(crate) fn exec_with(
     program.steps.push(Step::Keyring(None));
     let pidfd = duplicate(&container.pidfd)?;
     let slot = program.keep(pidfd);
-    let mapping =
-        other_user_namespace(container).then(|| Mapping::of_process(&container.pid.to_string())).transpose()?;
+    let mapping = is_foreign(container, "user").then(|| Mapping::of_process(&container.pid.to_string())).transpose()?;
     if mapping.is_some() {
         program.steps.push(Step::Join(slot, Kinds::USER));
     }
-    let kinds = Kinds::MOUNT
-        | Kinds::NETWORK
-        | Kinds::INTER_PROCESS_COMMUNICATION
-        | Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME
-        | Kinds::CONTROL_GROUP;
+    // Those of the host's that it has, root of a user namespace could not join again.
+    let joined = KINDS.iter().filter(|(file, _)| mapping.is_none() || is_foreign(container, file));
+    let kinds = joined.fold(Kinds::empty(), |all, (_, kind)| all | *kind);
     program.steps.push(Step::Join(slot, kinds));
     let devpts = match (&stdio, &container.devpts) {
         (Stdio::Pipes { .. }, _) => None,
@@ -141,8 +147,9 @@ fn root(container: &Running) -> Result<OwnedFd, StartError> {
     Ok(root)
 }
 
-fn other_user_namespace(container: &Running) -> bool {
-    let inode = |pid: &str| rustix::fs::stat(format!("/proc/{pid}/ns/user")).map(|stat| stat.st_ino).ok();
+/// Whether the container has another namespace of this kind than we.
+fn is_foreign(container: &Running, kind: &str) -> bool {
+    let inode = |pid: &str| rustix::fs::stat(format!("/proc/{pid}/ns/{kind}")).map(|stat| stat.st_ino).ok();
     inode("self") != inode(&container.pid.to_string())
 }
 

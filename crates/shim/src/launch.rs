@@ -52,12 +52,13 @@ fn launch_in(
     poller: &Poller,
     directory: &Directory,
 ) -> Result<(OwnedFd, Running, Session, Started), Failed> {
-    let expected = usize::from(request.fds.netns) + request.fds.attached.len();
+    let expected = usize::from(request.fds.netns) + usize::from(request.fds.userns) + request.fds.attached.len();
     if fds.len() != expected {
         return Err(other(format!("launch came with {} descriptors instead of {expected}", fds.len())));
     }
     let mut fds = fds.into_iter();
     let netns = if request.fds.netns { fds.next() } else { None };
+    let userns = if request.fds.userns { fds.next() } else { None };
     let listener = directory.listen().map_err(|e| other(format!("listening socket: {e}")))?;
     poller.add(&listener, Token::Listener, Interest::IN).map_err(|e| other(e.to_string()))?;
     let log = open_log(&request.log)?;
@@ -65,7 +66,7 @@ fn launch_in(
     let pipes = Pipes::new(stdio.terminal, [stdio.open_stdin, true, true]);
     let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
     let theirs = theirs.into_stdio(stdio.rows, stdio.cols);
-    let created = runtime::create(&request.container, Fds { netns, stdio: theirs }).map_err(failed)?;
+    let created = runtime::create(&request.container, Fds { netns, userns, stdio: theirs }).map_err(failed)?;
     if is_hung_up(control) {
         return Err(other("the daemon has gone".to_owned()));
     }

@@ -69,13 +69,16 @@ pub struct Launch {
     pub directory: PathBuf,
     pub stdio: Stdio,
     pub log: Log,
-    /// Which descriptors come along, in this order: the network namespace, then one stream socket per attachment.
+    /// Which descriptors come along, in this order: the network namespace, the user namespace, then one stream socket per attachment.
     pub fds: Fds,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Fds {
     pub netns: bool,
+    /// The user namespace.
+    #[serde(default)]
+    pub userns: bool,
     /// Clients that attached before the start.
     pub attached: Vec<Attach>,
 }

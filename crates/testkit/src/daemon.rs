@@ -82,6 +82,11 @@ impl Daemon {
         self.cli = cli;
     }
 
+    /// Other flags for the next start.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|f| (*f).to_owned()).collect();
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.directory.join("sock")
     }

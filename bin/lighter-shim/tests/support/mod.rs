@@ -179,7 +179,7 @@ impl Shim {
                 max_files: 5,
                 ..Log::default()
             },
-            fds: Fds { netns: false, attached: plan.attached.clone() },
+            fds: Fds { netns: false, userns: false, attached: plan.attached.clone() },
         }
     }
 

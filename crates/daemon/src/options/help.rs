@@ -82,6 +82,6 @@ mod tests {
             assert!(line.as_bytes()[column - 1] == b' ' && line.as_bytes()[column] != b' ', "{line:?}");
         }
         assert!(line("--data-root").ends_with("(default \"/var/lib/lighter\")"));
-        assert!(!text.contains("userns-remap"));
+        assert!(!text.contains("userland-proxy-path"));
     }
 }

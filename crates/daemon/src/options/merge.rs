@@ -100,9 +100,9 @@ mod tests {
             let not_yet = "the following directives are not supported by Lighter yet: ";
             assert_eq!(found.strip_prefix(not_yet).unwrap_or(&found), expected, "{line} {text}");
         };
-        check("--userns-remap default", "", "--userns-remap");
+        check("--init-path /x", "", "--init-path");
         check("--tlsverify --tlscacert x", "", "--tlscacert, --tlsverify (only false is)");
-        check("", r#"{"userns-remap": "default", "iptables": false}"#, "iptables (only true is), userns-remap");
+        check("", r#"{"init-path": "/x", "iptables": false}"#, "init-path, iptables (only true is)");
         check("", r#"{"iptables": true, "ipv6": false, "default-runtime": "runc", "raw-logs": false}"#, "fine");
         check(
             "",

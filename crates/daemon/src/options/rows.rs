@@ -106,5 +106,5 @@ pub const ROWS: &[Row] = &[
     Row::missing("tlsverify", Bool).only(&["false"]),
     Row::missing("userland-proxy", Bool),
     Row::missing("userland-proxy-path", Text),
-    Row::missing("userns-remap", Text),
+    Row::new("userns-remap", Text, "Containers get these subordinate ids (subuid(5)): default, USER or USER:GROUP"),
 ];

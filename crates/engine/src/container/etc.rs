@@ -66,6 +66,13 @@ pub fn write(shared: &Arc<Shared>, record: &Record, endpoint: Option<&Endpoint>)
     };
     put(&files.hosts, &hosts)?;
     write_resolv_conf(shared, record, &files.resolv_conf)?;
+    if let Some(remap) = crate::oci::of_remap(&record.host, &shared.config.defaults) {
+        // root inside may change them, as it may without a mapping
+        let (uid, gid) = remap.root();
+        for path in [&files.hostname, &files.hosts, &files.resolv_conf] {
+            std::os::unix::fs::chown(path, Some(uid), Some(gid)).during(|| format!("chown {}", path.display()))?;
+        }
+    }
     Ok(files)
 }
 

@@ -23,11 +23,30 @@ pub fn joined(shared: &Arc<Shared>, record: &Record) -> Result<Joined> {
         Ok(Some(state.pid))
     };
     refuse_private_ipc(shared, record)?;
+    refuse_foreign_ids(shared, record)?;
     Ok(Joined {
         net: pid("network namespace", &record.host.network_mode)?,
         ipc: pid("IPC", &record.host.ipc_mode)?,
         pid: pid("PID", &record.host.pid_mode)?,
     })
+}
+
+/// A remapped container has no rights over what belongs to the host's root.
+fn refuse_foreign_ids(shared: &Arc<Shared>, record: &Record) -> Result<()> {
+    if crate::oci::of_remap(&record.host, &shared.config.defaults).is_none() {
+        return Ok(());
+    }
+    for mode in [&record.host.network_mode, &record.host.ipc_mode, &record.host.pid_mode] {
+        let Some(other) = mode.strip_prefix("container:") else { continue };
+        let donor = shared.registry.find(other)?;
+        if donor.record().host.userns_mode == "host" {
+            let id = &donor.id;
+            return Err(Error::invalid(format!(
+                "cannot join the namespaces of container {id}, which is in the host's user namespace: use --userns=host"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Only who was made to share it has an IPC namespace for others.
@@ -52,7 +71,7 @@ pub fn endpoint_request(record: &Record) -> Result<EndpointRequest> {
     let wanted = settings.map(|s| s.mac_address.as_str()).filter(|m| !m.is_empty());
     let wanted = wanted.or(Some(record.config.mac_address.as_str()).filter(|m| !m.is_empty()));
     let mac = wanted.map(parse_mac).transpose()?;
-    Ok(EndpointRequest { mac, ip: None })
+    Ok(EndpointRequest { mac, ip: None, host_ids: record.host.userns_mode == "host" })
 }
 
 pub fn parse_mac(text: &str) -> Result<[u8; 6]> {

@@ -61,6 +61,8 @@ pub async fn launch(shared: Arc<Shared>, container: Arc<Container>, generation: 
 
 struct Sandbox {
     netns: Option<OwnedFd>,
+    /// The user namespace that `netns` belongs to.
+    userns: Option<OwnedFd>,
     endpoint: Option<Endpoint>,
 }
 
@@ -92,7 +94,8 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let first = container.state().exits == 0;
     let prepared = blocking(move || prepare(&s, &r, e.as_ref(), joined, first)).await?;
     let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut attached = Fds { netns: sandbox.netns.is_some(), attached: vec![] };
+    let (netns, userns) = (sandbox.netns.is_some(), sandbox.userns.is_some());
+    let mut attached = Fds { netns, userns, attached: vec![] };
     let mut streams = vec![];
     for client in pending {
         let Ok(stream) = client.stream.into_std() else { continue };
@@ -106,7 +109,8 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         log: log_order(shared, &record)?,
         fds: attached,
     };
-    let reply = shim_link::launch(&mut stream, order, sandbox.netns, streams).await?;
+    let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(streams).collect();
+    let reply = shim_link::launch(&mut stream, order, fds).await?;
     let started = match reply {
         Reply::Started(started) => started,
         Reply::Failed(failed) => {
@@ -195,17 +199,21 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
 }
 
 fn make_sandbox(shared: &Shared, record: &Record) -> Result<Sandbox> {
-    let none = Sandbox { netns: None, endpoint: None };
+    let none = Sandbox { netns: None, userns: None, endpoint: None };
     match record.network() {
         NetworkMode::Host | NetworkMode::Container(_) => Ok(none),
-        NetworkMode::None => Ok(Sandbox { netns: Some(network::isolated()?), endpoint: None }),
+        NetworkMode::None => {
+            let remap = oci::of_remap(&record.host, &shared.config.defaults);
+            let made = network::isolated(remap.map(crate::open::namespace_owner))?;
+            Ok(Sandbox { netns: Some(made.netns), userns: made.userns, endpoint: None })
+        }
         NetworkMode::Bridge | NetworkMode::Named(_) => {
             let networks = shared.bridge()?;
             let request = super::join::endpoint_request(record)?;
             let made =
                 networks.sandbox(record.id.as_str(), &request).during(|| "failed to set up container networking")?;
             let endpoint = super::join::endpoint(&made.endpoint);
-            Ok(Sandbox { netns: Some(made.netns), endpoint: Some(endpoint) })
+            Ok(Sandbox { netns: Some(made.netns), userns: made.userns, endpoint: Some(endpoint) })
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::config::Defaults;
 use crate::container::modes::{self, PidMode};
 use crate::container::mounts::Resolved;
 use crate::machine::Machine;
+use crate::remap::Remap;
 
 /// All that a launch follows from.
 #[derive(Clone, Debug)]
@@ -46,6 +47,18 @@ pub struct Input<'a> {
     pub rootfs: RootMount,
     /// Variables of `--link`.
     pub link_env: &'a [String],
+}
+
+impl Input<'_> {
+    /// The ids of this container on the machine, where they are others than inside.
+    pub fn remap(&self) -> Option<&Remap> {
+        of_remap(self.host, self.defaults)
+    }
+}
+
+/// Which ids a container of this configuration has on the machine, where they are others than inside.
+pub fn of_remap<'a>(host: &HostConfig, defaults: &'a Defaults) -> Option<&'a Remap> {
+    defaults.remap.as_ref().filter(|_| host.userns_mode != "host")
 }
 
 /// The daemon's own files, by their paths on the host, that the container sees in `/etc`.
@@ -76,7 +89,10 @@ pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
     let mounts = mounts::mounts(input, &options)?;
     let name = |text: &str| if uts_host { String::new() } else { text.to_owned() };
     let (masked_paths, readonly_paths) = security::paths(input.host);
+    let remap = input.remap();
     let linux = Linux {
+        uid_mappings: remap.map(|remap| remap.uids.clone()).unwrap_or_default(),
+        gid_mappings: remap.map(|remap| remap.gids.clone()).unwrap_or_default(),
         sysctl: sysctls::sysctls(input)?,
         resources: Some(resources::resources(input)?),
         cgroups_path: input.cgroup_path.clone(),
@@ -106,6 +122,7 @@ pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
         init: init(input)?,
         user: Some(input.config.user.clone()),
         additional_groups: input.host.group_add.clone().unwrap_or_default(),
+        map_root: remap.is_some(),
     })
 }
 

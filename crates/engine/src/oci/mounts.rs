@@ -12,6 +12,7 @@ use crate::container::modes::IpcMode;
 use crate::container::mounts::{Kind, Resolved, SubMounts};
 
 const SHM: &str = "/dev/shm";
+const MQUEUE: &str = "/dev/mqueue";
 
 /// The mounts and what they ask of the root's propagation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,10 +44,13 @@ fn system_mounts(
     taken: &BTreeSet<String>,
 ) -> Vec<Mount> {
     let dev_is_users = taken.contains("/dev");
+    // the host's queues are not a remapped container's to mount anew
+    let no_queues = ipc == IpcMode::Host && input.remap().is_some();
     let hidden = |mount: &Mount| {
         taken.contains(&mount.destination)
             || (dev_is_users && mount.destination.starts_with("/dev/"))
             || (mount.destination == SHM && ipc == IpcMode::None)
+            || (mount.kind == "mqueue" && no_queues)
     };
     let mut list: Vec<Mount> = runtime::default_mounts().into_iter().filter(|mount| !hidden(mount)).collect();
     for mount in &mut list {
@@ -89,7 +93,12 @@ fn user_mounts(input: &Input<'_>, ipc: IpcMode<'_>) -> Result<Vec<Mount>> {
         }
     };
     match ipc {
-        IpcMode::Host => add(SHM, SHM, false),
+        IpcMode::Host => {
+            add(SHM, SHM, false);
+            if input.remap().is_some() && Path::new(MQUEUE).exists() {
+                add(MQUEUE, MQUEUE, false);
+            }
+        }
         IpcMode::Container(_) => {
             // namespaces() has refused a container that does not run
             let pid = input.joined.ipc.unwrap_or_default();

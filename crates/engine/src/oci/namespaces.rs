@@ -12,6 +12,9 @@ use crate::container::modes::{IpcMode, NetworkMode, PidMode, cgroupns_is_private
 /// `Conflict` when a container whose namespace is to be joined does not run.
 pub fn namespaces(input: &Input<'_>) -> Result<Vec<Namespace>> {
     let mut list = vec![own(NamespaceKind::Mount)];
+    if input.remap().is_some() {
+        list.push(user(input));
+    }
     match NetworkMode::of(input.config, input.host)? {
         NetworkMode::Host => {}
         NetworkMode::Container(name) => {
@@ -36,6 +39,14 @@ pub fn namespaces(input: &Input<'_>) -> Result<Vec<Namespace>> {
         list.push(own(NamespaceKind::Cgroup));
     }
     Ok(list)
+}
+
+/// What is shared belongs to the donor's user namespace, and so must whoever shares it. Otherwise the engine makes one,
+/// together with the network namespace.
+fn user(input: &Input<'_>) -> Namespace {
+    let joined = input.joined;
+    let donor = joined.pid.or(joined.ipc).or(joined.net).filter(|pid| *pid > 0);
+    Namespace { kind: NamespaceKind::User, path: donor.map_or_else(String::new, |pid| format!("/proc/{pid}/ns/user")) }
 }
 
 fn own(kind: NamespaceKind) -> Namespace {
@@ -83,6 +94,22 @@ mod tests {
             "host",
             "Mount Network/proc/7/ns/net Uts Pid/proc/9/ns/pid Ipc/proc/8/ns/ipc",
         );
+    }
+
+    #[test]
+    fn remapped() {
+        let range = oci::runtime::IdMapping { container_id: 0, host_id: 9, size: 9 };
+        let mut scene = Scene::default();
+        scene.defaults.remap = Some(crate::remap::Remap { uids: vec![range], gids: vec![range] });
+        let user = |scene: &Scene| {
+            let list = namespaces(&scene.input()).unwrap();
+            list.into_iter().find(|n| n.kind == NamespaceKind::User).map(|n| n.path)
+        };
+        assert_eq!(user(&scene).as_deref(), Some(""));
+        scene.joined.ipc = Some(8);
+        assert_eq!(user(&scene).as_deref(), Some("/proc/8/ns/user"));
+        scene.host.userns_mode = "host".into();
+        assert_eq!(user(&scene), None);
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub fn sysctls(input: &Input<'_>) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     if NetworkMode::of(input.config, input.host)?.is_private() {
         // ICMP echo without CAP_NET_RAW, ports below 1024 without CAP_NET_BIND_SERVICE
-        all.insert("net.ipv4.ping_group_range".to_owned(), "0 2147483647".to_owned());
+        let last = input.remap().map_or(i32::MAX.cast_unsigned(), crate::remap::Remap::last_gid);
+        all.insert("net.ipv4.ping_group_range".to_owned(), format!("0 {last}"));
         all.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
     }
     all.extend(input.host.sysctls.iter().map(|(key, value)| (dotted(key), value.clone())));

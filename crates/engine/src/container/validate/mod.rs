@@ -169,7 +169,7 @@ fn host_config(host: &mut HostConfig, machine: &Machine, defaults: &Defaults) ->
     modes::PidMode::parse(&host.pid_mode)?;
     modes::uts_is_host(&host.uts_mode)?;
     modes::cgroupns_is_private(&host.cgroupns_mode, false)?;
-    userns(&host.userns_mode)?;
+    userns(host, defaults)?;
     if host.shm_size < 0 {
         return Err(Error::invalid("SHM size can not be less than 0"));
     }
@@ -199,11 +199,26 @@ fn restart_policy(policy: &RestartPolicy) -> Result<()> {
     }
 }
 
-fn userns(mode: &str) -> Result<()> {
-    match mode {
-        // Without remapping, the host's is the only one there is.
-        "" | "host" => Ok(()),
-        _ => Err(Error::invalid(format!("invalid user namespace mode: {mode}"))),
+/// What needs the host's ids cannot be had with others.
+fn userns(host: &HostConfig, defaults: &Defaults) -> Result<()> {
+    let mode = &host.userns_mode;
+    if !matches!(mode.as_str(), "" | "host") {
+        return Err(Error::invalid(format!("invalid user namespace mode: {mode}")));
+    }
+    if oci::of_remap(host, defaults).is_none() {
+        return Ok(());
+    }
+    let conflicts = [
+        (
+            host.privileged,
+            "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode",
+        ),
+        (host.network_mode == "host", "cannot share the host's network namespace when user namespaces are enabled"),
+        (host.pid_mode == "host", "cannot share the host PID namespace when user namespaces are enabled"),
+    ];
+    match conflicts.iter().find(|(asked, _)| *asked) {
+        Some((_, why)) => Err(Error::invalid(*why)),
+        None => Ok(()),
     }
 }
 

@@ -117,6 +117,27 @@ fn host_half() {
 }
 
 #[test]
+fn what_needs_the_hosts_ids() {
+    let range = vec![::oci::runtime::IdMapping { container_id: 0, host_id: 100_000, size: 65_536 }];
+    let remap = crate::remap::Remap { uids: range.clone(), gids: range };
+    let defaults = Defaults { remap: Some(remap), ..Defaults::default() };
+    let outcome = |host: &str| {
+        let mut body: ContainerCreateRequest =
+            serde_json::from_str(&format!(r#"{{"HostConfig":{{{host}}}}}"#)).unwrap();
+        request(&mut body, &machine(), &defaults).map_err(|e| e.message).err().unwrap_or_default()
+    };
+    for (mode, start) in [
+        (r#""Privileged":true"#, "privileged mode is incompatible with user namespaces."),
+        (r#""NetworkMode":"host""#, "cannot share the host's network namespace when user namespaces are enabled"),
+        (r#""PidMode":"host""#, "cannot share the host PID namespace when user namespaces are enabled"),
+    ] {
+        assert!(outcome(mode).starts_with(start), "{mode}");
+        assert_eq!(outcome(&format!(r#"{mode},"UsernsMode":"host""#)), "");
+    }
+    assert_eq!(outcome(r#""UsernsMode":"keep-id""#), "invalid user namespace mode: keep-id");
+}
+
+#[test]
 fn network_conflicts() {
     for (json, what) in [
         (r#"{"Hostname":"h","HostConfig":{"UTSMode":"host"}}"#, "hostname and the UTS mode"),
