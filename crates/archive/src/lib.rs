@@ -3,11 +3,13 @@
 //! - [`tar`]: a reader and a writer of tar (ustar, PAX, GNU; long names, sparse files, nanoseconds, extended attributes),
 //!   streaming, with bounded memory whatever a header claims.
 //! - [`Compression`]: told by the first bytes, not by a name.
-//! - [`unpack`]: a layer's tar into a directory. Every path is resolved by the kernel with the directory as its root.
+//! - [`unpack`]: a tar into a directory. Every path is resolved by the kernel with the directory as its root.
+//! - [`pack`]: a directory into a tar.
 //! - [`remove_tree`]: deletes a tree of any depth.
 
 mod compression;
 mod fault;
+pub mod pack;
 mod remove;
 mod root;
 pub mod tar;

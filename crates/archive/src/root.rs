@@ -27,6 +27,11 @@ impl Root {
         Ok(Self { fd: fs::open(dir, DIRECTORY, Mode::empty())? })
     }
 
+    /// The directory that `fd` is.
+    pub fn of(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
     /// The directory at `path`, symlinks followed within the root. An empty path is the root.
     pub fn dir(&self, path: &[u8]) -> Result<OwnedFd> {
         self.resolve(path, DIRECTORY, ResolveFlags::IN_ROOT)

@@ -34,7 +34,15 @@ pub fn command(program: &str, path: &str, command: &Command, width: usize) -> St
 
 /// The usage line without `Usage:  `.
 pub fn usage_line(path: &str, command: &Command) -> String {
-    if command.usage.is_empty() { path.to_owned() } else { format!("{path} {}", command.usage) }
+    // docker's `cp` and `container cp` alike name the short form in their second line
+    let short = path.replace(" container ", " ");
+    let ways: Vec<String> = command
+        .usage
+        .lines()
+        .enumerate()
+        .map(|(n, way)| if n == 0 { format!("{path} {way}") } else { format!("\t{short} {way}") })
+        .collect();
+    if ways.is_empty() { path.to_owned() } else { ways.join("\n") }
 }
 
 /// `--help` of a noun.

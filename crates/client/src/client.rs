@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 
 use api::endpoint::{Decode, Encode};
-use api::{Endpoint, Hijack, JsonStream, LogStream, Query, Upload, Version};
+use api::{Download, Endpoint, Hijack, JsonStream, LogStream, NoContent, Ping, Query, Upload, Version};
 use serde::de::DeserializeOwned;
 
 use crate::connection::{Connection, Socket};
@@ -167,6 +167,28 @@ impl Client {
         E: Endpoint<Body = Upload, Reply = JsonStream<T>>,
         T: DeserializeOwned,
     {
+        self.send_up::<E>(path, query, headers, body).map(Objects::new)
+    }
+
+    /// Sends an archive to an endpoint which answers with nothing.
+    ///
+    /// # Errors
+    /// As [`Client::upload`].
+    pub fn upload_archive<E>(&self, path: &[&str], query: &E::Query, body: &mut dyn Read) -> Result<(), Error>
+    where
+        E: Endpoint<Body = Upload, Reply = NoContent>,
+    {
+        let headers = [("Content-Type", "application/x-tar")];
+        self.send_up::<E>(path, query, &headers, body)?.whole().map(drop)
+    }
+
+    fn send_up<E: Endpoint>(
+        &self,
+        path: &[&str],
+        query: &E::Query,
+        headers: &[(&str, &str)],
+        body: &mut dyn Read,
+    ) -> Result<Reply, Error> {
         self.settle()?;
         let mut headers = headers.to_vec();
         headers.push(("Transfer-Encoding", "chunked"));
@@ -177,9 +199,34 @@ impl Client {
         // a daemon that refuses early answers and closes: then its answer counts, not our broken pipe
         let sent = send_chunks(&mut connection.socket, body)?;
         match Reply::read(connection, parts.method) {
-            Ok(reply) => self.checked(reply, &parts).map(Objects::new),
+            Ok(reply) => self.checked(reply, &parts),
             Err(error) => Err(sent.err().map_or_else(|| Error::broken(&error), |sent| Error::broken(&sent))),
         }
+    }
+
+    /// Sends a request whose answer is an archive: the reply is its reader.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub fn download<E>(&self, path: &[&str], query: &E::Query) -> Result<Reply, Error>
+    where
+        E: Endpoint<Reply = Download>,
+    {
+        self.request(&parts::<E>(path, query, &[], None))
+    }
+
+    /// Sends a request whose answer is in a header field.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub fn header<E>(&self, path: &[&str], query: &E::Query, name: &str) -> Result<Option<String>, Error>
+    where
+        E: Endpoint<Reply = Ping>,
+    {
+        let reply = self.request(&parts::<E>(path, query, &[], None))?;
+        let value = reply.head.field(name).map(str::to_owned);
+        self.keep(reply);
+        Ok(value)
     }
 
     /// Sends a request without a body, with header fields of its own, and gives the answer's JSON objects (a pull).

@@ -3,6 +3,7 @@
 //! [`Engine`] has one method for each thing a user can ask. Whoever calls it (the API server, later compose and the
 //! builder) needs no knowledge of shims, snapshots or links.
 
+mod byte_stream;
 pub mod config;
 pub mod container;
 mod detach_keys;
@@ -33,14 +34,16 @@ use api::Filters;
 use api::progress::JsonMessage;
 use api::types::{
     ContainerCreateRequest, ContainerInspect, ContainerSummary, CreateResponse, ExecCreateRequest, ExecInspect,
-    ExecStartRequest, HistoryItem, IdResponse, ImageDeleteItem, ImageInspect, ImageSummary, Network, SystemInfo,
-    SystemVersion, TopResponse, WaitResponse,
+    ExecStartRequest, FilesystemChange, HistoryItem, IdResponse, ImageDeleteItem, ImageInspect, ImageSummary, Network,
+    PathStat, SystemInfo, SystemVersion, TopResponse, WaitResponse,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Result, Timestamp};
 
+pub use byte_stream::ByteStream;
 pub use config::Config;
 pub use container::attach::{AttachOptions, Attached, DetachNotice, EndNotice};
+pub use container::files::copy_in::CopyOptions;
 pub use container::logs::{LogOptions, LogStream};
 pub use container::wait::WaitCondition;
 pub use events::EventStream;
@@ -218,6 +221,35 @@ impl Engine {
         let top = container::top::top(&pids, ps_args).await?;
         self.shared.emit_container("top", &container);
         Ok(top)
+    }
+
+    // ── containers' files ──
+
+    pub async fn container_stat_path(&self, id: &str, path: &str) -> Result<PathStat> {
+        container::files::stat::stat(&self.shared, &self.find(id)?, path).await
+    }
+
+    /// What is at a path, and a tar of it.
+    pub async fn container_copy_out(&self, id: &str, path: &str) -> Result<(PathStat, ByteStream)> {
+        container::files::copy_out::copy_out(&self.shared, &self.find(id)?, path).await
+    }
+
+    pub async fn container_copy_in(
+        &self,
+        id: &str,
+        path: &str,
+        tar: Box<dyn Read + Send>,
+        options: CopyOptions,
+    ) -> Result<()> {
+        container::files::copy_in::copy_in(&self.shared, &self.find(id)?, path, tar, options).await
+    }
+
+    pub async fn container_changes(&self, id: &str) -> Result<Vec<FilesystemChange>> {
+        container::files::changes::changes(&self.shared, &self.find(id)?).await
+    }
+
+    pub async fn container_export(&self, id: &str) -> Result<ByteStream> {
+        container::files::export::export(&self.shared, &self.find(id)?).await
     }
 
     // ── execs ──

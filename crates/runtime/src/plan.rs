@@ -57,7 +57,7 @@ impl Ground<'_> {
         let place = match &launch.rootfs {
             // Where hooks look for it.
             RootMount::Directory { path } => c_string(&path.to_string_lossy())?,
-            RootMount::Overlay { .. } => c"/".to_owned(),
+            RootMount::Overlay { .. } | RootMount::Stack { .. } => c"/".to_owned(),
         };
         program.steps.extend([Step::PrivateMounts, Step::AttachRoot(place)]);
         let early = cgroup.version() == cgroup::Version::V2;

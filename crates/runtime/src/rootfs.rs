@@ -24,6 +24,8 @@ const STRING_MAX: usize = 255;
 pub fn mount_root(root: &RootMount) -> Result<OwnedFd, StartError> {
     match root {
         RootMount::Directory { path } => directory(path),
+        RootMount::Stack { lower } => stack(lower)
+            .map_err(|errno| StartError::other(format!("failed to mount a read-only overlay: {}", text(errno)))),
         RootMount::Overlay { lower, upper, work, volatile } => {
             overlay(lower, upper, work, *volatile).map_err(|errno| {
                 let upper = upper.display();
@@ -75,9 +77,32 @@ fn directory(path: &Path) -> Result<OwnedFd, StartError> {
     if is_dir { Ok(tree) } else { Err(StartError::other(format!("root {:?} is not a directory", path.display()))) }
 }
 
+/// Where an overlay's changes go.
+#[derive(Clone, Copy)]
+struct Changes<'a> {
+    upper: &'a Path,
+    work: &'a Path,
+    volatile: bool,
+}
+
+/// overlayfs wants two layers where it is to be read-only.
+fn stack(lower: &[PathBuf]) -> Result<OwnedFd, Errno> {
+    if let [only] = lower {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = rustix::mount::open_tree(CWD, only, flags)?;
+        let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
+        return sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree);
+    }
+    match overlay_with(None, |context| append_lower(context, lower)) {
+        Err(Errno::NOSYS) => overlay_short(lower, None),
+        other => other,
+    }
+}
+
 fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd, Errno> {
-    let mount = || match overlay_with(upper, work, volatile, |context| append_lower(context, lower)) {
-        Err(Errno::NOSYS) => overlay_short(lower, upper, work, volatile),
+    let changes = Some(Changes { upper, work, volatile });
+    let mount = || match overlay_with(changes, |context| append_lower(context, lower)) {
+        Err(Errno::NOSYS) => overlay_short(lower, changes),
         other => other,
     };
     match mount() {
@@ -89,21 +114,23 @@ fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Resu
 }
 
 fn overlay_with(
-    upper: &Path,
-    work: &Path,
-    volatile: bool,
+    changes: Option<Changes<'_>>,
     lower: impl FnOnce(&OwnedFd) -> Result<(), Errno>,
 ) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_set_string(&context, c"source", c"overlay")?;
     lower(&context)?;
-    set_path(&context, "upperdir", upper)?;
-    set_path(&context, "workdir", work)?;
-    if volatile {
-        rustix::mount::fsconfig_set_flag(&context, c"volatile")?;
+    let mut attributes = MountAttrFlags::MOUNT_ATTR_RDONLY;
+    if let Some(Changes { upper, work, volatile }) = changes {
+        set_path(&context, "upperdir", upper)?;
+        set_path(&context, "workdir", work)?;
+        if volatile {
+            rustix::mount::fsconfig_set_flag(&context, c"volatile")?;
+        }
+        attributes = MountAttrFlags::empty();
     }
     rustix::mount::fsconfig_create(&context)?;
-    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
 /// ENOSYS before Linux 6.7, which has no `lowerdir+`.
@@ -125,7 +152,7 @@ fn set_path(context: &OwnedFd, key: &str, path: &Path) -> Result<(), Errno> {
 
 /// For older kernels: all layers in one string, made short by links with names of one or two letters in a tmpfs that is
 /// attached nowhere and is our working directory for the moment.
-fn overlay_short(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd, Errno> {
+fn overlay_short(lower: &[PathBuf], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_create(&context)?;
     let links = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
@@ -141,9 +168,8 @@ fn overlay_short(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -
     }
     let here = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::process::fchdir(&links)?;
-    let result = overlay_with(upper, work, volatile, |context| {
-        rustix::mount::fsconfig_set_string(context, c"lowerdir", OsStr::new(&list))
-    });
+    let result =
+        overlay_with(changes, |context| rustix::mount::fsconfig_set_string(context, c"lowerdir", OsStr::new(&list)));
     rustix::process::fchdir(&here)?;
     result
 }

@@ -41,6 +41,15 @@ impl Answer {
         }
     }
 
+    /// An archive, as it is written. Where writing fails the connection is cut: what came so far is not the whole.
+    pub(crate) fn download(content_type: &'static str, bytes: engine::ByteStream) -> Answer {
+        let body = Body::stream(bytes, |mut bytes| async {
+            let piece = bytes.next().await?;
+            Some((piece, bytes))
+        });
+        Answer::stream(HeaderValue::from_static(content_type), body)
+    }
+
     /// A body that comes piece by piece; its headers are sent at once.
     pub(crate) fn stream(content_type: HeaderValue, body: Body) -> Answer {
         Answer::Reply(with_type(StatusCode::OK, content_type, body))

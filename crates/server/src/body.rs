@@ -1,6 +1,6 @@
 //! Bodies of replies.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -24,19 +24,38 @@ impl Body {
     }
 
     /// A body made by calling `step` for each piece, until it gives `None`. A client that goes away drops the state.
-    pub(crate) fn stream<S, F, T>(state: S, step: F) -> Body
+    /// After an error the connection is cut, so that nobody takes what came before for the whole.
+    pub(crate) fn stream<S, F, T, P>(state: S, step: F) -> Body
     where
         S: Send + Unpin + 'static,
         F: FnMut(S) -> T + Send + Unpin + 'static,
-        T: Future<Output = Option<(Bytes, S)>> + Send + 'static,
+        T: Future<Output = Option<(P, S)>> + Send + 'static,
+        P: IntoPiece + 'static,
     {
         Body::Stream(Box::pin(Unfold { step, state: Some(state), running: None }))
     }
 }
 
+/// What a step of a streamed body gives.
+pub(crate) trait IntoPiece {
+    fn into_piece(self) -> io::Result<Bytes>;
+}
+
+impl IntoPiece for Bytes {
+    fn into_piece(self) -> io::Result<Bytes> {
+        Ok(self)
+    }
+}
+
+impl IntoPiece for io::Result<Bytes> {
+    fn into_piece(self) -> io::Result<Bytes> {
+        self
+    }
+}
+
 /// Where the pieces of a body come from.
 pub(crate) trait Pieces {
-    fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>>;
+    fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 }
 
 struct Unfold<S, F, T> {
@@ -47,13 +66,14 @@ struct Unfold<S, F, T> {
     running: Option<Pin<Box<T>>>,
 }
 
-impl<S, F, T> Pieces for Unfold<S, F, T>
+impl<S, F, T, P> Pieces for Unfold<S, F, T>
 where
     S: Unpin,
     F: FnMut(S) -> T + Unpin,
-    T: Future<Output = Option<(Bytes, S)>>,
+    T: Future<Output = Option<(P, S)>>,
+    P: IntoPiece,
 {
-    fn poll_piece(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_piece(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if let Some(state) = self.state.take() {
             self.running = Some(Box::pin((self.step)(state)));
         }
@@ -62,19 +82,19 @@ where
         self.running = None;
         Poll::Ready(outcome.map(|(piece, state)| {
             self.state = Some(state);
-            piece
+            piece.into_piece()
         }))
     }
 }
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
             Body::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Body::Stream(pieces) => pieces.as_mut().poll_piece(cx).map(|piece| piece.map(|b| Ok(Frame::data(b)))),
+            Body::Stream(pieces) => pieces.as_mut().poll_piece(cx).map(|piece| piece.map(|b| b.map(Frame::data))),
         }
     }
 

@@ -5,17 +5,12 @@
 use api::{Method, path};
 use values::Error;
 
-use Method::{Delete, Get, Head, Post, Put};
+use Method::{Delete, Get, Post, Put};
 
 /// Method, path, and what is not supported yet.
 const NOT_YET: &[(Method, &str, &str)] = &[
     (Post, "/containers/{id}/update", "updating containers"),
-    (Get, "/containers/{id}/changes", "showing a container's changes"),
-    (Get, "/containers/{id}/export", "exporting containers"),
     (Get, "/containers/{id}/stats", "statistics of containers"),
-    (Head, "/containers/{id}/archive", "copying from and to containers"),
-    (Get, "/containers/{id}/archive", "copying from and to containers"),
-    (Put, "/containers/{id}/archive", "copying from and to containers"),
     (Get, "/containers/{id}/attach/ws", "attaching by websocket"),
     (Post, "/containers/prune", "pruning containers"),
     (Get, "/containers/{id}/checkpoints", "checkpoints"),

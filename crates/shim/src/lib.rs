@@ -24,3 +24,5 @@ mod scratch;
 mod session;
 mod shim;
 pub mod stream;
+
+pub use launch::birth;

@@ -14,12 +14,20 @@ use std::{
     path::Path,
 };
 
-use archive::{Root, unpack::copy_attributes};
+use archive::{
+    Root,
+    unpack::{copy_attributes, stat_times},
+};
 
 use crate::{
     layout::set_mode,
     merged::{Found, Merged},
 };
+
+/// Whether every container is given this.
+pub(crate) fn has(path: &[u8]) -> bool {
+    THINGS.iter().any(|(thing, _)| thing.as_bytes() == path)
+}
 
 enum Thing {
     Dir,
@@ -69,6 +77,15 @@ pub(crate) fn make(dir: &Path, image: &Merged) -> io::Result<()> {
 
 /// Makes the same things in a directory which holds the whole image.
 pub(crate) fn make_in_place(dir: &Path) -> io::Result<()> {
+    let root = Root::open(dir)?;
+    // a container did not write into these directories when we did
+    let mut times = vec![];
+    for parent in ["", "dev", "etc"] {
+        if let Ok(open) = root.real_dir(parent.as_bytes()) {
+            let stat = rustix::fs::fstat(&open)?;
+            times.push((open, stat_times(&stat)));
+        }
+    }
     for (path, thing) in THINGS {
         let new = dir.join(path);
         // Only real directories are gone through: a symlink of the image may lead anywhere on this machine.
@@ -81,7 +98,7 @@ pub(crate) fn make_in_place(dir: &Path) -> io::Result<()> {
         }
         make_thing(&new, thing)?;
     }
-    Ok(())
+    times.iter().try_for_each(|(open, times)| Ok(rustix::fs::futimens(open, times)?))
 }
 
 fn make_thing(path: &Path, thing: &Thing) -> io::Result<()> {

@@ -15,6 +15,7 @@
 //! - Removing is a rename into the trash; a thread empties that, the caller never waits ([`Trash`]).
 //! - Nothing is mounted on the host.
 
+mod change;
 mod init_layer;
 mod layout;
 mod merged;
@@ -28,10 +29,11 @@ mod suite;
 mod trash;
 mod tree;
 
-use std::{path::Path, sync::Arc};
+use std::{io::Write, path::Path, sync::Arc};
 
 use values::{Digest, Result, RootMount};
 
+pub use change::{Change, ChangeKind};
 pub use native::Native;
 pub use overlay::Overlay;
 pub use stage::{Applied, Stage};
@@ -80,6 +82,16 @@ pub trait Snapshotter: Send + Sync {
 
     /// The mount of a prepared root filesystem once more, say after a restart. What a power cut took of it is made anew.
     fn mounts(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount>;
+
+    /// The container's files as they are now, read-only: whether it runs or not, the mount is another one than its own and
+    /// never in its way.
+    fn current(&self, id: &str, layers: &[Digest]) -> Result<RootMount>;
+
+    /// What the container changed, sorted by path.
+    fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>>;
+
+    /// Writes what the container changed as a layer's tar (image-spec layer.md).
+    fn diff(&self, id: &str, layers: &[Digest], out: &mut dyn Write) -> Result<()>;
 
     /// Throws a root filesystem or view away; nothing happens where there is none.
     fn remove(&self, id: &str) -> Result<()>;

@@ -1,10 +1,20 @@
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+    sync::Arc,
+};
 
-use archive::unpack::Deletions;
+use archive::{
+    Root,
+    pack::{Marks, Packer},
+    tar,
+    unpack::Deletions,
+};
 use values::{Digest, Error, Result, ResultExt, RootMount};
 
 use crate::{
-    Options, Snapshotter, init_layer,
+    Change, ChangeKind, Options, Snapshotter, change, init_layer,
     layout::Layout,
     stage::Stage,
     trash::Trash,
@@ -41,6 +51,45 @@ impl Native {
         }
         Ok(init_layer::make_in_place(staging)?)
     }
+}
+
+impl Native {
+    fn compare(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>> {
+        let now = Root::open(&self.layout.root(id)?).map_err(io::Error::from)?;
+        match layers.last() {
+            Some(top) => {
+                let before = Root::open(&self.layout.existing(top)?).map_err(io::Error::from)?;
+                Ok(without_init(change::between(&before, &now)?))
+            }
+            None => {
+                let empty = self.layout.staging()?;
+                let changes = Root::open(&empty).map_err(io::Error::from).and_then(|e| change::between(&e, &now));
+                let _ = self.layout.trash.throw(&empty);
+                Ok(without_init(changes?))
+            }
+        }
+    }
+}
+
+/// What every container is given counts as nobody's change.
+fn without_init(mut changes: Vec<Change>) -> Vec<Change> {
+    changes.retain(|c| c.kind != ChangeKind::Added || !init_layer::has(&c.path));
+    changes
+}
+
+fn pack(root: &Root, changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
+    let mut packer = Packer::new(out, Marks::Plain);
+    for change in changes {
+        let (parent, name) = archive::split(&change.path);
+        match change.kind {
+            ChangeKind::Deleted => {
+                let whiteout = [parent, if parent.is_empty() { b"" } else { b"/" }, b".wh.", name].concat();
+                packer.add(&tar::Entry::new(tar::Kind::File, whiteout))?;
+            }
+            _ => packer.single(&root.real_dir(parent)?, name, &change.path)?,
+        }
+    }
+    packer.finish().map(drop)
 }
 
 impl Snapshotter for Native {
@@ -98,6 +147,21 @@ impl Snapshotter for Native {
             Err(e) => return Err(e).during(|| format!("root filesystem of {id}")),
         }
         Ok(RootMount::Directory { path })
+    }
+
+    fn current(&self, id: &str, _layers: &[Digest]) -> Result<RootMount> {
+        Ok(RootMount::Directory { path: self.layout.root(id)? })
+    }
+
+    fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>> {
+        self.compare(id, layers).during(|| format!("changes of {id}"))
+    }
+
+    fn diff(&self, id: &str, layers: &[Digest], out: &mut dyn Write) -> Result<()> {
+        let what = || format!("changes of {id}");
+        let changes = self.compare(id, layers).during(what)?;
+        let root = Root::open(&self.layout.root(id)?).map_err(io::Error::from).during(what)?;
+        pack(&root, &changes, out).during(what)
     }
 
     fn remove(&self, id: &str) -> Result<()> {

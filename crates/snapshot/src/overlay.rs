@@ -1,6 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
+    fs,
+    io::{self, Write},
     os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -8,12 +9,13 @@ use std::{
 
 use archive::{
     Root,
+    pack::{Marks, Packer},
     unpack::{Deletions, copy_attributes},
 };
 use values::{Digest, Error, Result, ResultExt, RootMount};
 
 use crate::{
-    Options, Snapshotter, init_layer,
+    Change, Options, Snapshotter, change, init_layer,
     layout::Layout,
     merged::Merged,
     probe,
@@ -44,6 +46,15 @@ impl Overlay {
         let layout = Layout::open(root)?;
         probe::overlay(root)?;
         Ok(Self { layout, ready: Mutex::default() })
+    }
+
+    /// Where container `id` writes.
+    fn upper(&self, id: &str) -> Result<PathBuf> {
+        let upper = self.layout.root(id)?.join("upper");
+        match upper.exists() {
+            true => Ok(upper),
+            false => Err(Error::not_found(format!("root filesystem of {id} does not exist"))),
+        }
     }
 
     /// Topmost first.
@@ -173,6 +184,32 @@ impl Snapshotter for Overlay {
             .and_then(|()| self.make(&dir, &lower[0]))
             .during(|| format!("root filesystem of {id}"))?;
         Ok(self.mount(&dir, lower, options))
+    }
+
+    fn current(&self, id: &str, layers: &[Digest]) -> Result<RootMount> {
+        let mut lower = self.dirs(layers)?;
+        lower.insert(0, self.init(layers, &lower)?);
+        lower.insert(0, self.upper(id)?);
+        Ok(RootMount::Stack { lower })
+    }
+
+    fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>> {
+        let mut lower = self.dirs(layers)?;
+        lower.insert(0, self.init(layers, &lower)?);
+        let upper = self.upper(id)?;
+        let changes = || change::of_upper(&Root::open(&upper)?, &Merged::open(&lower)?);
+        changes().during(|| format!("changes of {id}"))
+    }
+
+    fn diff(&self, id: &str, _layers: &[Digest], out: &mut dyn Write) -> Result<()> {
+        let upper = self.upper(id)?;
+        let pack = || -> io::Result<()> {
+            let mut packer = Packer::new(out, Marks::Whiteouts);
+            packer.tree(Root::open(&upper)?.real_dir(b"")?, b"")?;
+            packer.finish()?;
+            Ok(())
+        };
+        pack().during(|| format!("changes of {id}"))
     }
 
     fn remove(&self, id: &str) -> Result<()> {

@@ -15,7 +15,7 @@ use archive::tar::{Entry, Kind, Writer};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
 use values::{Digest, ErrorKind, RootMount, Timestamp};
 
-use crate::{Native, Options, Overlay, Snapshotter};
+use crate::{ChangeKind, Native, Options, Overlay, Snapshotter};
 
 /// A directory that goes away with the test.
 pub(crate) struct Scratch(PathBuf);
@@ -50,6 +50,13 @@ impl Mounted {
     fn new(root: &RootMount) -> Self {
         match root {
             RootMount::Directory { path } => Self { path: path.clone(), _mount: None },
+            RootMount::Stack { lower } => {
+                let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
+                lower.iter().for_each(|dir| fsconfig_set_string(&overlay, "lowerdir+", dir).unwrap());
+                fsconfig_create(&overlay).unwrap();
+                let mount = fsmount(&overlay, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
+                Self { path: format!("/proc/self/fd/{}", mount.as_raw_fd()).into(), _mount: Some(mount) }
+            }
             RootMount::Overlay { lower, upper, work, .. } => {
                 let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
                 for dir in lower {
@@ -193,6 +200,7 @@ fn change() -> Vec<u8> {
 fn run(open: fn(&Path) -> Box<dyn Snapshotter>) {
     layers_are_merged(open);
     a_container_writes_its_own(open);
+    changes_make_a_layer(open);
     mount_points_are_there(open);
     odd_images_get_mount_points_too(open);
     staging_is_swept_and_layers_survive(open);
@@ -278,6 +286,49 @@ fn a_container_writes_its_own(open: fn(&Path) -> Box<dyn Snapshotter>) {
     assert_eq!(driver.prepared().unwrap(), ["c2"]);
     driver.trash().wait();
     assert_eq!(fs::read_dir(scratch.path().join("trash")).unwrap().count(), 0);
+}
+
+/// What a container did is listed, and the layer made of it does the same to another container.
+fn changes_make_a_layer(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let chain = make_layers(&*driver, &[base(), change()]);
+    let mount = driver.prepare("c1", &chain, Options::default()).unwrap();
+    assert_eq!(driver.changes("c1", &chain).unwrap(), []);
+    let expected = {
+        let root = Mounted::new(&mount);
+        fs::write(root.at("etc/passwd"), "mine").unwrap();
+        fs::remove_file(root.at("srv/b")).unwrap();
+        fs::remove_dir_all(root.at("opt")).unwrap();
+        fs::create_dir_all(root.at("opt/fresh")).unwrap();
+        fs::write(root.at("opt/fresh/x"), "x").unwrap();
+        fs::hard_link(root.at("opt/fresh/x"), root.at("opt/fresh/y")).unwrap();
+        std::os::unix::fs::symlink("x", root.at("opt/fresh/link")).unwrap();
+        assert_eq!(Mounted::new(&driver.current("c1", &chain).unwrap()).list(), root.list());
+        root.list()
+    };
+    let changes = driver.changes("c1", &chain).unwrap();
+    let kind = |path: &str| changes.iter().find(|c| c.path == path.as_bytes()).map(|c| c.kind);
+    for (path, expected) in [
+        ("etc/passwd", Some(ChangeKind::Modified)),
+        ("srv/b", Some(ChangeKind::Deleted)),
+        ("opt/fresh/x", Some(ChangeKind::Added)),
+        ("usr", None),
+    ] {
+        assert_eq!(kind(path), expected, "{path}: {changes:?}");
+    }
+    assert!(changes.is_sorted_by(|a, b| a.path < b.path), "{changes:?}");
+    let mut tar = vec![];
+    driver.diff("c1", &chain, &mut tar).unwrap();
+    let mut stage = driver.stage(&chain).unwrap();
+    stage.apply(&tar[..]).unwrap();
+    let top = digest(99);
+    driver.commit(vec![(stage, top.clone())]).unwrap();
+    let chain = [&chain[..], &[top]].concat();
+    let root = Mounted::new(&driver.prepare("c2", &chain, Options::default()).unwrap());
+    assert_eq!(root.list(), expected);
+    assert_eq!(root.read("etc/passwd").unwrap(), "mine");
+    assert_eq!(fs::metadata(root.at("opt/fresh/x")).unwrap().nlink(), 2);
 }
 
 fn mount_points_are_there(open: fn(&Path) -> Box<dyn Snapshotter>) {

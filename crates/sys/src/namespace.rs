@@ -20,3 +20,10 @@ pub fn unshare(kinds: Kinds) -> Result<()> {
     // SAFETY: only namespace flags: the descriptor table, which Rust's owners rely on, stays shared.
     check(unsafe { libc::syscall(libc::SYS_unshare, kinds.bits()) }).map(drop)
 }
+
+/// Root and working directory of the calling *thread*'s own (`CLONE_FS`): what a thread needs that joins a mount namespace,
+/// or changes its directory, in a process with others.
+pub fn unshare_directories() -> Result<()> {
+    // SAFETY: takes no memory; the descriptor table stays shared.
+    check(unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_FS) }).map(drop)
+}

@@ -19,6 +19,8 @@ pub enum RootMount {
         #[serde(default)]
         volatile: bool,
     },
+    /// Directories on top of each other, topmost first, read-only.
+    Stack { lower: Vec<PathBuf> },
     /// A plain directory, bind-mounted.
     Directory { path: PathBuf },
 }

@@ -1,7 +1,12 @@
 //! The endpoints, one a file.
 
+mod container_archive_get;
+mod container_archive_head;
+mod container_archive_put;
 mod container_attach;
+mod container_changes;
 mod container_create;
+mod container_export;
 mod container_inspect;
 mod container_kill;
 mod container_list;
@@ -37,8 +42,13 @@ mod system_ping_head;
 mod system_version;
 mod volume_list;
 
+pub use container_archive_get::{ContainerArchiveGet, ContainerArchiveGetQuery};
+pub use container_archive_head::{ContainerArchiveHead, ContainerArchiveHeadQuery};
+pub use container_archive_put::{ContainerArchivePut, ContainerArchivePutQuery};
 pub use container_attach::{ContainerAttach, ContainerAttachQuery};
+pub use container_changes::ContainerChanges;
 pub use container_create::{ContainerCreate, ContainerCreateQuery};
+pub use container_export::ContainerExport;
 pub use container_inspect::{ContainerInspect, ContainerInspectQuery};
 pub use container_kill::{ContainerKill, ContainerKillQuery};
 pub use container_list::{ContainerList, ContainerListQuery};

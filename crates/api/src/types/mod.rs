@@ -15,6 +15,7 @@ mod endpoint_settings;
 mod error;
 mod event;
 mod exec;
+mod filesystem;
 mod health;
 mod host_config;
 mod image_config;
@@ -47,6 +48,7 @@ pub use endpoint_settings::{EndpointIpamConfig, EndpointSettings, NetworkingConf
 pub use error::ErrorResponse;
 pub use event::{EventActor, EventMessage};
 pub use exec::{ExecCreateRequest, ExecInspect, ExecProcessConfig, ExecStartRequest};
+pub use filesystem::{FilesystemChange, PathStat};
 pub use health::{Health, HealthConfig, HealthSummary, HealthcheckResult};
 pub use host_config::{HostConfig, LogConfig, RestartPolicy};
 pub use image_config::ImageConfig;

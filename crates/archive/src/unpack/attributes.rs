@@ -95,7 +95,7 @@ pub fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<(
     };
     names.resize(known, 0);
     let n = if known == 0 { 0 } else { fs::flistxattr(from, &mut names[..])? };
-    for name in names[..n].split(|b| *b == 0).filter(|name| is_copied(name)) {
+    for name in names[..n].split(|b| *b == 0).filter(|name| is_carried(name)) {
         let mut value = vec![0; fs::fgetxattr_query(from, name)?];
         let len = fs::fgetxattr(from, name, &mut value[..])?;
         ignore_unsupported(fs::fsetxattr(to, name, &value[..len], XattrFlags::empty()))?;
@@ -103,7 +103,8 @@ pub fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<(
     Ok(fs::futimens(to, &stat_times(&stat))?)
 }
 
-fn is_copied(name: &[u8]) -> bool {
+/// Whether an attribute goes with a file from one place to another.
+pub fn is_carried(name: &[u8]) -> bool {
     !name.is_empty() && is_allowed(name)
 }
 
@@ -171,7 +172,7 @@ fn copy_xattrs_unopened(from: &Path, to: &Path) -> io::Result<()> {
     };
     let mut names = vec![0; known];
     let n = fs::llistxattr(from, &mut names[..])?;
-    for name in names[..n].split(|b| *b == 0).filter(|name| is_copied(name)) {
+    for name in names[..n].split(|b| *b == 0).filter(|name| is_carried(name)) {
         let mut value = vec![0; fs::lgetxattr_query(from, name)?];
         let len = fs::lgetxattr(from, name, &mut value[..])?;
         ignore_unsupported(fs::lsetxattr(to, name, &value[..len], XattrFlags::empty()))?;

@@ -164,7 +164,7 @@ impl Unpacking<'_> {
     }
 
     fn hard_link(&mut self, entry: &Entry, path: &[u8], dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {
-        let target = clean(&entry.link)?;
+        let target = self.placed(clean(&entry.link)?);
         let missing = || Error::invalid(format!("hard link to {:?}, which is not there", crate::root::shown(&target)));
         if target == path || target.is_empty() {
             return Err(missing().into());

@@ -20,7 +20,7 @@ use std::{collections::HashSet, io::Read, path::Path};
 
 use values::{Error, Result, ResultExt};
 
-pub use attributes::{copy_attributes, copy_entry, stat_times};
+pub use attributes::{copy_attributes, copy_entry, is_carried, stat_times};
 use directories::Directories;
 pub use whiteout::{OPAQUE, is_opaque, is_whiteout};
 
@@ -37,6 +37,30 @@ pub enum Deletions {
     Mark,
     /// Done, in a directory which holds what the lower layers made.
     Do,
+    /// There are none: the archive is no layer, and `.wh.NAME` is a name like any other.
+    None,
+}
+
+/// How an archive that is no layer is unpacked: a copy of files.
+#[derive(Clone, Debug, Default)]
+pub struct Copy {
+    /// Where in the root it is unpacked; symlinks on the way are followed within the root.
+    pub base: Vec<u8>,
+    /// User and group of everything; `None`: what the archive says.
+    pub owner: Option<(u32, u32)>,
+    /// A directory does not take the place of anything else, nor anything else that of a directory.
+    pub keep_kinds: bool,
+    /// Where each path has the first of these (`b""`: at its beginning), it gets the second instead, once.
+    pub rename: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Copy {
+    fn renamed(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let (old, new) = self.rename.as_ref()?;
+        let at = if old.is_empty() { Some(0) } else { path.windows(old.len()).position(|part| part == old) };
+        let at = at?;
+        Some([&path[..at], new, &path[at + old.len()..]].concat())
+    }
 }
 
 /// What came of unpacking.
@@ -70,9 +94,22 @@ pub struct Orphan {
 /// the directory is the caller's to throw away.
 pub fn unpack(tar: impl Read, dir: &Path, deletions: Deletions) -> Result<Unpacked> {
     let root = Root::open(dir).map_err(std::io::Error::from).during(|| dir.display())?;
+    run(tar, &root, deletions, &Copy::default())
+}
+
+/// Unpacks a copy of files below `root`, over what is there: directories keep what they hold, all else is replaced.
+///
+/// # Errors
+/// As [`unpack`]; `InvalidArgument` where a kind would change that was to be kept.
+pub fn unpack_copy(tar: impl Read, root: &Root, copy: &Copy) -> Result<Unpacked> {
+    run(tar, root, Deletions::None, copy)
+}
+
+fn run(tar: impl Read, root: &Root, deletions: Deletions, copy: &Copy) -> Result<Unpacked> {
     let mut unpacking = Unpacking {
-        directories: Directories::new(&root),
-        root: &root,
+        directories: Directories::new(root),
+        root,
+        copy,
         deletions,
         implied: HashSet::from([Vec::new()]),
         written: HashSet::new(),
@@ -80,7 +117,16 @@ pub fn unpack(tar: impl Read, dir: &Path, deletions: Deletions) -> Result<Unpack
         buffer: vec![0; 128 << 10],
     };
     let mut reader = Reader::new(tar);
-    while let Some(entry) = reader.next_entry()? {
+    while let Some(mut entry) = reader.next_entry()? {
+        if let Some((uid, gid)) = copy.owner {
+            (entry.uid, entry.gid) = (uid, gid);
+        }
+        if let Some(path) = copy.renamed(&entry.path) {
+            entry.path = path;
+        }
+        if let Some(link) = copy.renamed(&entry.link).filter(|_| entry.kind == Kind::HardLink) {
+            entry.link = link;
+        }
         unpacking.entry(&entry, &mut reader)?;
     }
     let mut rest = reader.into_inner();
@@ -91,6 +137,7 @@ pub fn unpack(tar: impl Read, dir: &Path, deletions: Deletions) -> Result<Unpack
 pub(crate) struct Unpacking<'a> {
     root: &'a Root,
     directories: Directories<'a>,
+    copy: &'a Copy,
     deletions: Deletions,
     implied: HashSet<Vec<u8>>,
     /// Paths of this layer, which an opaque directory's deletions spare. Kept with [`Deletions::Do`] only.
@@ -105,6 +152,9 @@ impl Unpacking<'_> {
         self.result.entries += 1;
         let done = if path.is_empty() {
             self.root_entry(entry)
+        } else if self.deletions == Deletions::None {
+            let path = self.placed(path);
+            self.keep_kind(entry, &path).and_then(|()| self.make(entry, &path, data))
         } else {
             match whiteout::name(split(&path).1) {
                 whiteout::Name::Plain => self.make(entry, &path, data),
@@ -114,7 +164,7 @@ impl Unpacking<'_> {
                 whiteout::Name::Invalid => Err(Error::invalid("invalid whiteout").into()),
             }
         };
-        done.during(|| shown(&path))?;
+        done.during(|| shown(&entry.path))?;
         if self.implied.len().max(self.result.orphans.len()) > LEFT_TO_BELOW_MAX {
             return Err(Error::invalid("the archive leaves too many directories or links to lower layers"));
         }
@@ -127,7 +177,32 @@ impl Unpacking<'_> {
             return Err(Error::invalid("the archive's root is not a directory").into());
         }
         self.implied.remove(&b""[..]);
-        Ok(self.directories.set(b"", entry)?)
+        Ok(self.directories.set(&self.copy.base, entry)?)
+    }
+
+    /// A path of the archive as one of the root.
+    fn placed(&self, path: Vec<u8>) -> Vec<u8> {
+        if self.copy.base.is_empty() { path } else { [&self.copy.base[..], b"/", &path].concat() }
+    }
+
+    fn keep_kind(&mut self, entry: &Entry, path: &[u8]) -> Result<(), Fault> {
+        if !self.copy.keep_kinds {
+            return Ok(());
+        }
+        let Ok(there) = self.root.stat(path, true) else { return Ok(()) };
+        let is_dir = rustix::fs::FileType::from_raw_mode(there.st_mode).is_dir();
+        let (base, name) = (shown(&self.copy.base), shown(path));
+        match (is_dir, entry.kind == Kind::Directory) {
+            (true, false) => {
+                Err(Error::invalid(format!("cannot overwrite directory \"/{name}\" with non-directory \"/{base}\""))
+                    .into())
+            }
+            (false, true) => {
+                Err(Error::invalid(format!("cannot overwrite non-directory \"/{name}\" with directory \"/{base}\""))
+                    .into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn finish(mut self) -> Result<Unpacked> {

@@ -50,6 +50,7 @@ impl Unpacking<'_> {
     pub(super) fn opaque(&mut self, dir: &[u8]) -> Result<(), Fault> {
         let fd = self.make_dirs(dir)?;
         match self.deletions {
+            Deletions::None => {}
             Deletions::Mark => mark_opaque(fd.as_fd())?,
             Deletions::Do => {
                 self.remove_lower(fd.as_fd(), dir)?;
@@ -63,6 +64,7 @@ impl Unpacking<'_> {
     pub(super) fn delete(&mut self, dir: &[u8], name: &[u8]) -> Result<(), Fault> {
         let path = if dir.is_empty() { name.to_vec() } else { [dir, b"/", name].concat() };
         match self.deletions {
+            Deletions::None => Ok(()),
             Deletions::Mark => {
                 let fd = self.make_dirs(dir)?;
                 let device = fs::makedev(0, 0);

@@ -20,7 +20,9 @@ pub static COMMON: &[&str] =
 /// Every command.
 pub static COMMANDS: &[&Command] = &[
     &container::attach::COMMAND,
+    &container::cp::COMMAND,
     &container::create::COMMAND,
+    &container::diff::COMMAND,
     &container::exec::COMMAND,
     &container::kill::COMMAND,
     &container::logs::COMMAND,
@@ -34,6 +36,7 @@ pub static COMMANDS: &[&Command] = &[
     &container::stop::COMMAND,
     &container::unpause::COMMAND,
     &container::wait::COMMAND,
+    &container::export::COMMAND,
     &container::inspect::COMMAND,
     &container::ls::COMMAND,
     &container::top::COMMAND,

@@ -1,6 +1,7 @@
 //! Tables, formats, templates: how answers are shown.
 
 pub mod columns;
+pub mod file;
 pub mod human;
 pub mod inspect;
 pub mod json;

@@ -48,6 +48,8 @@ pub struct Container {
     state: watch::Receiver<Volatile>,
     mailbox: mpsc::UnboundedSender<Mail>,
     pub pending: Mutex<Vec<Pending>>,
+    /// Held to read by a start, to write by a copy into the container while it does not run.
+    pub files: Arc<tokio::sync::RwLock<()>>,
     /// The running shim's directory and control connection.
     link: Mutex<Option<(PathBuf, ShimLink)>>,
 }
@@ -60,6 +62,7 @@ impl Container {
             state,
             mailbox,
             pending: Mutex::default(),
+            files: Arc::default(),
             link: Mutex::default(),
         }
     }

@@ -69,6 +69,10 @@ struct Sandbox {
 async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u64) -> Result<(), Failure> {
     let record = container.record();
     let mut undo = Undo::default();
+    // a copy into the container has its root filesystem mounted
+    let busy = || Error::conflict(format!("container {}: files are being copied into it", container.id));
+    let files = tokio::time::timeout(super::files::PATIENCE, container.files.read());
+    let _files = files.await.map_err(|_| busy())?;
     let joined = super::join::joined(shared, &record)?;
 
     let (s, r) = (shared.clone(), record.clone());

@@ -4,6 +4,7 @@ pub mod adapt;
 pub mod attach;
 pub mod create;
 pub mod etc;
+pub mod files;
 mod freeze;
 mod handle;
 mod join;

@@ -97,6 +97,7 @@ impl Record {
             rootfs: match &launch.rootfs {
                 RootMount::Directory { path } => path.to_string_lossy().into_owned(),
                 RootMount::Overlay { upper, .. } => upper.to_string_lossy().into_owned(),
+                RootMount::Stack { .. } => String::new(),
             },
             created: Timestamp::now().to_rfc3339_nano(),
             cgroup: running.cgroup.path().to_owned(),

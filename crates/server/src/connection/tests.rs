@@ -90,14 +90,14 @@ const ROUTES: &[Route<Fake>] = &[
         let fake = call.raw.state.clone();
         let body = Body::stream(Some(fake), |fake| async move {
             fake?.later.notified().await;
-            Some(("7\n".into(), None))
+            Some((bytes::Bytes::from("7\n"), None))
         });
         Ok(Answer::stream(HeaderValue::from_static("application/json"), body))
     }),
     route!(Forever, async |call: Call<Fake, Forever>| {
         let body = Body::stream(NotifyOnDrop(call.state().dropped.clone()), |state| async move {
             std::future::pending::<()>().await;
-            Some(("".into(), state))
+            Some((bytes::Bytes::new(), state))
         });
         Ok(Answer::stream(HeaderValue::from_static("application/json"), body))
     }),

@@ -1,4 +1,5 @@
 use api::endpoints::ContainerWait;
+use bytes::Bytes;
 use engine::{Engine, WaitCondition};
 use values::Result;
 
@@ -13,7 +14,7 @@ pub(crate) async fn container_wait(call: Call<Engine, ContainerWait>) -> Result<
     let ended = call.state().container_wait(call.name(), WaitCondition::parse(condition)?)?;
     let body = Body::stream(Some(Box::pin(ended)), |ended| async {
         let response = ended?.await;
-        Some((json_line(&response).ok()?.into(), None))
+        Some((Bytes::from(json_line(&response).ok()?), None))
     });
     Ok(Answer::stream(JSON, body))
 }

@@ -8,6 +8,7 @@ macro_rules! handlers {
 }
 
 handlers! {
+    container_archive_get container_archive_head container_archive_put container_changes container_export
     container_attach container_create container_inspect container_kill container_list container_logs container_pause
     container_remove container_rename container_resize container_restart container_start container_stop container_top
     container_unpause container_wait
@@ -19,6 +20,7 @@ handlers! {
 }
 
 mod attached;
+mod path_stat;
 mod progress;
 
 use values::{Error, Result, Timestamp};

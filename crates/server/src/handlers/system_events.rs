@@ -1,5 +1,6 @@
 use api::endpoints::SystemEvents;
 use api::versions::Lower;
+use bytes::Bytes;
 use engine::Engine;
 use values::Result;
 
@@ -18,7 +19,7 @@ pub(crate) async fn system_events(call: Call<Engine, SystemEvents>) -> Result<An
         let mut event = events.next().await?;
         event.lower(version);
         let line = json_line(&event).ok()?;
-        Some((form.frame(line).into(), events))
+        Some((Bytes::from(form.frame(line)), events))
     });
     Ok(Answer::stream(form.content_type(), body))
 }

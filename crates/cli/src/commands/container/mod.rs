@@ -1,10 +1,13 @@
 //! `lighter container …` and its short spellings.
 
 pub mod attach;
+pub mod cp;
 pub mod create;
 mod creating;
+pub mod diff;
 mod each;
 pub mod exec;
+pub mod export;
 pub mod inspect;
 pub mod kill;
 pub mod logs;

@@ -1,0 +1,72 @@
+//! A file that is there whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::Failure;
+
+/// Whether a file can be written there; empty is stdout.
+///
+/// # Errors
+/// In Docker's words.
+pub fn check(path: &str) -> Result<(), String> {
+    if path.is_empty() {
+        return Ok(());
+    }
+    let parent = parent(Path::new(path));
+    if let Err(error) = fs::metadata(&parent) {
+        return Err(format!("invalid output path: stat {}: {}", parent.display(), values::system_words(&error)));
+    }
+    let Ok(there) = fs::metadata(path) else { return Ok(()) };
+    let kind = there.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "directory",
+        () if kind.is_char_device() => "character device file",
+        () if kind.is_block_device() => "block device file",
+        () if kind.is_fifo() => "named pipe file",
+        () => "socket file",
+    };
+    Err(format!("cannot write to a {what}"))
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Writes all of `content` to a new file beside `path`, which then takes its place; an empty path is stdout.
+///
+/// # Errors
+/// Those of reading and writing; then `path` is as it was.
+pub fn write(path: &str, content: &mut dyn Read) -> Result<(), Failure> {
+    if path.is_empty() {
+        return match io::copy(content, &mut io::stdout().lock()) {
+            // a reader that has gone away ends the program quietly, as SIGPIPE would
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => std::process::exit(141),
+            copied => copied.map(drop).map_err(failed),
+        };
+    }
+    let path = Path::new(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let staged = parent(path).join(format!(".tmp-{name}{}", std::process::id()));
+    let written = stage(&staged, content).and_then(|()| fs::rename(&staged, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&staged);
+    }
+    written.map_err(failed)
+}
+
+fn stage(path: &Path, content: &mut dyn Read) -> io::Result<()> {
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::copy(content, &mut file)?;
+    file.sync_all()
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::new(values::system_words(&error).to_string())
+}

@@ -1,0 +1,189 @@
+//! The root directory of a container, by a descriptor.
+//!
+//! - *It runs*: `/proc/PID/root`, which is its tree with all mounts in it, and works from our own namespace.
+//! - *It does not*: its root filesystem is mounted by a thread of its own in a mount namespace of its own, with the binds
+//!   that a start would make, and goes with that thread.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use archive::Root;
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags};
+use sys::mount::{Attributes, Propagation};
+use sys::namespace::Kinds;
+use tokio::sync::oneshot;
+use values::{Error, Result, ResultExt, RootMount};
+
+use crate::container::Container;
+use crate::container::mounts::{self, Kind, Resolved};
+use crate::container::state::State;
+use crate::shared::{Shared, blocking};
+
+/// How long a copy into a container that does not run waits for its start to be over, and the other way round.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    /// While it lasts, a container that does not run cannot be started.
+    Write,
+}
+
+/// Does `work` on the container's root directory, on a thread that may block.
+///
+/// # Errors
+/// Those of `work`; `Conflict` when the container is just being started.
+pub async fn with_root<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    container: &Arc<Container>,
+    access: Access,
+    work: impl FnOnce(&Root) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let state = container.state();
+    if state.is_running() {
+        let root = Root::of(running(&state)?);
+        return blocking(move || work(&root)).await;
+    }
+    let record = container.record();
+    let binds = mounts::resolve(&record.host)?;
+    // what binds are mounted on may have to be made
+    let access = if binds.iter().any(|b| b.kind == Kind::Bind) { Access::Write } else { access };
+    let busy = || Error::conflict(format!("container {} is being started: try again", container.id));
+    let guard = match access {
+        Access::Read => None,
+        Access::Write => {
+            let files = container.files.clone().write_owned();
+            Some(tokio::time::timeout(PATIENCE, files).await.map_err(|_| busy())?)
+        }
+    };
+    if guard.is_some() && container.state().is_running() {
+        // it was started while we waited
+        let root = Root::of(running(&container.state())?);
+        return blocking(move || work(&root)).await;
+    }
+    let (s, id) = (shared.clone(), container.id.clone());
+    in_own_thread(move || {
+        let _guard = guard;
+        let mount = match access {
+            Access::Read => s.snapshots.current(id.as_str(), &record.layers)?,
+            Access::Write => s.snapshots.mounts(id.as_str(), &record.layers, record.snapshot_options())?,
+        };
+        let place = s.config.run_root.join("files");
+        work(&Root::of(stopped(&mount, &binds, &place)?))
+    })
+    .await
+}
+
+/// `/proc/PID/root` of the first process, which is no other's by the time it is open.
+fn running(state: &State) -> Result<OwnedFd> {
+    let gone = || Error::conflict("the container ended just now: try again");
+    let pid = rustix::process::Pid::from_raw(state.pid).ok_or_else(gone)?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(|_| gone())?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(format!("/proc/{}/root", state.pid), flags, Mode::empty());
+    // while its pidfd is not readable the process is there, and the number is its own
+    let same = shim::birth(state.pid) == state.birth && is_alive(&pidfd);
+    match root {
+        Ok(root) if same => Ok(root),
+        _ => Err(gone()),
+    }
+}
+
+fn is_alive(pidfd: &OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
+}
+
+/// The root filesystem alone, without what is mounted in it: as it is for a container that runs.
+///
+/// # Errors
+/// `Internal` with the kernel's words.
+pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Root> {
+    let state = container.state();
+    let root = if state.is_running() {
+        let root = running(&state)?;
+        let namespace = File::open(format!("/proc/{}/ns/mnt", state.pid))?;
+        in_own_thread(move || cloned(root.as_fd(), namespace.as_fd()).map_err(failed)).await?
+    } else {
+        let record = container.record();
+        let mount = shared.snapshots.current(container.id.as_str(), &record.layers)?;
+        in_own_thread(move || {
+            alone()?;
+            runtime::mount_root(&mount).map_err(|e| Error::internal(e.message))
+        })
+        .await?
+    };
+    Ok(Root::of(root))
+}
+
+/// A detached clone of the mount that `root` is. Only who is in its mount namespace may make one; so the calling thread
+/// goes there, and must end thereafter.
+fn cloned(root: std::os::fd::BorrowedFd<'_>, namespace: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    sys::namespace::unshare_directories()?;
+    sys::namespace::join(namespace, Kinds::MOUNT)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    rustix::mount::open_tree(root, c"", flags)
+}
+
+/// A working directory of the thread's own: mounting long stacks of layers on old kernels changes it.
+fn alone() -> Result<()> {
+    sys::namespace::unshare_directories().map_err(failed)
+}
+
+fn failed(errno: Errno) -> Error {
+    Error::internal(format!("cannot open the container's files: {}", values::system_words(&errno)))
+}
+
+/// Mounts in a new namespace of the calling thread, which must end thereafter. `place` is any directory.
+fn stopped(mount: &RootMount, binds: &[Resolved], place: &PathBuf) -> Result<OwnedFd> {
+    std::fs::create_dir_all(place).during(|| place.display())?;
+    sys::namespace::unshare(Kinds::MOUNT).map_err(failed)?;
+    let private = Attributes { propagation: Some(Propagation::Private), ..Attributes::default() };
+    sys::mount::set_attributes(rustix::fs::CWD, c"/", true, &private).map_err(failed)?;
+    let tree = runtime::mount_root(mount).map_err(|e| Error::internal(e.message))?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    rustix::mount::move_mount(&tree, c"", rustix::fs::CWD, place, flags).map_err(failed)?;
+    for bind in binds.iter().filter(|b| b.kind == Kind::Bind) {
+        attach(&tree, bind).map_err(|errno| failed(errno).context(bind.destination.clone()))?;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(&tree, c".", flags, Mode::empty()).map_err(failed)
+}
+
+fn attach(root: &OwnedFd, bind: &Resolved) -> Result<(), Errno> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if bind.recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let tree = rustix::mount::open_tree(rustix::fs::CWD, bind.source.as_str(), flags)?;
+    if bind.read_only {
+        let change = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
+        sys::mount::set_attributes(tree.as_fd(), c"", bind.recursive, &change)?;
+    }
+    let target = match FileType::from_raw_mode(rustix::fs::fstat(&tree)?.st_mode) {
+        FileType::Directory => sys::path::mkdir_all_in_root(root, bind.destination.as_str(), Mode::from(0o755))?,
+        _ => sys::path::create_file_in_root(root, bind.destination.as_str(), Mode::from(0o644))?,
+    };
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(&tree, c"", &target, c"", flags)
+}
+
+/// Runs what changes the thread's namespaces.
+async fn in_own_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (sender, answer) = oneshot::channel();
+    let run = move || {
+        let _ = sender.send(work());
+    };
+    std::thread::Builder::new()
+        .name("files".into())
+        .stack_size(512 << 10)
+        .spawn(run)
+        .map_err(|e| Error::internal(format!("start thread: {e}")))?;
+    answer.await.map_err(|_| Error::internal("the thread working on the container's files failed"))?
+}
