@@ -47,6 +47,7 @@ pub(crate) fn mount_mapped(root: &RootMount, user: &UserNamespace) -> Result<Own
         RootMount::Directory { path } => {
             private_mounts::mapped(path, user.fd.as_fd()).map_err(|errno| failed(path, errno))
         }
+        RootMount::Stack { .. } => Err(StartError::other("a read-only stack cannot be a container's root file system")),
         RootMount::Overlay { lower, upper, work, volatile } => {
             // overlayfs wants both of them on one mount
             let own = upper.parent().filter(|own| work.parent() == Some(own));

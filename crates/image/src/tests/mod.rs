@@ -230,7 +230,7 @@ fn content_of(images: &Images, image: &Image, path: &str) -> Option<String> {
     let root = images.snapshots.prepare("probe", &image.chain, snapshot::Options::default()).unwrap();
     let dirs = match root {
         RootMount::Directory { path } => vec![path],
-        RootMount::Overlay { lower, .. } => lower,
+        RootMount::Overlay { lower, .. } | RootMount::Stack { lower } => lower,
     };
     let found = dirs.iter().find_map(|dir| fs::read_to_string(dir.join(path)).ok());
     images.snapshots.remove("probe").unwrap();
