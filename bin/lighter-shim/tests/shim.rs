@@ -400,3 +400,38 @@ fn throughput() {
         shim.release();
     }
 }
+
+fn probed(shim: &mut Shim) -> Probed {
+    match shim.control().fact().1 {
+        Fact::Probed(probed) => probed,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_probe_is_told_with_what_it_said_in_order_and_not_logged() {
+    let (mut shim, started) = Shim::start(sh("exec sleep 1000"));
+    assert!(matches!(shim.probe(&["sh", "-c", "echo a; echo b >&2; echo c; exit 3"], 5000), Reply::Started(_)));
+    let said = probed(&mut shim);
+    assert_eq!((said.id.as_str(), said.code, said.timed_out, said.output.as_str()), ("probe", 3, false, "a\nb\nc\n"));
+    assert!(said.at >= said.begun && said.begun >= started.at);
+    assert!(matches!(shim.probe(&["nothing-there"], 9), Reply::Failed(f) if f.kind == FailureKind::NotFound));
+    assert_eq!(shim.logged(), "");
+    assert!(matches!(shim.control().ask(Request::KillAll), Reply::Done));
+    assert_eq!(shim.exited().signal, 9);
+    shim.release();
+}
+
+#[test]
+fn a_late_probe_is_killed_with_its_children() {
+    let (mut shim, _) = Shim::start(sh("exec sleep 1000"));
+    let begin = Instant::now();
+    assert!(matches!(shim.probe(&["sh", "-c", "echo begun; sleep 1000 & sleep 1000"], 200), Reply::Started(_)));
+    let said = probed(&mut shim);
+    assert_eq!((said.code, said.timed_out, said.output.as_str()), (137, true, "begun\n"));
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
+    assert!(matches!(shim.control().ask(Request::KillAll), Reply::Done));
+    shim.exited();
+    shim.release();
+}

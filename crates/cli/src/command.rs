@@ -28,6 +28,8 @@ pub struct Command {
     pub interspersed: bool,
     /// Left out of help and completion.
     pub hidden: bool,
+    /// Docker has none of the kind: under the name `docker` it works, but is not listed.
+    pub ours: bool,
     /// Does it.
     pub run: fn(&Session, &Invocation) -> Outcome,
 }
@@ -45,8 +47,14 @@ impl Command {
         shared: &[],
         interspersed: true,
         hidden: false,
+        ours: false,
         run: |_, _| Ok(0),
     };
+
+    /// Whether help and completion of `program` show it.
+    pub fn is_listed(&self, program: &str) -> bool {
+        !self.hidden && (!self.ours || program != "docker")
+    }
 
     /// All its flags.
     pub fn flags(&self) -> impl Iterator<Item = &'static Flag> + use<> {

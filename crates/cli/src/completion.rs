@@ -72,17 +72,17 @@ fn complete(program: &'static str, before: &[String], last: &str) -> Answer {
         return values(&session, flag.complete, last, &[]);
     }
     let Some((first, rest)) = typed.args.split_first() else {
-        return if last.starts_with('-') { flags(&session, &root, last) } else { filtered(top_level(), last) };
+        return if last.starts_with('-') { flags(&session, &root, last) } else { filtered(top_level(program), last) };
     };
     let is_group = GROUPS.iter().any(|group| group.name == *first);
     let (spelling, rest) = match rest.split_first() {
-        None if is_group => return filtered(members(first), last),
+        None if is_group => return filtered(members(program, first), last),
         Some((second, rest)) if is_group => (format!("{first} {second}"), rest),
         _ => ((*first).to_owned(), rest),
     };
     match find_command(&spelling) {
         Some((command, _)) => in_command(&session, command, rest, last),
-        None if spelling == "help" => filtered(top_level(), last),
+        None if spelling == "help" => filtered(top_level(program), last),
         None => Answer { candidates: Vec::new(), directive: directive::NO_FILES },
     }
 }
@@ -158,7 +158,7 @@ fn flags(session: &Session, rows: &[&'static Flag], last: &str) -> Answer {
         };
     }
     let mut candidates: Vec<(String, String)> = Vec::new();
-    for flag in rows.iter().filter(|flag| !flag.hidden || flag.name == HELP.name) {
+    for flag in rows.iter().filter(|flag| flag.is_listed(session.program) || flag.name == HELP.name) {
         candidates.push((format!("--{}", flag.name), flag.help.to_owned()));
         if flag.short != '\0' && flag.name != HELP.name {
             candidates.push((format!("-{}", flag.short), flag.help.to_owned()));
@@ -168,9 +168,9 @@ fn flags(session: &Session, rows: &[&'static Flag], last: &str) -> Answer {
     filtered(candidates, last)
 }
 
-fn top_level() -> Vec<(String, String)> {
+fn top_level(program: &str) -> Vec<(String, String)> {
     let groups = GROUPS.iter().map(|group| (group.name.to_owned(), group.about.to_owned()));
-    let commands = COMMANDS.iter().filter(|command| !command.hidden).filter_map(|command| {
+    let commands = COMMANDS.iter().filter(|command| command.is_listed(program)).filter_map(|command| {
         let name = command.spellings.iter().find(|spelling| !spelling.contains(' '))?;
         Some(((*name).to_owned(), command.about.to_owned()))
     });
@@ -179,10 +179,10 @@ fn top_level() -> Vec<(String, String)> {
     all
 }
 
-fn members(group: &str) -> Vec<(String, String)> {
+fn members(program: &str, group: &str) -> Vec<(String, String)> {
     let mut all: Vec<_> = COMMANDS
         .iter()
-        .filter(|command| !command.hidden)
+        .filter(|command| command.is_listed(program))
         .filter_map(|command| {
             let prefix = format!("{group} ");
             let name = command.spellings.iter().find_map(|spelling| spelling.strip_prefix(&prefix))?;

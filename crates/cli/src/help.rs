@@ -25,7 +25,7 @@ pub fn command(program: &str, path: &str, command: &Command, width: usize) -> St
         text += &format!("\nAliases:\n  {}\n", spelled.join(", "));
     }
     let flags: Vec<&Flag> = command.flags().collect();
-    let options = options(&flags, width, |text| text.to_owned());
+    let options = options(program, &flags, width, |text| text.to_owned());
     if !options.is_empty() {
         text += &format!("\nOptions:\n{options}");
     }
@@ -49,7 +49,7 @@ pub fn usage_line(path: &str, command: &Command) -> String {
 pub fn group(program: &str, group: &Group) -> String {
     let mut rows: Vec<(&str, &str)> = COMMANDS
         .iter()
-        .filter(|command| !command.hidden)
+        .filter(|command| command.is_listed(program))
         .filter_map(|command| {
             let name = command.spellings.iter().find_map(|spelling| {
                 spelling.split_once(' ').filter(|(parent, _)| *parent == group.name).map(|(_, name)| name)
@@ -70,7 +70,7 @@ pub fn group(program: &str, group: &Group) -> String {
 pub fn root(program: &str, config_dir: &str, width: usize) -> String {
     let top = |command: &&'static Command| {
         let name = command.spellings.iter().find(|spelling| !spelling.contains(' '))?;
-        (!command.hidden).then_some((*name, command.about))
+        command.is_listed(program).then_some((*name, command.about))
     };
     let all: Vec<(&str, &str)> = COMMANDS.iter().filter_map(top).collect();
     let common: Vec<(&str, &str)> =
@@ -95,7 +95,7 @@ pub fn root(program: &str, config_dir: &str, width: usize) -> String {
         }
     }
     let flags: Vec<&Flag> = crate::root::FLAGS.iter().collect();
-    let options = options(&flags, width, |text| text.replace("{config}", config_dir));
+    let options = options(program, &flags, width, |text| text.replace("{config}", config_dir));
     text += &format!("\nGlobal Options:\n{options}");
     text += &format!("\nRun '{program} COMMAND --help' for more information on a command.\n");
     if program == "docker" {
@@ -109,8 +109,8 @@ fn columns(rows: &[(&str, &str)], width: usize) -> String {
 }
 
 /// The table of options, sorted by name.
-fn options(flags: &[&Flag], width: usize, fill: impl Fn(&str) -> String) -> String {
-    let mut shown: Vec<&&Flag> = flags.iter().filter(|flag| !flag.hidden).collect();
+fn options(program: &str, flags: &[&Flag], width: usize, fill: impl Fn(&str) -> String) -> String {
+    let mut shown: Vec<&&Flag> = flags.iter().filter(|flag| flag.is_listed(program)).collect();
     shown.sort_unstable_by_key(|flag| flag.name);
     let heads: Vec<String> = shown.iter().map(|flag| head(flag)).collect();
     let column = heads.iter().map(String::len).max().unwrap_or(0) + 3;

@@ -67,11 +67,24 @@ impl Exec {
         matches!(*self.progress(), Progress::Ended { at, .. } if at.elapsed() > KEPT)
     }
 
-    /// The program and its arguments, as events have them: a space behind the program even where there are none.
     fn command(&self) -> String {
-        let words: Vec<&str> = self.asked.cmd.iter().flat_map(|c| c.iter()).map(String::as_str).collect();
-        let (program, arguments) = words.split_first().unwrap_or((&"", &[]));
-        format!("{program} {}", arguments.join(" "))
+        self.asked.cmd.as_ref().map(|words| command(words)).unwrap_or_default()
+    }
+}
+
+/// The program and its arguments, as events have them: a space behind the program even where there are none.
+pub fn command(words: &[String]) -> String {
+    match words {
+        [] => " ".into(),
+        [program, arguments @ ..] => format!("{program} {}", arguments.join(" ")),
+    }
+}
+
+/// What a shim says of a process that did not start, in Docker's words.
+pub fn failure(message: String) -> String {
+    match launch::is_daemons_own(&message) {
+        true => message,
+        false => format!("OCI runtime exec failed: exec failed: unable to start container process: {message}"),
     }
 }
 
@@ -238,10 +251,7 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
     let record = exec.container.record();
     let tty = exec.asked.tty;
     let [rows, cols] = how.console_size.or(exec.asked.console_size).unwrap_or_default();
-    let nowhere = values::RootMount::Directory { path: "/".into() };
-    let no_files = oci::EtcFiles::default();
-    let input = launch::input(shared, &record, &[], no_files, String::new(), oci::Joined::default(), nowhere);
-    let process = oci::exec(&input, &exec.asked).map_err(plain)?;
+    let process = oci::exec(&launch::exec_input(shared, &record), &exec.asked).map_err(plain)?;
     let attach = match how.detach {
         true => Attach::default(),
         false => Attach {
@@ -269,13 +279,7 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
             }
         }
         Reply::Failed(failed) => {
-            let message = match launch::is_daemons_own(&failed.message) {
-                true => failed.message,
-                false => format!(
-                    "OCI runtime exec failed: exec failed: unable to start container process: {}",
-                    failed.message
-                ),
-            };
+            let message = failure(failed.message);
             // no such user is as good as not executable
             let own = launch::is_daemons_own(&message);
             let kind = if own { FailureKind::NotExecutable } else { failed.kind };

@@ -195,6 +195,7 @@ fn run_config(config: &spec::Config) -> ImageConfig {
             start_period: check.start_period,
             start_interval: check.start_interval,
             retries: check.retries,
+            ..HealthConfig::default()
         }),
         on_build: config.on_build.clone(),
         shell: config.shell.clone().unwrap_or_default(),

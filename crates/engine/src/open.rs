@@ -139,6 +139,13 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
         }
         let _ = tokio::time::timeout(patience, async { while stops.join_next().await.is_some() {} }).await;
     }
+    for container in &all {
+        let volatile = container.volatile();
+        // its log is not written down at each probe
+        if volatile.health.is_some() && !volatile.state.is_gone() {
+            shared.records.save_state(&container.id, &volatile);
+        }
+    }
     let in_use = all.iter().any(|c| c.state().is_running() || c.is_starting());
     if let (false, Some(networks)) = (in_use, shared.networks.clone()) {
         let closed = blocking(move || networks.close_and_remove()).await;

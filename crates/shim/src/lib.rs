@@ -16,6 +16,7 @@ pub mod log;
 mod outbox;
 mod pipes;
 mod poller;
+mod probe;
 pub mod program;
 pub mod protocol;
 mod requests;

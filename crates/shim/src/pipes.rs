@@ -40,6 +40,14 @@ impl Pipes {
         Ok((Self { terminal, input, outputs: [first, second] }, Theirs::Pipes { stdin, stdout, stderr }))
     }
 
+    /// No input, and one pipe for both outputs: what is written to it stays in order.
+    pub fn merged() -> io::Result<(Self, Theirs)> {
+        let (first, stdout) = output(true)?;
+        let stderr = rustix::io::fcntl_dupfd_cloexec(&stdout, 3)?;
+        let ours = Self { terminal: false, input: None, outputs: [first, None] };
+        Ok((ours, Theirs::Pipes { stdin: None, stdout, stderr }))
+    }
+
     /// With the started process; `console` is the terminal's master.
     pub fn into_process(
         mut self,

@@ -54,6 +54,9 @@ pub enum Request {
     /// Starts a process in the container. Answered by [`Reply::Started`] or [`Reply::Failed`]. When any stream is
     /// wanted the connection becomes its byte stream, else it stays a control connection.
     Exec(Box<Exec>),
+    /// Runs a health probe: a process without input, whose output is kept for [`Fact::Probed`]. Answered by
+    /// [`Reply::Started`] or [`Reply::Failed`].
+    Probe(Box<Probe>),
     /// Sends a signal to an exec'd process.
     ExecKill { exec: String, signal: i32 },
     /// Closes the container's stdin.
@@ -126,6 +129,14 @@ pub struct Exec {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+pub struct Probe {
+    pub id: String,
+    pub process: runtime::Exec,
+    /// After this it is killed, with every process of its session that has not left its group.
+    pub timeout_millis: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Message {
     Reply(Reply),
     Fact { number: u64, fact: Fact },
@@ -186,12 +197,32 @@ pub enum Fact {
         code: i32,
         at: Timestamp,
     },
+    /// A health probe ended.
+    Probed(Probed),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    pub id: String,
+    pub begun: Timestamp,
+    pub at: Timestamp,
+    /// As [`Exited::code`].
+    pub code: i32,
+    pub timed_out: bool,
+    /// Both outputs in the order they came, the first 4096 bytes; `...` behind what was longer.
+    pub output: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Exited {
     /// 0–255; 128 + signal number when killed by one.
     pub code: i32,
+    /// The signal that killed it; 0: it exited.
+    #[serde(default)]
+    pub signal: i32,
     pub oom: bool,
+    /// With `oom`: the most memory its control group has held, bytes; 0 where the kernel does not say.
+    #[serde(default)]
+    pub memory_peak: u64,
     pub at: Timestamp,
 }

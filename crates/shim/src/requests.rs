@@ -3,9 +3,11 @@
 use crate::client::Client;
 use crate::launch::{self, MAIN};
 use crate::pipes::Pipes;
-use crate::protocol::{Attach, Exec, Failed, FailureKind, Message, Reply, Request, Started};
-use crate::session::Session;
+use crate::probe::Probe;
+use crate::protocol::{self, Attach, Exec, Failed, FailureKind, Message, Reply, Request, Started};
+use crate::session::{Process, Session};
 use crate::shim::Shim;
+use std::time::{Duration, Instant};
 use values::Timestamp;
 
 impl Shim {
@@ -34,6 +36,7 @@ impl Shim {
             Request::Ack(number) => return self.facts.acknowledge(number),
             Request::Attach(wants) => return self.attach(id, wants),
             Request::Exec(exec) => return self.exec(id, *exec),
+            Request::Probe(probe) => return self.probe(id, *probe),
             Request::Kill { signal } => self.kill(None, signal),
             Request::ExecKill { exec, signal } => self.kill(Some(&exec), signal),
             Request::KillAll => self.running.cgroup.kill_all().map_err(|e| e.message),
@@ -108,24 +111,54 @@ impl Shim {
     }
 
     fn start_exec(&mut self, exec: Exec) -> Result<(u32, Started), Failed> {
-        let other = |message: String| Failed { kind: FailureKind::Other, message };
-        self.find(None).map_err(other)?;
-        if self.sessions.iter().any(|s| s.exec.as_deref() == Some(&exec.id)) {
-            return Err(other(format!("exec {} is running already", exec.id)));
-        }
-        let wants = &exec.attach;
-        let pipes = Pipes::new(exec.terminal, [wants.stdin, wants.stdout, wants.stderr]);
-        let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
-        let stdio = theirs.into_stdio(exec.rows, exec.cols);
-        let running = runtime::exec(&self.running, &exec.process, stdio).map_err(launch::failed)?;
-        let started = Started { pid: running.pid, birth: launch::birth(running.pid), at: Timestamp::now() };
-        let process = pipes.into_process(running.pid, running.pidfd, running.console, wants.stdin);
-        let process = process.map_err(|e| other(format!("standard streams: {e}")))?;
+        let Exec { id, process, attach: wants, terminal, rows, cols } = exec;
+        let pipes = Pipes::new(terminal, [wants.stdin, wants.stdout, wants.stderr]);
+        let (pipes, theirs) = pipes.map_err(no_streams)?;
+        let (process, started) =
+            self.start_process(&id, &process, pipes, theirs.into_stdio(rows, cols), wants.stdin)?;
         let number = self.next_number();
-        self.sessions.push(Session::new(number, Some(exec.id), process, true, None));
-        let session = self.sessions.len() - 1;
-        self.sessions[session].on_time(&self.poller, std::time::Instant::now());
+        self.add_session(Session::new(number, Some(id), process, true, None));
         Ok((number, started))
+    }
+
+    fn probe(&mut self, id: u32, probe: protocol::Probe) {
+        let reply = self.start_probe(probe).map_or_else(Reply::Failed, Reply::Started);
+        self.reply(id, reply);
+    }
+
+    fn start_probe(&mut self, probe: protocol::Probe) -> Result<Started, Failed> {
+        let begun = Timestamp::now();
+        let (pipes, theirs) = Pipes::merged().map_err(no_streams)?;
+        let (process, started) =
+            self.start_process(&probe.id, &probe.process, pipes, theirs.into_stdio(0, 0), false)?;
+        let mut session = Session::new(self.next_number(), Some(probe.id), process, true, None);
+        session.probe = Some(Probe::new(begun, Instant::now(), Duration::from_millis(probe.timeout_millis)));
+        self.add_session(session);
+        Ok(started)
+    }
+
+    /// Runs a process in the container; `pipes` are our ends of its streams.
+    fn start_process(
+        &mut self,
+        id: &str,
+        process: &runtime::Exec,
+        pipes: Pipes,
+        stdio: runtime::Stdio,
+        wants_input: bool,
+    ) -> Result<(Process, Started), Failed> {
+        self.find(None).map_err(other)?;
+        if self.sessions.iter().any(|s| s.exec.as_deref() == Some(id)) {
+            return Err(other(format!("exec {id} is running already")));
+        }
+        let running = runtime::exec(&self.running, process, stdio).map_err(launch::failed)?;
+        let started = Started { pid: running.pid, birth: launch::birth(running.pid), at: Timestamp::now() };
+        let process = pipes.into_process(running.pid, running.pidfd, running.console, wants_input);
+        Ok((process.map_err(no_streams)?, started))
+    }
+
+    fn add_session(&mut self, mut session: Session) {
+        session.on_time(&self.poller, Instant::now());
+        self.sessions.push(session);
     }
 
     fn serve_release(&mut self, id: u32) {
@@ -140,4 +173,12 @@ impl Shim {
             control.ending = true;
         }
     }
+}
+
+fn other(message: String) -> Failed {
+    Failed { kind: FailureKind::Other, message }
+}
+
+fn no_streams(error: std::io::Error) -> Failed {
+    other(format!("standard streams: {error}"))
 }

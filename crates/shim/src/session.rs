@@ -4,10 +4,12 @@ use crate::client::{Client, Received};
 use crate::input::{Fate, Input};
 use crate::log::LogWriter;
 use crate::poller::{Interest, Poller, Registration, Token};
+use crate::probe::Probe;
 use crate::protocol::Attach;
 use crate::stream::Stream;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitStatus, kill_process_group};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 use values::Timestamp;
@@ -35,7 +37,10 @@ pub struct Process {
 /// How and when the process ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended {
+    /// 0–255, or 128 + the number of the signal that killed it.
     pub code: i32,
+    /// 0: it exited.
+    pub signal: i32,
     pub at: Timestamp,
     seen: Instant,
 }
@@ -53,6 +58,8 @@ pub struct Session {
     outputs: [Option<Output>; 2],
     terminal_peer: Option<OwnedFd>,
     log: Option<LogWriter>,
+    /// It is a health probe.
+    pub probe: Option<Probe>,
     clients: Vec<Client>,
     ended: Option<Ended>,
     /// Since when all outputs are closed.
@@ -89,6 +96,7 @@ impl Session {
             outputs: [output(first, Stream::Stdout), output(second, Stream::Stderr)],
             terminal_peer: process.terminal_peer,
             log,
+            probe: None,
             clients: Vec::new(),
             ended: None,
             silent_since: None,
@@ -219,6 +227,9 @@ impl Session {
         if let Some(log) = &mut self.log {
             log.write(stream, data, Timestamp::now());
         }
+        if let Some(probe) = &mut self.probe {
+            probe.keep(data);
+        }
     }
 
     fn close_output(&mut self, poller: &Poller, stream: Stream) {
@@ -237,16 +248,30 @@ impl Session {
     }
 
     /// The process was reaped.
-    pub fn end(&mut self, poller: &Poller, code: i32, at: Timestamp) {
-        self.ended = Some(Ended { code, at, seen: Instant::now() });
+    pub fn end(&mut self, poller: &Poller, status: WaitStatus, at: Timestamp) {
+        let signal = status.terminating_signal().unwrap_or(0);
+        let code = status.exit_status().unwrap_or(if signal == 0 { 255 } else { 128 + signal });
+        self.ended = Some(Ended { code, signal, at, seen: Instant::now() });
         self.terminal_peer = None;
         self.drop_input(poller);
         self.register(poller);
     }
 
+    /// Ends a probe that takes too long, with what it has started: nobody else would end that.
+    fn end_late_probe(&mut self, now: Instant) {
+        let Some(probe) = self.probe.as_mut().filter(|p| p.deadline().is_some_and(|t| now >= t)) else { return };
+        if self.ended.is_none() {
+            probe.timed_out = true;
+            // it is not reaped yet, and leads a group of its own
+            let _ = Pid::from_raw(self.pid).map(|group| kill_process_group(group, Signal::KILL));
+        }
+    }
+
     /// Does what is due by time: gives outputs up that outlive the process, drops stalled clients.
     pub fn on_time(&mut self, poller: &Poller, now: Instant) {
-        if self.ended.is_some_and(|e| now >= e.seen + DRAIN) {
+        self.end_late_probe(now);
+        let drained = if self.probe.as_ref().is_some_and(|p| p.timed_out) { Duration::ZERO } else { DRAIN };
+        if self.ended.is_some_and(|e| now >= e.seen + drained) {
             Stream::ALL.into_iter().for_each(|stream| self.close_output(poller, stream));
         }
         let alone = self.readers() <= 1;
@@ -267,7 +292,8 @@ impl Session {
         let breath = breath.map(|t| t + LAST_BREATH);
         let alone = self.readers() <= 1;
         let stalled = self.clients.iter().filter(|c| !alone && c.is_full()).map(|c| c.progress + STALLED).min();
-        [drain, breath, stalled].into_iter().flatten().filter(|t| *t > now).min()
+        let probe = self.probe.as_ref().filter(|_| self.ended.is_none()).and_then(Probe::deadline);
+        [drain, breath, stalled, probe].into_iter().flatten().filter(|t| *t > now).min()
     }
 
     fn readers(&self) -> usize {

@@ -5,11 +5,11 @@ use crate::directory::Directory;
 use crate::facts::Facts;
 use crate::launch::{Launched, MAIN};
 use crate::poller::{Interest, Poller, Token};
-use crate::protocol::{Exited, Fact, Message, Reply, Started, State};
-use crate::session::Session;
+use crate::protocol::{Exited, Fact, Message, Probed, Reply, Started, State};
+use crate::session::{Ended, Session};
 use runtime::Running;
 use rustix::net::SocketFlags;
-use rustix::process::{WaitOptions, WaitStatus};
+use rustix::process::WaitOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -138,7 +138,7 @@ impl Shim {
             let at = Timestamp::now();
             let pid = pid.as_raw_nonzero().get();
             if let Some(session) = self.sessions.iter_mut().find(|s| s.pid == pid && s.is_running()) {
-                session.end(&self.poller, exit_code(status), at);
+                session.end(&self.poller, status, at);
                 if session.id() == MAIN && !self.own_pids {
                     self.end_others();
                 }
@@ -239,22 +239,32 @@ impl Shim {
         for index in 0..self.sessions.len() {
             self.sessions[index].on_time(&self.poller, now);
             let Some(ended) = self.sessions[index].take_end() else { continue };
-            match self.sessions[index].exec.clone() {
-                Some(id) => self.tell(Fact::ExecExited { id, code: ended.code, at: ended.at }),
-                None => self.on_exit(ended.code, ended.at),
+            match (self.sessions[index].exec.clone(), self.sessions[index].probe.take()) {
+                (Some(id), Some(probe)) => self.tell(Fact::Probed(Probed {
+                    id,
+                    begun: probe.begun,
+                    at: ended.at,
+                    code: ended.code,
+                    timed_out: probe.timed_out,
+                    output: probe.text(),
+                })),
+                (Some(id), None) => self.tell(Fact::ExecExited { id, code: ended.code, at: ended.at }),
+                (None, _) => self.on_exit(ended),
             }
             self.sessions[index].let_go(&self.poller, now);
         }
         self.sessions.retain(|s| s.id() == MAIN || !s.is_reported() || s.has_clients());
     }
 
-    fn on_exit(&mut self, code: i32, at: Timestamp) {
+    fn on_exit(&mut self, ended: Ended) {
         self.drop_oom_watch();
         // The notice may not have come yet.
         if !self.oom && self.running.cgroup.oom_count().is_ok_and(|n| n > 0) {
             self.tell_oom();
         }
-        let exited = Exited { code, oom: self.oom, at };
+        let memory_peak = if self.oom { self.running.cgroup.memory_peak().unwrap_or(0) } else { 0 };
+        let Ended { code, signal, at, .. } = ended;
+        let exited = Exited { code, signal, oom: self.oom, memory_peak, at };
         let _ = self.directory.write_exit(&exited);
         self.exited = Some(exited.clone());
         self.tell(Fact::Exited(exited));
@@ -302,9 +312,4 @@ impl Shim {
             sys::memory::trim();
         }
     }
-}
-
-/// 0–255, or 128 + the number of the signal that killed it.
-fn exit_code(status: WaitStatus) -> i32 {
-    status.exit_status().or_else(|| status.terminating_signal().map(|s| 128 + s)).unwrap_or(255)
 }

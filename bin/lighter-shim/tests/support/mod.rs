@@ -198,18 +198,17 @@ impl Shim {
 
     /// An exec with its stream.
     pub fn exec(&self, id: &str, args: &[&str], terminal: bool, attach: Attach) -> (Reply, Stream) {
-        let process = Process {
-            terminal,
-            args: args.iter().map(|a| (*a).to_owned()).collect(),
-            env: vec!["PATH=/bin".to_owned()],
-            cwd: "/".to_owned(),
-            ..Process::default()
-        };
-        let process = runtime::Exec { process, ..runtime::Exec::default() };
+        let process = process(args, terminal);
         let mut control = self.connect();
         let exec = Exec { id: id.to_owned(), process, attach, terminal, rows: 0, cols: 0 };
         let reply = control.ask(Request::Exec(Box::new(exec)));
         (reply, control.into_stream())
+    }
+
+    /// A health probe; its end is a fact.
+    pub fn probe(&mut self, args: &[&str], timeout_millis: u64) -> Reply {
+        let probe = Probe { id: "probe".to_owned(), process: process(args, false), timeout_millis };
+        self.control().ask(Request::Probe(Box::new(probe)))
     }
 
     /// Waits for the container's exit.
@@ -334,6 +333,17 @@ impl Write for Stream {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+fn process(args: &[&str], terminal: bool) -> runtime::Exec {
+    let process = Process {
+        terminal,
+        args: args.iter().map(|a| (*a).to_owned()).collect(),
+        env: vec!["PATH=/bin".to_owned()],
+        cwd: "/".to_owned(),
+        ..Process::default()
+    };
+    runtime::Exec { process, ..runtime::Exec::default() }
 }
 
 fn resources(limit: i64) -> Resources {

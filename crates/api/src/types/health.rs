@@ -20,6 +20,10 @@ wire! {
         pub start_interval: i64,
         #[serde(skip_serializing_if = "is_default")]
         pub retries: i64,
+        /// Ours, not Docker's: what is done when the container becomes unhealthy: `none`, `kill`, `restart`, `stop`; empty is
+        /// `none`.
+        #[serde(skip_serializing_if = "is_default")]
+        pub on_failure: String,
     }
 }
 

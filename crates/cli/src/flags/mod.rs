@@ -30,6 +30,8 @@ pub struct Flag {
     pub default: &'static str,
     /// Left out of help and completion.
     pub hidden: bool,
+    /// Docker has none of the kind: under the name `docker` it works, but is not listed.
+    pub ours: bool,
     /// The name under which values are stored, when it is an alias of another flag; else its own.
     pub stores_as: &'static str,
     /// The rest of `Flag --NAME has been deprecated, `; empty when it is not.
@@ -73,6 +75,7 @@ impl Flag {
             help,
             default: "",
             hidden: false,
+            ours: false,
             stores_as: name,
             deprecated: "",
             absent: "",
@@ -148,6 +151,16 @@ impl Flag {
     /// Left out of help.
     pub const fn hidden(self) -> Flag {
         Flag { hidden: true, ..self }
+    }
+
+    /// Docker's client does not know it.
+    pub const fn ours(self) -> Flag {
+        Flag { ours: true, ..self }
+    }
+
+    /// Whether help and completion of `program` show it.
+    pub fn is_listed(&self, program: &str) -> bool {
+        !self.hidden && (!self.ours || program != "docker")
     }
 
     /// Another name of `of`: values go there.

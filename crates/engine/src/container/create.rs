@@ -7,7 +7,7 @@ use values::{Error, Id, Platform, Result, ResultExt, Timestamp};
 
 use super::record::{Record, Volatile};
 use super::supervisor::supervise;
-use super::{adapt, merge, mounts, validate};
+use super::{adapt, health, merge, mounts, validate};
 use crate::names;
 use crate::shared::{Shared, blocking};
 use crate::undo::Undo;
@@ -34,6 +34,7 @@ pub async fn create(
     let mounted: Vec<String> = resolved.iter().map(|m| m.destination.clone()).collect();
     warnings.extend(merge::warnings(&config, image.run_config(), &mounted));
     merge::merge(&mut config, image.run_config())?;
+    health::check::validate_merged(&config)?;
     adapt::adapt(&mut host, &shared.config.defaults, &shared.machine);
 
     let id = Id::random();

@@ -8,6 +8,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use values::{Error, Id, Result};
 
+use super::health;
 use super::record::{Endpoint, Record, Volatile};
 use super::state::{Ask, Fact, Phase, Refusal, State};
 use crate::shim_link::{ShimLink, Told};
@@ -21,6 +22,7 @@ pub enum Mail {
         done: Option<oneshot::Sender<Result<()>>>,
     },
     Fact(Fact),
+    Health(health::state::Fact),
     /// A launch succeeded.
     Launched {
         fact: Fact,
@@ -85,6 +87,11 @@ impl Container {
 
     pub fn volatile(&self) -> Volatile {
         self.state.borrow().clone()
+    }
+
+    /// Its health as filters have it.
+    pub fn health_word(&self) -> &'static str {
+        self.state.borrow().health.as_ref().map_or("none", |h| h.status.word())
     }
 
     /// Every later change of state; the current one counts as seen.

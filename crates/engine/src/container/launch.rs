@@ -242,7 +242,13 @@ fn prepare(
     oci::launch(&input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs))
 }
 
-/// What the OCI specification of a container, or of an exec in it, follows from.
+/// [`input`] for an exec in a running container.
+pub fn exec_input<'a>(shared: &'a Shared, record: &'a Record) -> oci::Input<'a> {
+    let nowhere = RootMount::Directory { path: "/".into() };
+    input(shared, record, &[], oci::EtcFiles::default(), String::new(), oci::Joined::default(), nowhere)
+}
+
+/// What the OCI specification of a container follows from.
 pub fn input<'a>(
     shared: &'a Shared,
     record: &'a Record,

@@ -28,6 +28,7 @@ const FILTERS: &[&str] = &[
     "status",
     "volume",
 ];
+const HEALTHS: &[&str] = &["none", "starting", "healthy", "unhealthy"];
 const STATUSES: &[&str] = &["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 pub fn list(
@@ -69,6 +70,14 @@ impl<'a> Wanted<'a> {
             if !STATUSES.contains(&status) {
                 let known = STATUSES.join(", ");
                 return Err(Error::invalid(format!("invalid filter 'status={status}': must be one of {known}")));
+            }
+        }
+        for health in filters.get("health") {
+            if !HEALTHS.contains(&health) {
+                let known = HEALTHS.join(", ");
+                return Err(Error::invalid(format!(
+                    "invalid filter 'health={health}': invalid value for health ({health}): must be one of {known}"
+                )));
             }
         }
         let number =
@@ -115,7 +124,7 @@ impl<'a> Wanted<'a> {
             && f.matches("volume", |v| record.mounts.iter().any(|m| m.name == v || m.destination == v || m.source == v))
             && f.matches("expose", |p| has_port(&record.config.exposed_ports.keys().collect::<Vec<_>>(), p))
             && f.matches("publish", |_| false)
-            && f.matches("health", |h| h == "none")
+            && f.matches("health", |h| container.health_word() == h)
             && f.matches("is-task", |t| matches!(t, "0" | "false"))
             && f.matches("isolation", |i| i == "default" || i.is_empty())
     }

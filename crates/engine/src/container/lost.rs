@@ -7,7 +7,7 @@ use shim::protocol::{EXIT_FILE, Exited, Request};
 use values::{Id, Timestamp};
 
 use super::handle::{Container, Mail};
-use super::state::Fact;
+use super::state::{Exit, Fact};
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
 
@@ -34,7 +34,8 @@ pub async fn find_out(shared: &Shared, id: &Id, directory: PathBuf) -> Fact {
     fact.unwrap_or_else(|| {
         tracing::warn!("container {id}: its shim ended unexpectedly; the container was killed");
         let at = Timestamp::now();
-        if killed { Fact::Exited { code: KILLED, oom: false, at } } else { Fact::Lost { at } }
+        let exit = Exit { code: KILLED, signal: KILLED - 128, oom: false, memory_peak: 0, at };
+        if killed { Fact::Exited(exit) } else { Fact::Lost { at } }
     })
 }
 
@@ -55,7 +56,13 @@ pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String) {
 pub fn recorded_exit(directory: &Path) -> Option<Fact> {
     let text = std::fs::read(directory.join(EXIT_FILE)).ok()?;
     let exited: Exited = serde_json::from_slice(&text).ok()?;
-    Some(Fact::Exited { code: exited.code, oom: exited.oom, at: exited.at })
+    Some(exit(&exited))
+}
+
+/// What a shim told or wrote down.
+pub fn exit(exited: &Exited) -> Fact {
+    let Exited { code, signal, oom, memory_peak, at } = *exited;
+    Fact::Exited(Exit { code, signal, oom, memory_peak, at })
 }
 
 /// Kills what is in a container's cgroup and removes it; true when there was something to kill.

@@ -55,17 +55,14 @@ pub fn warnings(request: &ContainerConfig, image: &image::Config, mounted: &[Str
             "The image declares the volume {path}: volumes are not supported yet, its files stay in the container's own layer."
         ));
     }
-    let asked_none = request.healthcheck.as_ref().is_some_and(is_none);
-    let probes = image.healthcheck.as_ref().is_some_and(|check| !check.test.is_empty() && check.test[0] != "NONE");
-    if probes && !asked_none {
-        warnings.push("The image declares a health check: health checks are not supported yet, it is not run.".into());
+    let own = request.healthcheck.as_ref().and_then(|check| check.test.as_ref()).is_some_and(|test| !test.is_empty());
+    if let Some(kind) = image.healthcheck.as_ref().and_then(|check| check.test.first())
+        && !own
+        && !matches!(kind.as_str(), "NONE" | "CMD" | "CMD-SHELL")
+    {
+        warnings.push(format!("The image's health check is of the unknown type {kind:?}: it is not run."));
     }
     warnings
-}
-
-/// `--no-healthcheck`.
-pub fn is_none(check: &HealthConfig) -> bool {
-    check.test.as_ref().is_some_and(|test| test.first().is_some_and(|word| word == "NONE"))
 }
 
 fn fill(own: &mut String, image: &str) {
@@ -225,7 +222,7 @@ mod tests {
     fn what_the_image_wants_in_vain() {
         let image = image::Config {
             volumes: BTreeMap::from([("/data".into(), image::Empty), ("/b".into(), image::Empty)]),
-            healthcheck: Some(image::Healthcheck { test: words(&["CMD", "p"]).unwrap(), ..Default::default() }),
+            healthcheck: Some(image::Healthcheck { test: words(&["HTTP", "p"]).unwrap(), ..Default::default() }),
             ..image::Config::default()
         };
         let none = HealthConfig { test: words(&["NONE"]), ..HealthConfig::default() };

@@ -7,6 +7,7 @@ pub mod etc;
 pub mod files;
 mod freeze;
 mod handle;
+pub mod health;
 mod join;
 pub mod launch;
 pub mod list;

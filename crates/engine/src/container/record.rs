@@ -4,6 +4,7 @@ use api::types::{ContainerConfig, HostConfig, MountPoint, NetworkingConfig};
 use serde::{Deserialize, Serialize};
 use values::{Digest, Id, Timestamp};
 
+use super::health::Health;
 use super::modes::NetworkMode;
 use super::state::{Policy, Restart, State};
 
@@ -88,4 +89,7 @@ pub struct Endpoint {
 pub struct Volatile {
     pub state: State,
     pub endpoint: Option<Endpoint>,
+    /// `None`: it has no health check, or has not been started.
+    #[serde(default)]
+    pub health: Option<Health>,
 }

@@ -55,6 +55,10 @@ pub enum Then {
     Start,
     /// Asked for while it was starting: end first, then start.
     EndAndStart,
+    /// It is unhealthy: end, and start again after a delay. `recovered`: it was well in this run, so the delays begin anew.
+    Renew {
+        recovered: bool,
+    },
     Remove,
 }
 
@@ -72,6 +76,18 @@ pub struct State {
     /// Why the last start failed.
     pub error: String,
     pub oom: bool,
+    /// The signal that killed it; 0: it exited.
+    #[serde(default)]
+    pub signal: i32,
+    /// With `oom`: the most memory it has held, bytes; 0: not known.
+    #[serde(default)]
+    pub memory_peak: u64,
+    /// The last signal which it was sent in this run by this engine; 0: none.
+    #[serde(default)]
+    pub signalled: i32,
+    /// What was to follow its last end; `None`: it ended by itself.
+    #[serde(default)]
+    pub ended_by: Option<Then>,
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
     /// By policy, since the user last started it.
@@ -95,6 +111,10 @@ impl Default for State {
             last_code: 0,
             error: String::new(),
             oom: false,
+            signal: 0,
+            memory_peak: 0,
+            signalled: 0,
+            ended_by: None,
             started_at: Timestamp::ZERO,
             finished_at: Timestamp::ZERO,
             restarts: 0,
@@ -181,6 +201,12 @@ pub enum Ask {
     Remove {
         force: bool,
     },
+    /// End it as by `Restart`, and start it again as its restart policy does: after a delay.
+    Renew {
+        signal: Signal,
+        grace: Option<Duration>,
+        recovered: bool,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,11 +221,7 @@ pub enum Fact {
         message: String,
         at: Timestamp,
     },
-    Exited {
-        code: i32,
-        oom: bool,
-        at: Timestamp,
-    },
+    Exited(Exit),
     /// The shim vanished with the container and left no exit code.
     Lost {
         at: Timestamp,
@@ -215,6 +237,18 @@ pub enum Fact {
     Thawed,
     Removed,
     RemoveFailed,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    pub code: i32,
+    /// As [`State::signal`].
+    pub signal: i32,
+    pub oom: bool,
+    /// As [`State::memory_peak`].
+    pub memory_peak: u64,
+    pub at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,6 +313,14 @@ pub fn admit(state: &State, ask: Ask) -> Result<Step, Refusal> {
         Ask::Restart { signal, grace } => restart(s, signal, grace),
         Ask::Kill { signal, ends } => kill(s, signal, ends),
         Ask::Remove { force } => remove(s, force),
+        Ask::Renew { signal, grace, recovered } => match &mut s.phase {
+            Phase::Running { paused: false, then: then @ None } => {
+                *then = Some(Then::Renew { recovered });
+                let effects = end_process(&mut s, signal, grace);
+                Ok((s, effects))
+            }
+            _ => Err(Refusal::NotRunning),
+        },
         Ask::Pause => match s.phase {
             Phase::Running { paused: false, .. } => Ok((s, vec![Effect::Freeze])),
             Phase::Running { .. } => Err(Refusal::AlreadyPaused),
@@ -322,7 +364,8 @@ fn relaunch(s: State) -> Step {
 }
 
 /// The signal, and SIGKILL after the grace. A frozen process must be thawed to see it.
-fn end_process(s: &State, signal: Signal, grace: Option<Duration>) -> Vec<Effect> {
+fn end_process(s: &mut State, signal: Signal, grace: Option<Duration>) -> Vec<Effect> {
+    s.signalled = signal.number();
     let mut effects = vec![Effect::Emit(Event::Kill(signal)), Effect::Signal(signal)];
     if s.is_paused() {
         effects.push(Effect::Thaw);
@@ -341,7 +384,7 @@ fn stop(mut s: State, signal: Signal, grace: Option<Duration>) -> Result<Step, R
                 *then = Some(Then::Stay);
             }
             s.stopped_by_user = true;
-            let effects = end_process(&s, signal, grace);
+            let effects = end_process(&mut s, signal, grace);
             Ok((s, effects))
         }
         Phase::Starting { then } => {
@@ -368,7 +411,7 @@ fn restart(mut s: State, signal: Signal, grace: Option<Duration>) -> Result<Step
         }
         Phase::Running { then, .. } => {
             *then = Some(Then::Start);
-            let effects = end_process(&s, signal, grace);
+            let effects = end_process(&mut s, signal, grace);
             Ok((s, effects))
         }
         // a start is under way: that is what was wanted, unless somebody waits for its end
@@ -394,11 +437,12 @@ fn kill(mut s: State, signal: Signal, ends: bool) -> Result<Step, Refusal> {
         Phase::Running { paused, then } => {
             if ends {
                 s.stopped_by_user = true;
-                if then.is_none() {
+                if matches!(then, None | Some(Then::Renew { .. })) {
                     *then = Some(Then::Killed);
                 }
             }
             let thaw = *paused && ends;
+            s.signalled = signal.number();
             let mut effects = vec![Effect::Emit(Event::Kill(signal)), Effect::Signal(signal)];
             if thaw {
                 effects.push(Effect::Thaw);
@@ -408,7 +452,7 @@ fn kill(mut s: State, signal: Signal, ends: bool) -> Result<Step, Refusal> {
         Phase::Starting { then } if ends => {
             s.stopped_by_user = true;
             match then {
-                None | Some(Then::Start) => *then = Some(Then::Killed),
+                None | Some(Then::Start | Then::Renew { .. }) => *then = Some(Then::Killed),
                 Some(Then::Stay | Then::Killed | Then::EndAndStart | Then::Remove) => {}
             }
             Ok((s, vec![]))
@@ -438,6 +482,7 @@ fn remove(mut s: State, force: bool) -> Result<Step, Refusal> {
         Phase::Running { then, .. } if force => {
             *then = Some(Then::Remove);
             s.stopped_by_user = true;
+            s.signalled = Signal::KILL.number();
             Ok((s, vec![Effect::Emit(Event::Kill(Signal::KILL)), Effect::KillAll]))
         }
         Phase::Starting { then } if force => {
@@ -464,13 +509,17 @@ pub fn observe(state: &State, fact: &Fact, policy: &Policy) -> Step {
         (Phase::Starting { then }, Fact::LaunchFailed { code, message, at }) => {
             launch_failed(s, then, *code, message, *at, policy)
         }
-        (Phase::Running { then, .. }, Fact::Exited { code, oom, at }) => ended(s, then, *code, *oom, *at, policy),
-        (Phase::Running { then, .. }, Fact::Lost { at }) => ended(s, then, LOST, false, *at, policy),
+        (Phase::Running { then, .. }, Fact::Exited(exit)) => ended(s, then, *exit, policy),
+        (Phase::Running { then, .. }, Fact::Lost { at }) => {
+            let lost = Exit { code: LOST, signal: 0, oom: false, memory_peak: 0, at: *at };
+            ended(s, then, lost, policy)
+        }
         (Phase::Starting { then }, Fact::Lost { at }) => {
             launch_failed(s, then, 128, "the daemon ended before the container was started", *at, policy)
         }
         (Phase::Running { .. }, Fact::Oom) => (State { oom: true, ..s }, vec![Effect::Emit(Event::Oom)]),
         (Phase::Running { .. }, Fact::GraceElapsed { generation }) if *generation == s.generation => {
+            let s = State { signalled: Signal::KILL.number(), ..s };
             (s, vec![Effect::Emit(Event::Kill(Signal::KILL)), Effect::KillAll])
         }
         (Phase::Backoff, Fact::BackoffElapsed { generation }) if *generation == s.generation => launch(s),
@@ -493,6 +542,10 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
     s.exit_code = 0;
     s.error.clear();
     s.oom = false;
+    s.signal = 0;
+    s.memory_peak = 0;
+    s.signalled = 0;
+    s.ended_by = None;
     let after = match then {
         Some(Then::Start) => None,
         Some(Then::EndAndStart) => Some(Then::Start),
@@ -502,10 +555,11 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
     let mut effects = vec![Effect::Emit(Event::Start)];
     match then {
         Some(Then::Stay | Then::Killed | Then::EndAndStart | Then::Remove) => {
+            s.signalled = Signal::KILL.number();
             effects.extend([Effect::Emit(Event::Kill(Signal::KILL)), Effect::KillAll]);
         }
         Some(Then::Start) => effects.push(Effect::Emit(Event::Restart)),
-        None => {}
+        Some(Then::Renew { .. }) | None => {}
     }
     (s, effects)
 }
@@ -533,8 +587,12 @@ fn launch_failed(mut s: State, then: Option<Then>, code: i32, message: &str, at:
     (s, vec![Effect::Release])
 }
 
-fn ended(mut s: State, then: Option<Then>, code: i32, oom: bool, at: Timestamp, policy: &Policy) -> Step {
+fn ended(mut s: State, then: Option<Then>, exit: Exit, policy: &Policy) -> Step {
+    let Exit { code, signal, oom, memory_peak, at } = exit;
     let ran = at.since(s.started_at);
+    s.signal = signal;
+    s.memory_peak = memory_peak;
+    s.ended_by = then;
     s.pid = 0;
     s.exits += 1;
     s.exit_code = code;
@@ -563,6 +621,7 @@ fn ended(mut s: State, then: Option<Then>, code: i32, oom: bool, at: Timestamp, 
             rest(s, effects, policy)
         }
         Some(Then::Killed) => rest(s, effects, policy),
+        Some(Then::Renew { recovered }) => back_off(s, effects, if recovered { ran } else { Duration::ZERO }),
         None if !policy.auto_remove && policy.restart.wants(code, s.restarts) => back_off(s, effects, ran),
         None => rest(s, effects, policy),
     }

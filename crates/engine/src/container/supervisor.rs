@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shim::protocol::{Fact as ShimFact, Request};
+use shim::protocol::{Fact as ShimFact, Probed, Request};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
-use values::{Result, Timestamp};
+use tokio::task::{AbortHandle, JoinHandle};
+use values::{Id, Result, Timestamp};
 
 use super::handle::{Container, Mail};
 use super::record::{Record, Volatile};
-use super::state::{Effect, Event, Fact, Phase, Policy, admit, observe};
-use super::{freeze, launch, lost, remove};
+use super::state::{Effect, Event, Fact, Phase, Policy, State, admit, observe};
+use super::{freeze, health, launch, lost, remove, verbs};
+use crate::exec;
 use crate::shared::Shared;
 use crate::shim_link::{self, ShimLink, Told};
 
@@ -26,6 +27,11 @@ pub struct Supervisor {
     published: watch::Sender<Volatile>,
     inbox: mpsc::UnboundedReceiver<Mail>,
     policy: Policy,
+    check: Option<health::Check>,
+    /// Of the health check.
+    timer: Option<AbortHandle>,
+    /// The last probe that was asked of the shim, and its turn.
+    probe: Option<(String, u64)>,
     /// The shim of the current launch, and its directory.
     link: Option<(PathBuf, ShimLink)>,
     /// The end of the previous shim: its cgroup must be gone before the next is made.
@@ -39,6 +45,7 @@ pub fn supervise(shared: &Arc<Shared>, record: Record, volatile: Volatile) -> Ar
     let (published, state) = watch::channel(volatile.clone());
     let (mailbox, inbox) = mpsc::unbounded_channel();
     let policy = record.policy();
+    let check = health::Check::of(&record.config);
     let container = Arc::new(Container::new(record, state, mailbox));
     let supervisor = Supervisor {
         shared: shared.clone(),
@@ -47,6 +54,9 @@ pub fn supervise(shared: &Arc<Shared>, record: Record, volatile: Volatile) -> Ar
         published,
         inbox,
         policy,
+        check,
+        timer: None,
+        probe: None,
         link: None,
         closing: None,
         freezing: None,
@@ -78,11 +88,16 @@ impl Supervisor {
                 }
             },
             Mail::Fact(fact) => self.observe(&fact),
+            Mail::Health(fact) => self.observe_health(&fact),
             Mail::Launched { fact, link, endpoint, directory } => {
                 self.volatile.endpoint = endpoint;
                 self.container.set_link(Some((directory.clone(), link.clone())));
                 self.link = Some((directory, link));
+                let known = matches!(self.volatile.state.phase, Phase::Running { paused: false, .. });
                 self.observe(&fact);
+                if known {
+                    self.observe_health(&health::state::Fact::Resumed { at: now() });
+                }
             }
             Mail::Told { generation, told } if generation == self.volatile.state.generation => self.told(told),
             // the shim of an earlier launch has nothing more to say
@@ -102,11 +117,12 @@ impl Supervisor {
             ShimFact::Oom => self.observe(&Fact::Oom),
             ShimFact::Exited(exited) => {
                 // acknowledged by the release which follows
-                return self.observe(&Fact::Exited { code: exited.code, oom: exited.oom, at: exited.at });
+                return self.observe(&lost::exit(&exited));
             }
             ShimFact::ExecExited { id, code, at } => {
                 self.shared.execs.exited(&self.shared, &self.container, &id, code, at)
             }
+            ShimFact::Probed(probed) => self.probed(probed),
         }
         if let Some((_, link)) = &self.link {
             link.tell(Request::Ack(number));
@@ -118,11 +134,15 @@ impl Supervisor {
         self.become_state(state, effects);
     }
 
-    fn become_state(&mut self, state: super::state::State, effects: Vec<Effect>) {
+    fn become_state(&mut self, state: State, effects: Vec<Effect>) {
         if state == self.volatile.state && effects.is_empty() {
             return;
         }
-        self.volatile.state = state;
+        let was = std::mem::replace(&mut self.volatile.state, state);
+        let of_health = match health::follow(&was, &self.volatile.state, now()) {
+            Some(fact) => self.become_health(&fact),
+            None => vec![],
+        };
         // before the state is seen: who sees it ended may start it again
         let left = if effects.contains(&Effect::Release) { self.release() } else { None };
         if self.volatile.state.phase != Phase::Gone {
@@ -143,6 +163,104 @@ impl Supervisor {
         for effect in effects {
             self.perform(effect);
         }
+        for effect in of_health {
+            self.perform_health(effect);
+        }
+    }
+
+    fn become_health(&mut self, fact: &health::state::Fact) -> Vec<health::state::Effect> {
+        let Some(check) = &self.check else { return vec![] };
+        let before = self.volatile.health.take().unwrap_or_default();
+        let (after, effects) = health::state::observe(check, &before, fact);
+        self.volatile.health = Some(after);
+        effects
+    }
+
+    fn observe_health(&mut self, fact: &health::state::Fact) {
+        let effects = self.become_health(fact);
+        for effect in &effects {
+            if let health::state::Effect::Emit(status) = effect {
+                let action = format!("health_status: {}", status.word());
+                self.shared.emit_container(&action, &self.container);
+            }
+        }
+        if effects.contains(&health::state::Effect::Save) {
+            self.shared.records.save_state(&self.container.id, &self.volatile);
+        }
+        if !effects.is_empty() {
+            self.published.send_replace(self.volatile.clone());
+        }
+        for effect in effects {
+            self.perform_health(effect);
+        }
+    }
+
+    fn perform_health(&mut self, effect: health::state::Effect) {
+        use health::state::{Effect, Fact};
+        match effect {
+            Effect::Arm(after, turn) => {
+                self.disarm();
+                let container = self.container.clone();
+                let timer = tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    container.post(Mail::Health(Fact::Due { turn, at: now() }));
+                });
+                self.timer = Some(timer.abort_handle());
+            }
+            Effect::Disarm => self.disarm(),
+            Effect::Probe(turn) => self.ask_for_health(turn),
+            Effect::Act(action) => self.act(action),
+            Effect::Emit(_) | Effect::Save => {}
+        }
+    }
+
+    fn disarm(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
+    }
+
+    fn ask_for_health(&mut self, turn: u64) {
+        let Some(check) = self.check.clone() else { return };
+        let id = Id::random().to_string();
+        let command = exec::command(&check.argv);
+        self.emit_exec(&format!("exec_create: {command}"), &id, None);
+        self.emit_exec(&format!("exec_start: {command}"), &id, None);
+        self.probe = Some((id.clone(), turn));
+        tokio::spawn(health::probe::run(self.shared.clone(), self.container.clone(), check, id, turn));
+    }
+
+    fn probed(&mut self, told: Probed) {
+        let Some(check) = &self.check else { return };
+        let (code, output) = match told.timed_out {
+            true => (health::state::NO_CODE, health::state::timed_out(check.timeout, &told.output)),
+            false => (told.code, told.output),
+        };
+        self.emit_exec("exec_die", &told.id, Some(told.code));
+        let turn = self.probe.take_if(|(id, _)| *id == told.id).map(|(_, turn)| turn);
+        let outcome = health::Outcome { begun: told.begun, ended: told.at, code, output };
+        self.observe_health(&health::state::Fact::Probed { turn, outcome });
+    }
+
+    /// What the user wants done about an unhealthy container.
+    fn act(&mut self, action: health::OnFailure) {
+        let recovered = self.volatile.health.as_ref().is_some_and(|h| h.was_healthy);
+        let signal = verbs::signal_of(&self.container);
+        let grace = verbs::grace(&self.shared, &self.container, None);
+        let ask = health::remedy(&self.volatile.state, action, recovered, signal, grace);
+        if let Some((state, effects)) = ask.and_then(|ask| admit(&self.volatile.state, ask).ok()) {
+            tracing::info!("container {} is unhealthy: {action}", self.container.id);
+            self.become_state(state, effects);
+        }
+    }
+
+    fn emit_exec(&self, action: &str, id: &str, code: Option<i32>) {
+        let mut attributes = self.container.event_attributes();
+        attributes.insert("execID".into(), id.into());
+        if let Some(code) = code {
+            attributes.insert("exitCode".into(), code.to_string());
+        }
+        self.shared.events.emit("container", action, self.container.id.as_str(), attributes);
     }
 
     fn perform(&mut self, effect: Effect) {

@@ -14,11 +14,11 @@ const KILL_PATIENCE: Duration = Duration::from_secs(10);
 /// The same for `stop`, where a shim that does not answer is killed before (`shim_link::kill_all`).
 const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
-fn signal_of(container: &Container) -> Signal {
+pub fn signal_of(container: &Container) -> Signal {
     container.record().config.stop_signal.parse().unwrap_or(Signal::TERM)
 }
 
-fn grace(shared: &Shared, container: &Container, timeout: Option<i64>) -> Option<Duration> {
+pub fn grace(shared: &Shared, container: &Container, timeout: Option<i64>) -> Option<Duration> {
     let seconds = timeout.or(container.record().config.stop_timeout);
     match seconds {
         None => Some(shared.config.defaults.stop_timeout),

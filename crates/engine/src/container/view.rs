@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::types::{
-    ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, NetworkSettings, PortMap,
-    PortSummary, SummaryHostConfig, SummaryNetworkSettings,
+    ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, HealthSummary, HealthcheckResult,
+    NetworkSettings, PortMap, PortSummary, SummaryHostConfig, SummaryNetworkSettings,
 };
 use values::{Result, Timestamp, duration};
 
 use super::handle::Container;
+use super::health::{Health, Outcome, Status};
 use super::record::{Record, Volatile};
 use super::state::{Phase, State};
 use crate::shared::Shared;
@@ -27,7 +28,7 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
         created: record.created.to_rfc3339_nano(),
         path: argv.next().unwrap_or_default(),
         args: argv.collect(),
-        state: state_view(&volatile.state),
+        state: state_view(&volatile),
         image: record.image.to_string(),
         resolv_conf_path: etc.resolv_conf.display().to_string(),
         hostname_path: etc.hostname.display().to_string(),
@@ -69,7 +70,8 @@ pub fn summary(shared: &Shared, container: &Container, size: bool) -> Result<Con
         },
         labels: record.config.labels.clone().unwrap_or_default(),
         state: volatile.state.status().into(),
-        status: status_text(&volatile.state, Timestamp::now()),
+        status: status_text(&volatile.state, volatile.health.as_ref().map(|h| h.status), Timestamp::now()),
+        health: Some(health_summary(volatile.health.as_ref())),
         host_config: SummaryHostConfig {
             network_mode: record.host.network_mode.clone(),
             annotations: record.host.annotations.clone(),
@@ -118,7 +120,8 @@ fn ports(record: &Record) -> Vec<PortSummary> {
     ports
 }
 
-fn state_view(state: &State) -> ContainerState {
+fn state_view(volatile: &Volatile) -> ContainerState {
+    let state = &volatile.state;
     let up = matches!(state.phase, Phase::Running { .. } | Phase::Backoff);
     ContainerState {
         status: state.status().into(),
@@ -132,17 +135,41 @@ fn state_view(state: &State) -> ContainerState {
         error: state.error.clone(),
         started_at: state.started_at.to_rfc3339_nano(),
         finished_at: state.finished_at.to_rfc3339_nano(),
-        health: None,
+        health: volatile.health.as_ref().map(health_view),
+    }
+}
+
+pub fn health_view(health: &Health) -> api::types::Health {
+    let result = |outcome: &Outcome| HealthcheckResult {
+        start: outcome.begun.to_rfc3339_nano(),
+        end: outcome.ended.to_rfc3339_nano(),
+        exit_code: i64::from(outcome.code),
+        output: outcome.output.clone(),
+    };
+    api::types::Health {
+        status: health.status.word().into(),
+        failing_streak: i64::from(health.streak),
+        log: Some(health.log.iter().map(result).collect()),
+    }
+}
+
+fn health_summary(health: Option<&Health>) -> HealthSummary {
+    HealthSummary {
+        status: health.map_or("none", |h| h.status.word()).into(),
+        failing_streak: health.map_or(0, |h| i64::from(h.streak)),
     }
 }
 
 /// `Up 5 minutes (Paused)`, `Exited (0) 2 hours ago`, …
-pub fn status_text(state: &State, now: Timestamp) -> String {
+pub fn status_text(state: &State, health: Option<Status>, now: Timestamp) -> String {
     let ago = |t: Timestamp| format!("{} ago", duration::human(now.since(t)));
     let up = |now: Timestamp| duration::human(now.since(state.started_at).max(Duration::ZERO));
     match state.phase {
         Phase::Running { paused: true, .. } => format!("Up {} (Paused)", up(now)),
-        Phase::Running { .. } => format!("Up {}", up(now)),
+        Phase::Running { .. } => match health {
+            Some(status) => format!("Up {} ({})", up(now), status.in_list()),
+            None => format!("Up {}", up(now)),
+        },
         Phase::Backoff => format!("Restarting ({}) {}", state.exit_code, ago(state.finished_at)),
         Phase::Removing | Phase::Gone => "Removal In Progress".into(),
         Phase::Dead => "Dead".into(),
@@ -202,8 +229,13 @@ mod tests {
             (Phase::Removing, "Removal In Progress"),
             (Phase::Dead, "Dead"),
         ] {
-            assert_eq!(status_text(&State { phase, ..base.clone() }, now), text);
+            assert_eq!(status_text(&State { phase, ..base.clone() }, None, now), text);
         }
+        let up = State { phase: Phase::Running { paused: false, then: None }, ..base.clone() };
+        assert_eq!(status_text(&up, Some(Status::Starting), now), "Up 5 minutes (health: starting)");
+        assert_eq!(status_text(&up, Some(Status::Healthy), now), "Up 5 minutes (healthy)");
+        let paused = State { phase: Phase::Running { paused: true, then: None }, ..base };
+        assert_eq!(status_text(&paused, Some(Status::Unhealthy), now), "Up 5 minutes (Paused)");
     }
 
     #[test]

@@ -4,12 +4,19 @@ use api::types::HealthConfig;
 
 use super::Draft;
 use crate::Invocation;
+use crate::command::Complete;
 use crate::failure::Failure;
 use crate::flags::Flag;
 
 /// The rows.
 pub static FLAGS: &[Flag] = &[
     Flag::text("health-cmd", "Command to run to check health"),
+    Flag::text(
+        "health-on-failure",
+        "Action to take once the container turns unhealthy (\"none\", \"kill\", \"restart\", \"stop\")",
+    )
+    .ours()
+    .completes(Complete::Words(&["none", "kill", "restart", "stop"])),
     Flag::duration("health-interval", "Time between running the check (ms|s|m|h)"),
     Flag::int("health-retries", "Consecutive failures needed to report unhealthy"),
     Flag::duration("health-start-interval", "Time between running the check during the start period (ms|s|m|h)"),
@@ -35,7 +42,8 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
         ("health-start-period", time("health-start-period")),
         ("health-start-interval", time("health-start-interval")),
     ];
-    let settings = !command.is_empty() || figures.iter().any(|(_, value)| *value != 0);
+    let on_failure = call.text_or_empty("health-on-failure").to_owned();
+    let settings = !on_failure.is_empty() || !command.is_empty() || figures.iter().any(|(_, value)| *value != 0);
     if call.is("no-healthcheck") {
         if settings {
             return Err(Failure::new("--no-healthcheck conflicts with --health-* options"));
@@ -51,6 +59,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     }
     let [interval, timeout, retries, start_period, start_interval] = figures.map(|(_, value)| value);
     let test = (!command.is_empty()).then(|| vec!["CMD-SHELL".to_owned(), command.to_owned()]);
-    draft.config.healthcheck = Some(HealthConfig { test, interval, timeout, start_period, start_interval, retries });
+    draft.config.healthcheck =
+        Some(HealthConfig { test, interval, timeout, start_period, start_interval, retries, on_failure });
     Ok(())
 }

@@ -17,6 +17,8 @@ fn asks() -> Vec<Ask> {
         Ask::Unpause,
         Ask::Remove { force: false },
         Ask::Remove { force: true },
+        Ask::Renew { signal: Signal::TERM, grace, recovered: false },
+        Ask::Renew { signal: Signal::TERM, grace, recovered: true },
     ]
 }
 
@@ -24,8 +26,8 @@ fn facts(generation: u64) -> Vec<Fact> {
     vec![
         Fact::Launched { pid: 7, birth: 1, at: AT },
         Fact::LaunchFailed { code: 127, message: "no".into(), at: AT },
-        Fact::Exited { code: 0, oom: false, at: AT },
-        Fact::Exited { code: 1, oom: true, at: AT },
+        exited(0),
+        Fact::Exited(Exit { code: 1, signal: 0, oom: true, memory_peak: 1 << 20, at: AT }),
         Fact::Lost { at: AT },
         Fact::Oom,
         Fact::GraceElapsed { generation },
@@ -118,7 +120,12 @@ fn running() -> State {
 }
 
 fn exited(code: i32) -> Fact {
-    Fact::Exited { code, oom: false, at: AT }
+    exited_at(code, AT)
+}
+
+fn exited_at(code: i32, at: Timestamp) -> Fact {
+    let signal = if code > 128 { code - 128 } else { 0 };
+    Fact::Exited(Exit { code, signal, oom: false, memory_peak: 0, at })
 }
 
 #[test]
@@ -163,7 +170,7 @@ fn delays_double_up_to_a_minute_and_start_anew_after_ten_seconds() {
     }
     assert_eq!(seen, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000]);
     let late = AT.plus(Duration::from_secs(11));
-    s = observe(&s, &Fact::Exited { code: 1, oom: false, at: late }, &policy).0;
+    s = observe(&s, &exited_at(1, late), &policy).0;
     assert_eq!(s.backoff_millis, 100);
 }
 
@@ -248,4 +255,54 @@ fn only_a_stop_is_told_as_one() {
         let effects = observe(&asked, &exited(137), &PLAIN).1;
         assert_eq!(effects.contains(&Effect::Emit(Event::Stop)), told, "{asks:?}");
     }
+}
+
+#[test]
+fn a_renewal_is_delayed_twice_as_long_until_it_recovers() {
+    let renew = |recovered| Ask::Renew { signal: Signal::TERM, grace: None, recovered };
+    // a minute each: the restart policy alone would begin anew
+    let round = |s: State, recovered| {
+        let (s, effects) = admit(&s, renew(recovered)).unwrap();
+        assert!(effects.contains(&Effect::Signal(Signal::TERM)));
+        let s = observe(&s, &exited_at(143, s.started_at.plus(Duration::from_secs(60))), &PLAIN).0;
+        let delay = s.backoff_millis;
+        let s = observe(&s, &Fact::BackoffElapsed { generation: s.generation }, &PLAIN).0;
+        (observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &PLAIN).0, delay)
+    };
+    let mut s = running();
+    let mut seen = vec![];
+    for recovered in [false, false, false, true, false] {
+        let (next, delay) = round(s, recovered);
+        s = next;
+        seen.push(delay);
+    }
+    assert_eq!((seen, s.restarts), (vec![100, 200, 400, 100, 200], 5));
+}
+
+#[test]
+fn a_users_word_beats_a_renewal() {
+    let renew = Ask::Renew { signal: Signal::TERM, grace: None, recovered: false };
+    let stop = Ask::Stop { signal: Signal::TERM, grace: None };
+    let kill = Ask::Kill { signal: Signal::KILL, ends: true };
+    for ask in [stop, kill] {
+        let s = admit(&admit(&running(), renew).unwrap().0, ask).unwrap().0;
+        assert_eq!(observe(&s, &exited(137), &PLAIN).0.phase, Phase::Exited, "{ask:?}");
+        let (again, _) = admit(&running(), ask).unwrap();
+        assert_eq!(admit(&again, renew), Err(Refusal::NotRunning));
+    }
+}
+
+#[test]
+fn who_ended_it_is_remembered_until_it_runs_again() {
+    let stop = Ask::Stop { signal: Signal::TERM, grace: Some(Duration::ZERO) };
+    let (s, _) = admit(&running(), stop).unwrap();
+    let (s, _) = observe(&s, &Fact::GraceElapsed { generation: s.generation }, &PLAIN);
+    let (s, _) = observe(&s, &exited(137), &PLAIN);
+    assert_eq!((s.ended_by, s.signal, s.signalled), (Some(Then::Stay), 9, 9));
+    let (s, _) = admit(&s, Ask::Start).unwrap();
+    let (s, _) = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &PLAIN);
+    assert_eq!((s.ended_by, s.signal, s.signalled), (None, 0, 0));
+    // nobody asked
+    let (s, _) = observe(&s, &exited(137), &PLAIN);
+    assert_eq!((s.ended_by, s.signal, s.signalled), (None, 9, 0));
 }

@@ -7,10 +7,10 @@ mod limits;
 mod network;
 mod refusals;
 
-use api::types::{ContainerConfig, ContainerCreateRequest, HealthConfig, HostConfig, RestartPolicy};
+use api::types::{ContainerConfig, ContainerCreateRequest, HostConfig, RestartPolicy};
 use values::{Error, Platform, Result, Signal};
 
-use super::{log, merge, modes, mounts};
+use super::{health, log, modes, mounts};
 use crate::config::Defaults;
 use crate::machine::Machine;
 use crate::oci;
@@ -43,7 +43,6 @@ pub fn name(asked: &str) -> Result<&str> {
 pub fn request(body: &mut ContainerCreateRequest, machine: &Machine, defaults: &Defaults) -> Result<Vec<String>> {
     let host = body.host_config.get_or_insert_default();
     network::check(&body.config, host, body.networking_config.as_ref())?;
-    refusals::config(&body.config)?;
     refusals::host(host)?;
     config(&mut body.config)?;
     host_config(host, machine, defaults)?;
@@ -109,7 +108,7 @@ fn config(config: &mut ContainerConfig) -> Result<()> {
         network::port(port)?;
     }
     no_nul(config)?;
-    config.healthcheck.as_ref().map_or(Ok(()), health)
+    config.healthcheck.as_ref().map_or(Ok(()), health::check::validate)
 }
 
 fn env(variable: &str) -> Result<()> {
@@ -128,26 +127,6 @@ fn no_nul(config: &ContainerConfig) -> Result<()> {
         Some(text) => Err(Error::invalid(format!("invalid argument: {text:?} contains a NUL byte"))),
         None => Ok(()),
     }
-}
-
-/// One millisecond in nanoseconds: Docker's shortest time in a health check.
-const MILLISECOND: i64 = 1_000_000;
-
-fn health(check: &HealthConfig) -> Result<()> {
-    for (name, value) in [
-        ("Interval", check.interval),
-        ("Timeout", check.timeout),
-        ("StartPeriod", check.start_period),
-        ("StartInterval", check.start_interval),
-    ] {
-        if value != 0 && value < MILLISECOND {
-            return Err(Error::invalid(format!("{name} in Healthcheck cannot be less than 1ms")));
-        }
-    }
-    if check.retries < 0 {
-        return Err(Error::invalid("Retries in Healthcheck cannot be negative"));
-    }
-    Ok(())
 }
 
 fn host_config(host: &mut HostConfig, machine: &Machine, defaults: &Defaults) -> Result<()> {
@@ -220,12 +199,6 @@ fn userns(host: &HostConfig, defaults: &Defaults) -> Result<()> {
         Some((_, why)) => Err(Error::invalid(*why)),
         None => Ok(()),
     }
-}
-
-/// True when a request's own health check would have to be run.
-pub(crate) fn wants_probe(config: &ContainerConfig) -> bool {
-    let Some(check) = &config.healthcheck else { return false };
-    !merge::is_none(check) && *check != HealthConfig::default()
 }
 
 #[cfg(test)]

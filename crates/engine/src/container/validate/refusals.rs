@@ -3,7 +3,6 @@
 use api::types::{ContainerConfig, DeviceRequest, HostConfig};
 use values::{Error, Result};
 
-use super::wants_probe;
 use crate::container::modes::NetworkMode;
 use crate::container::mounts::{Resolved, clean};
 
@@ -13,14 +12,6 @@ fn refuse(asked: bool, flag: &str) -> Result<()> {
 
 fn filled<T>(list: &Option<Vec<T>>) -> bool {
     list.as_ref().is_some_and(|list| !list.is_empty())
-}
-
-/// The portable half of the request, before the image's configuration is merged in.
-///
-/// # Errors
-/// `NotImplemented` naming the flag.
-pub fn config(config: &ContainerConfig) -> Result<()> {
-    refuse(wants_probe(config), "--health-cmd (and other health check options)")
 }
 
 /// Anonymous volumes. Where something is mounted there is none: docker-py names the targets of its binds here too.

@@ -213,8 +213,6 @@ fn volumes_where_something_is_mounted() {
 fn not_yet() {
     for json in [
         r#"{"Volumes":{"/data":{}}}"#,
-        r#"{"Healthcheck":{"Test":["CMD","x"]}}"#,
-        r#"{"Healthcheck":{"Interval":5000000000}}"#,
         r#"{"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}}"#,
         r#"{"HostConfig":{"PublishAllPorts":true}}"#,
         r#"{"HostConfig":{"VolumesFrom":["x"]}}"#,

@@ -1,0 +1,41 @@
+//! One probe: asked of the shim, which tells its end by itself.
+
+use std::sync::Arc;
+
+use api::types::ExecCreateRequest;
+use shim::protocol::{self, Reply, Request};
+use values::{Error, Result, Timestamp};
+
+use super::check::Check;
+use super::state::{Fact, NO_CODE, Outcome};
+use crate::container::{Container, Mail, launch};
+use crate::shared::Shared;
+use crate::{exec, oci};
+
+/// Posts the outcome of a probe that cannot be started.
+pub async fn run(shared: Arc<Shared>, container: Arc<Container>, check: Check, id: String, turn: u64) {
+    let begun = Timestamp::now();
+    if let Err(e) = ask(&shared, &container, &check, id).await {
+        let outcome = Outcome { begun, ended: Timestamp::now(), code: NO_CODE, output: e.message };
+        container.post(Mail::Health(Fact::Probed { turn: Some(turn), outcome }));
+    }
+}
+
+async fn ask(shared: &Arc<Shared>, container: &Arc<Container>, check: &Check, id: String) -> Result<()> {
+    let asked = ExecCreateRequest { cmd: Some(check.argv.clone().into()), ..ExecCreateRequest::default() };
+    let order = protocol::Probe {
+        id,
+        process: oci::exec(&launch::exec_input(shared, &container.record()), &asked)?,
+        timeout_millis: u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),
+    };
+    let (_, link) = container.link()?;
+    match link.ask(Request::Probe(Box::new(order))).await {
+        Ok(Reply::Started(_)) => Ok(()),
+        Ok(Reply::Failed(failed)) => Err(Error::internal(exec::failure(failed.message))),
+        Ok(other) => Err(Error::internal(format!("the shim answered unexpectedly: {other:?}"))),
+        Err(e) if e.kind == values::ErrorKind::Unavailable => {
+            Err(Error::internal(format!("timed out starting health check for container {}", container.id)))
+        }
+        Err(e) => Err(e),
+    }
+}
