@@ -23,6 +23,7 @@ mod mount_options;
 mod mounts;
 mod namespaces;
 mod own_program;
+mod plain;
 mod plan;
 mod private_mounts;
 mod process;
@@ -42,6 +43,7 @@ pub use defaults::{
 pub use error::{StartError, StartErrorKind};
 pub use exec::{Exec, ExecRunning, exec};
 pub use launch::{Fds, Launch, Stdio};
+pub use plain::{resolve, run_init};
 pub use own_program::{protect_own_program, read_only_program};
 pub use rootfs::mount_root;
 pub use seccomp::SeccompProgram;

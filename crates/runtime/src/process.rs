@@ -52,7 +52,7 @@ pub(crate) fn command(process: &Process, home: &str) -> Result<Command, StartErr
 }
 
 /// Each variable once, its last value counting; HOME added.
-fn environment(given: &[String], home: &str) -> Vec<String> {
+pub(crate) fn environment(given: &[String], home: &str) -> Vec<String> {
     let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let mut env: Vec<String> = Vec::with_capacity(given.len() + 1);
     for entry in given {

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::control::Control;
 use crate::directory::Directory;
+use crate::external::External;
 use crate::log::{Bounds, LogWriter};
 use crate::outbox::Outbox;
 use crate::pipes::Pipes;
@@ -27,6 +28,8 @@ pub struct Launched {
     pub started: Started,
     /// The kernel ends all processes with the first one.
     pub own_pids: bool,
+    /// None: the runtime built in.
+    pub external: Option<External>,
 }
 
 /// Starts the container. `fds` came with the request; `control` is watched for the daemon's end until the start.
@@ -35,8 +38,9 @@ pub fn launch(request: Launch, fds: Vec<OwnedFd>, control: &Control, poller: &Po
         Directory::open(&request.directory).map_err(|e| other(format!("{}: {e}", request.directory.display())))?;
     let own_pids = has_own_pids(&request);
     match launch_in(request, fds, control, poller, &directory) {
-        Ok((listener, running, session, started)) => {
-            Ok(Launched { directory, listener, running, session, started, own_pids })
+        Ok((listener, made, session, started)) => {
+            let Made { running, external } = made;
+            Ok(Launched { directory, listener, running, session, started, own_pids, external })
         }
         Err(failed) => {
             directory.clear();
@@ -45,13 +49,19 @@ pub fn launch(request: Launch, fds: Vec<OwnedFd>, control: &Control, poller: &Po
     }
 }
 
+/// A container, started, and what made it.
+struct Made {
+    running: Running,
+    external: Option<External>,
+}
+
 fn launch_in(
     request: Launch,
     fds: Vec<OwnedFd>,
     control: &Control,
     poller: &Poller,
     directory: &Directory,
-) -> Result<(OwnedFd, Running, Session, Started), Failed> {
+) -> Result<(OwnedFd, Made, Session, Started), Failed> {
     let expected = usize::from(request.fds.netns) + usize::from(request.fds.userns) + request.fds.attached.len();
     if fds.len() != expected {
         return Err(other(format!("launch came with {} descriptors instead of {expected}", fds.len())));
@@ -66,11 +76,8 @@ fn launch_in(
     let pipes = Pipes::new(stdio.terminal, [stdio.open_stdin, true, true]);
     let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
     let theirs = theirs.into_stdio(stdio.rows, stdio.cols);
-    let created = runtime::create(&request.container, Fds { netns, userns, stdio: theirs }).map_err(failed)?;
-    if is_hung_up(control) {
-        return Err(other("the daemon has gone".to_owned()));
-    }
-    let mut running = created.start().map_err(failed)?;
+    let mut made = make(&request, Fds { netns, userns, stdio: theirs }, control)?;
+    let running = &mut made.running;
     let started = Started { pid: running.pid, birth: birth(running.pid), at: Timestamp::now() };
     let _ = directory.write_started(&started);
     let pidfd = running.pidfd.try_clone().map_err(|e| other(e.to_string()))?;
@@ -80,7 +87,30 @@ fn launch_in(
     for (id, (fd, wants)) in (0..).zip(fds.zip(request.fds.attached)) {
         session.attach(poller, Client::new(fd, id, MAIN, wants, Outbox::default()), &[]);
     }
-    Ok((listener, running, session, started))
+    Ok((listener, made, session, started))
+}
+
+fn make(request: &Launch, fds: Fds, control: &Control) -> Result<Made, Failed> {
+    let gone = || other("the daemon has gone".to_owned());
+    let Some(order) = &request.external else {
+        let created = runtime::create(&request.container, fds).map_err(failed)?;
+        if is_hung_up(control) {
+            return Err(gone());
+        }
+        return Ok(Made { running: created.start().map_err(failed)?, external: None });
+    };
+    if fds.userns.is_some() {
+        let why = "an external runtime can't be used with the daemon's userns-remap: add --userns=host";
+        return Err(other(why.to_owned()));
+    }
+    let container = &request.container;
+    let external = External::prepare(order, container, &request.directory, fds.netns).map_err(failed)?;
+    let running = external.launch(container, &order.cgroup, fds.stdio).map_err(failed)?;
+    if is_hung_up(control) {
+        external.delete();
+        return Err(gone());
+    }
+    Ok(Made { running, external: Some(external) })
 }
 
 fn has_own_pids(request: &Launch) -> bool {

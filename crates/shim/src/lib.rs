@@ -8,6 +8,7 @@
 mod client;
 mod control;
 mod directory;
+mod external;
 mod facts;
 pub mod frame;
 mod input;

@@ -17,7 +17,14 @@ const SIGCHLD: i32 = 17;
 const IGNORED: [i32; 5] = [1, 2, 3, 13, 15];
 
 /// Serves the container whose launch request comes on descriptor 0.
+///
+/// Under the name `docker-init` it is the init of a container that an external runtime made.
 pub fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    if words.next().is_some_and(|name| std::path::Path::new(&name).ends_with("docker-init")) {
+        let rest: Vec<String> = words.skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        return ExitCode::from(runtime::run_init(&rest));
+    }
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

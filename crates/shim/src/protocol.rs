@@ -72,8 +72,24 @@ pub struct Launch {
     pub directory: PathBuf,
     pub stdio: Stdio,
     pub log: Log,
+    /// The program that makes the container; None: the runtime built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// Which descriptors come along, in this order: the network namespace, the user namespace, then one stream socket per attachment.
     pub fds: Fds,
+}
+
+/// An OCI runtime program, called as runc is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct External {
+    /// An absolute path on the host.
+    pub program: String,
+    /// What comes before the command.
+    pub args: Vec<String>,
+    /// The specification's `cgroupsPath` is systemd's `SLICE:PREFIX:NAME`.
+    pub systemd_cgroup: bool,
+    /// Where the container's cgroup will be, below each hierarchy's root.
+    pub cgroup: String,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]

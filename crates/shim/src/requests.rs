@@ -1,6 +1,7 @@
 //! What daemons ask for.
 
 use crate::client::Client;
+use crate::external::{Begun, Pending};
 use crate::launch::{self, MAIN};
 use crate::pipes::Pipes;
 use crate::probe::Probe;
@@ -65,6 +66,9 @@ impl Shim {
 
     fn kill(&self, exec: Option<&str>, signal: i32) -> Result<(), String> {
         let session = self.find(exec)?;
+        if let (None, Some(external)) = (exec, &self.external) {
+            return external.kill(signal, &session.pidfd);
+        }
         sys::signal::send(&session.pidfd, signal).map_err(|e| format!("signal {signal}: {e}"))
     }
 
@@ -99,13 +103,11 @@ impl Shim {
 
     fn exec(&mut self, id: u32, exec: Exec) {
         let wants = exec.attach.clone();
+        if self.external.is_some() {
+            return self.begin_exec(id, exec);
+        }
         match self.start_exec(exec) {
-            Ok((session, started)) => {
-                self.reply(id, Reply::Started(started));
-                if wants.stdin || wants.stdout || wants.stderr {
-                    self.turn_into_client(id, session, wants);
-                }
-            }
+            Ok((session, started)) => self.answer_exec(id, session, started, wants),
             Err(failed) => self.reply(id, Reply::Failed(failed)),
         }
     }
@@ -116,9 +118,59 @@ impl Shim {
         let (pipes, theirs) = pipes.map_err(no_streams)?;
         let (process, started) =
             self.start_process(&id, &process, pipes, theirs.into_stdio(rows, cols), wants.stdin)?;
+        Ok((self.add_exec(id, process), started))
+    }
+
+    /// Its session's number.
+    fn add_exec(&mut self, id: String, process: Process) -> u32 {
         let number = self.next_number();
         self.add_session(Session::new(number, Some(id), process, true, None));
-        Ok((number, started))
+        number
+    }
+
+    /// The connection becomes the exec's byte stream where any stream is wanted.
+    fn answer_exec(&mut self, id: u32, session: u32, started: Started, wants: Attach) {
+        self.reply(id, Reply::Started(started));
+        if wants.stdin || wants.stdout || wants.stderr {
+            self.turn_into_client(id, session, wants);
+        }
+    }
+
+    /// By an external runtime: answered when that has ended.
+    fn begin_exec(&mut self, id: u32, exec: Exec) {
+        match self.may_exec(&exec.id).and_then(|()| self.ask_for_exec(id, exec)) {
+            Ok(pending) => self.pending.push(pending),
+            Err(failed) => self.reply(id, Reply::Failed(failed)),
+        }
+    }
+
+    fn ask_for_exec(&self, id: u32, exec: Exec) -> Result<Pending, Failed> {
+        let external = self.external.as_ref().ok_or_else(|| other("no external runtime".to_owned()))?;
+        external.exec(id, exec, &self.running).map_err(launch::failed)
+    }
+
+    /// The program that was to start an exec ended with `status`; the exec's process when there is one.
+    pub fn finish_exec(&mut self, pending: Pending, status: i32) -> Option<i32> {
+        let (control, external) = (pending.control, self.external.as_ref()?);
+        match pending.finish(external, status) {
+            Ok(Begun { process, order }) => {
+                let pid = process.pid;
+                let started = Started { pid, birth: launch::birth(pid), at: Timestamp::now() };
+                let session = self.add_exec(order.id, process);
+                self.answer_exec(control, session, started, order.attach);
+                Some(pid)
+            }
+            Err(error) => {
+                self.reply(control, Reply::Failed(launch::failed(error)));
+                None
+            }
+        }
+    }
+
+    pub fn give_exec_up(&mut self, pending: Pending) {
+        let (control, Some(external)) = (pending.control, &self.external) else { return };
+        let failed = launch::failed(pending.give_up(external));
+        self.reply(control, Reply::Failed(failed));
     }
 
     fn probe(&mut self, id: u32, probe: protocol::Probe) {
@@ -146,14 +198,20 @@ impl Shim {
         stdio: runtime::Stdio,
         wants_input: bool,
     ) -> Result<(Process, Started), Failed> {
-        self.find(None).map_err(other)?;
-        if self.sessions.iter().any(|s| s.exec.as_deref() == Some(id)) {
-            return Err(other(format!("exec {id} is running already")));
-        }
+        self.may_exec(id)?;
         let running = runtime::exec(&self.running, process, stdio).map_err(launch::failed)?;
         let started = Started { pid: running.pid, birth: launch::birth(running.pid), at: Timestamp::now() };
         let process = pipes.into_process(running.pid, running.pidfd, running.console, wants_input);
         Ok((process.map_err(no_streams)?, started))
+    }
+
+    fn may_exec(&self, id: &str) -> Result<(), Failed> {
+        self.find(None).map_err(other)?;
+        let known = self.sessions.iter().filter_map(|s| s.exec.as_deref());
+        if known.chain(self.pending.iter().map(|p| p.order.id.as_str())).any(|known| known == id) {
+            return Err(other(format!("exec {id} is running already")));
+        }
+        Ok(())
     }
 
     fn add_session(&mut self, mut session: Session) {

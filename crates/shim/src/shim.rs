@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::directory::Directory;
+use crate::external::{External, Pending, Stray};
 use crate::facts::Facts;
 use crate::launch::{Launched, MAIN};
 use crate::poller::{Interest, Poller, Token};
@@ -30,6 +31,11 @@ pub struct Shim {
     /// The container's own first, then its execs.
     pub sessions: Vec<Session>,
     pub controls: Vec<Control>,
+    /// What made the container; None: the runtime built in.
+    pub external: Option<External>,
+    /// Execs that it is about to start, and children which ended meanwhile.
+    pub pending: Vec<Pending>,
+    strays: Vec<Stray>,
     /// The control connection that is told facts.
     pub subscriber: Option<u32>,
     directory: Directory,
@@ -58,6 +64,9 @@ impl Shim {
             oom: false,
             facts: Facts::default(),
             sessions: vec![launched.session],
+            external: launched.external,
+            pending: Vec::new(),
+            strays: Vec::new(),
             subscriber: Some(control.id),
             controls: vec![control],
             directory: launched.directory,
@@ -142,7 +151,33 @@ impl Shim {
                 if session.id() == MAIN && !self.own_pids {
                     self.end_others();
                 }
+            } else if !self.pending.is_empty() {
+                self.on_stray(Stray { pid, code: exit_code(status), at });
             }
+        }
+    }
+
+    /// While execs are pending an unknown child is the program that starts one, or already an exec's process.
+    fn on_stray(&mut self, stray: Stray) {
+        let Some(index) = self.pending.iter().position(|pending| pending.is(stray.pid)) else {
+            self.strays.push(stray);
+            return;
+        };
+        let pending = self.pending.remove(index);
+        if let Some(pid) = self.finish_exec(pending, stray.code)
+            && let Some(index) = self.strays.iter().position(|stray| stray.pid == pid)
+        {
+            self.end_stray(index);
+        }
+        if self.pending.is_empty() {
+            self.strays = Vec::new();
+        }
+    }
+
+    fn end_stray(&mut self, index: usize) {
+        let Stray { pid, code, at } = self.strays.remove(index);
+        if let Some(session) = self.sessions.iter_mut().find(|s| s.pid == pid && s.is_running()) {
+            session.end(&self.poller, code, at);
         }
     }
 
@@ -236,6 +271,10 @@ impl Shim {
 
     /// Does what is due: by time, and by what happened to the sessions.
     fn settle(&mut self, now: Instant) {
+        while let Some(index) = self.pending.iter().position(|pending| now >= pending.deadline) {
+            let pending = self.pending.remove(index);
+            self.give_exec_up(pending);
+        }
         for index in 0..self.sessions.len() {
             self.sessions[index].on_time(&self.poller, now);
             let Some(ended) = self.sessions[index].take_end() else { continue };
@@ -281,6 +320,9 @@ impl Shim {
 
     /// Cleans up; clients may still read what is theirs.
     pub fn release(&mut self) -> values::Result<()> {
+        if let Some(external) = &self.external {
+            external.delete();
+        }
         self.running.cgroup.remove()?;
         if let Some(listener) = self.listener.take() {
             self.poller.remove(&listener);
@@ -299,7 +341,8 @@ impl Shim {
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let cool = self.warm.then(|| now + COOL);
-        let next = self.sessions.iter().filter_map(|s| s.deadline(now)).chain(cool).min()?;
+        let next = self.sessions.iter().filter_map(|s| s.deadline(now)).chain(cool);
+        let next = next.chain(self.pending.iter().map(|pending| pending.deadline)).min()?;
         Some(next.saturating_duration_since(now))
     }
 

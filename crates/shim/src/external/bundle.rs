@@ -1,0 +1,91 @@
+//! A bundle for a program that knows nothing of Lighter: users as numbers, descriptors as paths, the root mounted.
+
+use oci::runtime::{Mount, NamespaceKind, Root, Spec};
+use runtime::{Launch, StartError, mount_root};
+use rustix::fs::CWD;
+use rustix::mount::MoveMountFlags;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+use sys::mount::{Attributes, Propagation};
+use sys::namespace::Kinds;
+
+/// Where our own program is in a container with `--init`.
+const INIT: &str = "/sbin/docker-init";
+
+/// Writes `config.json` and mounts the root at `rootfs`, seen by us and what we start only.
+pub fn make(bundle: &Path, launch: &Launch, netns: Option<&OwnedFd>) -> Result<(), StartError> {
+    let failed = |e: std::io::Error| StartError::other(format!("bundle {}: {e}", bundle.display()));
+    let rootfs = bundle.join("rootfs");
+    std::fs::create_dir_all(&rootfs).map_err(failed)?;
+    let root = mount_root(&launch.rootfs)?;
+    let spec = document(launch, &root, &rootfs, netns)?;
+    attach(&root, &rootfs).map_err(|e| StartError::other(format!("mount {}: {e}", rootfs.display())))?;
+    let text = serde_json::to_vec(&spec).map_err(|e| StartError::other(e.to_string()))?;
+    std::fs::write(bundle.join("config.json"), text).map_err(failed)
+}
+
+/// A mount namespace of our own, in which what the host mounts later still appears.
+fn attach(root: &OwnedFd, rootfs: &Path) -> rustix::io::Result<()> {
+    sys::namespace::unshare(Kinds::MOUNT)?;
+    let slave = Attributes { propagation: Some(Propagation::Slave), ..Attributes::default() };
+    sys::mount::set_attributes(CWD, c"/", true, &slave)?;
+    rustix::mount::move_mount(root, c"", CWD, rootfs, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+fn document(launch: &Launch, root: &OwnedFd, rootfs: &Path, netns: Option<&OwnedFd>) -> Result<Spec, StartError> {
+    let mut spec = launch.spec.clone();
+    let given = spec.process.take().ok_or_else(|| StartError::other("process property must not be empty"))?;
+    let user = launch.user.as_deref();
+    spec.process = Some(runtime::resolve(root.as_fd(), user, &launch.additional_groups, &given)?);
+    let readonly = spec.root.as_ref().is_some_and(|root| root.readonly);
+    spec.root = Some(Root { path: super::text(rootfs), readonly });
+    if let Some(mount) = spec.mounts.iter().find(|mount| reaches_host(mount)) {
+        return Err(StartError::other(format!(
+            "mount at {:?}: propagation to the host (shared, rshared) is not supported with an external runtime",
+            mount.destination
+        )));
+    }
+    if let (Some(netns), Some(linux)) = (netns, &mut spec.linux) {
+        let path = format!("/proc/{}/fd/{}", std::process::id(), netns.as_raw_fd());
+        linux.namespaces.retain(|namespace| namespace.kind != NamespaceKind::Network);
+        linux.namespaces.push(oci::runtime::Namespace { kind: NamespaceKind::Network, path });
+    }
+    if launch.init {
+        add_init(&mut spec)?;
+    }
+    Ok(spec)
+}
+
+/// Our mount namespace is a slave of the host's: nothing travels back.
+fn reaches_host(mount: &Mount) -> bool {
+    mount.options.iter().any(|option| option == "shared" || option == "rshared")
+}
+
+/// The shim's program is the init, too: see [`crate::program::main`].
+fn add_init(spec: &mut Spec) -> Result<(), StartError> {
+    let own = std::env::args_os().next().unwrap_or_default();
+    spec.mounts.push(Mount {
+        destination: INIT.into(),
+        kind: "bind".into(),
+        source: own.to_string_lossy().into_owned(),
+        options: ["bind", "ro", "nosuid", "nodev"].map(str::to_owned).into(),
+        ..Mount::default()
+    });
+    if let Some(process) = &mut spec.process {
+        process.args.splice(0..0, [INIT.to_owned(), "--".to_owned()]);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn propagation_to_the_host_is_known() {
+        for (option, expected) in [("rshared", true), ("shared", true), ("rslave", false), ("rbind", false)] {
+            let mount = Mount { options: vec![option.to_owned()], ..Mount::default() };
+            assert_eq!(reaches_host(&mount), expected, "{option}");
+        }
+    }
+}
