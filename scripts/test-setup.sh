@@ -12,6 +12,8 @@ need ps procps
 need nft nftables
 need ip iproute2
 need cc gcc
+need runc runc
+need crun crun
 [ -e /bin/busybox ] && [ ! -L /bin/busybox ] || missing="$missing busybox-static"
 if [ -n "$missing" ]; then
   echo "== installing:$missing" >&2

@@ -10,6 +10,7 @@
 
 mod children;
 mod devices;
+mod foreign;
 mod freeze;
 mod group;
 mod host;
@@ -19,6 +20,7 @@ mod remove;
 mod warm;
 
 pub use children::children;
+pub use foreign::remove_foreign;
 pub use group::{Cgroup, View};
 pub use host::{Hierarchy, Host};
 pub use oom::OomWatch;

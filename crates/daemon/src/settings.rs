@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use engine::config::{Bridge, Defaults};
+use engine::config::{Bridge, Defaults, Runtime};
 use serde_json::Value;
 use values::{Error, Result};
 
@@ -35,6 +35,7 @@ pub struct Settings {
     /// Empty: derived from the data root.
     pub cgroup_parent: String,
     pub storage_driver: Option<String>,
+    pub runtimes: BTreeMap<String, Runtime>,
     pub bridge: Bridge,
     /// `default`, `USER` or `USER:GROUP`; looked up when the engine is opened.
     pub userns_remap: Option<String>,
@@ -67,6 +68,7 @@ impl Settings {
             labels: labels(v.list("labels"))?,
             cgroup_parent: cgroup_parent(v.text("cgroup-parent"))?,
             storage_driver: storage_driver(v.text("storage-driver"))?,
+            runtimes: runtimes(&v)?,
             bridge: bridge(&v)?,
             userns_remap: v.text("userns-remap").map(str::to_owned),
             defaults: defaults(&v)?,
@@ -87,6 +89,7 @@ impl Settings {
             instance,
             bridge: self.bridge.clone(),
             defaults: self.defaults.clone(),
+            runtimes: self.runtimes.clone(),
             storage_driver: self.storage_driver.clone(),
             labels: self.labels.clone(),
             debug: self.log.level == log::Level::Debug,
@@ -181,6 +184,23 @@ fn storage_driver(name: Option<&str>) -> Result<Option<String>> {
     }
 }
 
+/// External runtimes; the name of the one built in is taken.
+fn runtimes(v: &Reader<'_>) -> Result<BTreeMap<String, Runtime>> {
+    let given = v.0.get("runtimes").and_then(Value::as_object).into_iter().flatten();
+    let runtime = |(name, value): (&String, &Value)| {
+        if name.is_empty() || engine::BUILT_IN_RUNTIMES.contains(&name.as_str()) {
+            return Err(Error::invalid(format!("runtime name '{name}' is reserved")));
+        }
+        let path = value["path"].as_str().unwrap_or_default();
+        if path.is_empty() {
+            return Err(bad("runtimes", name, "its path must not be empty"));
+        }
+        let args = value["runtimeArgs"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        Ok((name.clone(), Runtime { path: path.to_owned(), args: args.map(str::to_owned).collect() }))
+    };
+    given.map(runtime).collect()
+}
+
 fn bridge(v: &Reader<'_>) -> Result<Bridge> {
     let name = v.text("bridge").unwrap_or_default();
     let bip = v.text("bip").map(str::to_owned);
@@ -231,6 +251,12 @@ fn defaults(v: &Reader<'_>) -> Result<Defaults> {
         }
     }
     defaults.init = v.bool("init").unwrap_or(false);
+    if let Some(name) = v.text("default-runtime") {
+        if !runtimes(v)?.contains_key(name) && !engine::BUILT_IN_RUNTIMES.contains(&name) {
+            return Err(Error::invalid(format!("specified default runtime '{name}' does not exist")));
+        }
+        defaults.runtime = name.into();
+    }
     if let Some(driver) = v.text("log-driver") {
         defaults.log_driver = driver.into();
     }
@@ -343,6 +369,12 @@ mod tests {
         assert_eq!((s.storage_driver.as_deref(), s.log.level), (Some("overlay"), log::Level::Debug));
         assert_eq!((s.defaults.shm_size, s.defaults.ulimits["core"]), (1 << 30, (-1, -1)));
         assert_eq!(s.defaults.log_opts["max-size"], "1m");
+        let s = settings("--default-runtime b --add-runtime a=/a", "").map_err(|e| e.message);
+        assert!(s.is_err());
+        let s =
+            settings("--default-runtime b", r#"{"runtimes": {"b": {"path": "b", "runtimeArgs": ["-x"]}}}"#).unwrap();
+        let expected = Runtime { path: "b".into(), args: vec!["-x".into()] };
+        assert_eq!((s.defaults.runtime.as_str(), &s.runtimes["b"]), ("b", &expected));
         assert_eq!(settings("--cgroup-parent a/b/", "").unwrap().cgroup_parent, "/a/b");
     }
 
@@ -366,6 +398,8 @@ mod tests {
             "--cgroup-parent a/../../b",
             "invalid cgroup-parent a/../../b: it must be a path below the cgroup root without '.' and '..'",
         );
+        check("--add-runtime runc=/x", "runtime name 'runc' is reserved");
+        check("--default-runtime crun", "specified default runtime 'crun' does not exist");
         check("--dns example.org", "example.org is not an ip address");
         check("--default-ulimit sky=1", "invalid ulimit type: sky");
         check("--default-ulimit nofile=2:1", "ulimit soft limit must be less than or equal to hard limit: 2 > 1");

@@ -21,6 +21,8 @@ pub struct Config {
     /// Parent of all containers' cgroups, e.g. `/lighter`.
     pub cgroup_parent: String,
     pub defaults: Defaults,
+    /// External OCI runtimes by name.
+    pub runtimes: BTreeMap<String, Runtime>,
     /// `overlay` or `native`; `None` takes the best this machine has.
     pub storage_driver: Option<String>,
     /// Labels of the daemon itself, shown by `info`.
@@ -30,6 +32,15 @@ pub struct Config {
     pub live_restore: bool,
     /// Time for containers to end when the daemon ends and `live_restore` is off.
     pub shutdown_timeout: Duration,
+}
+
+/// An external OCI runtime of `daemon.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// A path, or a program's name.
+    pub path: String,
+    /// What comes before each command.
+    pub args: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +79,8 @@ pub struct Defaults {
     /// Bytes of `/dev/shm`.
     pub shm_size: i64,
     pub init: bool,
+    /// Name of the runtime.
+    pub runtime: String,
     pub log_driver: String,
     pub log_opts: BTreeMap<String, String>,
     /// Name to soft and hard limit.
@@ -90,6 +103,7 @@ impl Default for Defaults {
         Self {
             shm_size: 64 << 20,
             init: false,
+            runtime: "runc".into(),
             log_driver: "json-file".into(),
             log_opts: BTreeMap::new(),
             ulimits: BTreeMap::new(),

@@ -279,7 +279,12 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
             }
         }
         Reply::Failed(failed) => {
-            let message = failure(failed.message);
+            let built_in = crate::runtimes::BUILT_IN.contains(&exec.container.record().host.runtime.as_str());
+            let message = match built_in || launch::is_daemons_own(&failed.message) {
+                true => failure(failed.message),
+                // an external runtime says the rest itself
+                false => format!("OCI runtime exec failed: {}", failed.message),
+            };
             // no such user is as good as not executable
             let own = launch::is_daemons_own(&message);
             let kind = if own { FailureKind::NotExecutable } else { failed.kind };

@@ -20,6 +20,7 @@ mod records;
 mod registry;
 pub mod remap;
 mod restore;
+mod runtimes;
 mod shared;
 mod shim_link;
 mod system;
@@ -49,6 +50,7 @@ pub use container::wait::WaitCondition;
 pub use events::EventStream;
 pub use exec::ExecStart;
 pub use images::ImportOptions;
+pub use runtimes::BUILT_IN as BUILT_IN_RUNTIMES;
 
 use container::Container;
 use shared::Shared;

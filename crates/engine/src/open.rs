@@ -155,7 +155,14 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
     }
     if !in_use {
         let parent = shared.config.cgroup_parent.clone();
+        let external = !shared.config.runtimes.is_empty();
         // the last shims may still be busy in it: then the next daemon has it to remove
-        let _ = blocking(move || cgroup::Cgroup::open(&parent)?.remove()).await;
+        let _ = blocking(move || {
+            if external {
+                cgroup::remove_foreign(&parent);
+            }
+            cgroup::Cgroup::open(&parent)?.remove()
+        })
+        .await;
     }
 }

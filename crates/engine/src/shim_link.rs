@@ -14,6 +14,8 @@ use values::{Error, Result, ResultExt};
 
 /// No shim answers a control request slower than this unless it is stopped or the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A launch by an external runtime has deadlines of its own (create, start, delete), which the shim tells of.
+const LAUNCH_PATIENCE: Duration = Duration::from_secs(40);
 const QUEUE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a shim tells unasked.
@@ -102,11 +104,12 @@ async fn serve(stream: UnixStream, mut inbox: mpsc::UnboundedReceiver<(Request, 
 
 /// Hands a new shim its work over the socket that is its descriptor 0, and waits for the outcome.
 pub async fn launch(stream: &mut UnixStream, launch: Launch, fds: Vec<OwnedFd>) -> Result<Reply> {
+    let patience = if launch.external.is_some() { LAUNCH_PATIENCE } else { PATIENCE };
     let frame = encode(&Request::Launch(Box::new(launch)))?;
     let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
     let sent = send_with(stream, &frame, &fds).await.during(|| "cannot reach the new shim")?;
     stream.write_all(&frame[sent..]).await.during(|| "cannot reach the new shim")?;
-    reply(stream).await
+    reply_within(stream, patience).await
 }
 
 /// The first bytes with descriptors attached; a socket buffer of its own takes them at once.
@@ -197,12 +200,19 @@ pub async fn exec(directory: &Path, exec: Exec) -> Result<(Reply, UnixStream)> {
 }
 
 async fn reply(stream: &mut UnixStream) -> Result<Reply> {
-    match tokio::time::timeout(PATIENCE, read_frame(stream)).await {
+    reply_within(stream, PATIENCE).await
+}
+
+async fn reply_within(stream: &mut UnixStream, patience: Duration) -> Result<Reply> {
+    match tokio::time::timeout(patience, read_frame(stream)).await {
         Ok(Ok(Some(Message::Reply(reply)))) => Ok(reply),
         Ok(Ok(Some(Message::Fact { .. }))) => Err(Error::internal("the shim spoke out of turn")),
         Ok(Ok(None)) => Err(Error::internal("the shim ended unexpectedly")),
         Ok(Err(e)) => Err(Error::from(e).context("the shim ended unexpectedly")),
-        Err(_) => Err(Error::unavailable("the container's shim has not answered for 20 seconds")),
+        Err(_) => {
+            let seconds = patience.as_secs();
+            Err(Error::unavailable(format!("the container's shim has not answered for {seconds} seconds")))
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use api::types::{
-    AddressPool, Commit, FirewallInfo, IndexInfo, PluginsInfo, RegistryConfig, RuntimeInfo, SwarmInfo, SystemInfo,
-    SystemVersion, VersionComponent, VersionPlatform,
+    AddressPool, Commit, FirewallInfo, IndexInfo, PluginsInfo, RegistryConfig, SwarmInfo, SystemInfo, SystemVersion,
+    VersionComponent, VersionPlatform,
 };
 use values::{Platform, Timestamp};
 
@@ -136,8 +136,8 @@ pub fn info(facts: &Facts<'_>, machine: &Machine) -> SystemInfo {
         name: machine.hostname.clone(),
         labels: config.labels.clone(),
         server_version: server_version(),
-        runtimes: runtimes(config),
-        default_runtime: "runc".into(),
+        runtimes: crate::runtimes::shown(config),
+        default_runtime: config.defaults.runtime.clone(),
         swarm: SwarmInfo { local_node_state: "inactive".into(), ..SwarmInfo::default() },
         live_restore_enabled: config.live_restore,
         init_binary: "lighter-shim".into(),
@@ -169,12 +169,6 @@ fn registries() -> RegistryConfig {
         index_configs: BTreeMap::from([("docker.io".into(), docker_io)]),
         mirrors: None,
     }
-}
-
-/// One runtime, built in; the name is the one which clients and compose files write.
-fn runtimes(config: &Config) -> BTreeMap<String, RuntimeInfo> {
-    let path = config.shim.display().to_string();
-    BTreeMap::from([("runc".into(), RuntimeInfo { path, ..RuntimeInfo::default() })])
 }
 
 fn security_options(config: &Config, machine: &Machine) -> Vec<String> {

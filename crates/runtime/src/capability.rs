@@ -75,7 +75,7 @@ impl Sets {
     }
 }
 
-fn number(name: &str) -> Result<u32, StartError> {
+pub(crate) fn number(name: &str) -> Result<u32, StartError> {
     let short = name.strip_prefix("CAP_").unwrap_or(name);
     NAMES
         .iter()

@@ -43,7 +43,7 @@ pub use defaults::{
 pub use error::{StartError, StartErrorKind};
 pub use exec::{Exec, ExecRunning, exec};
 pub use launch::{Fds, Launch, Stdio};
-pub use plain::{resolve, run_init};
 pub use own_program::{protect_own_program, read_only_program};
+pub use plain::{resolve, run_init};
 pub use rootfs::mount_root;
 pub use seccomp::SeccompProgram;

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use oci::runtime::Process;
+use oci::runtime::{Capabilities, Process};
 
 use crate::failure::text;
 use crate::plan::identify;
@@ -24,10 +24,23 @@ pub fn resolve(
         capabilities.effective = capabilities.ambient.clone();
         capabilities.permitted = capabilities.ambient.clone();
     }
+    if let Some(capabilities) = &mut process.capabilities {
+        keep_possible(capabilities)?;
+    }
     process.user.additional_gids = identity.additional_gids;
     // The program's own default is none, ours is that of a login.
     process.user.umask.get_or_insert(0o022);
     Ok(process)
+}
+
+/// Without those which this machine lacks itself: nobody can give what he does not have.
+fn keep_possible(capabilities: &mut Capabilities) -> Result<(), StartError> {
+    let own = rustix::thread::capabilities(None).map_err(|errno| StartError::other(format!("capget: {errno}")))?;
+    let Capabilities { bounding, effective, inheritable, permitted, ambient } = capabilities;
+    for set in [bounding, effective, inheritable, permitted, ambient] {
+        set.retain(|name| crate::capability::number(name).is_ok_and(|bit| own.permitted.bits() >> bit & 1 == 1));
+    }
+    Ok(())
 }
 
 /// PID 1 of a container that an external runtime made with `--init`: runs `args` in a child and looks after everything.
@@ -60,7 +73,5 @@ pub fn run_init(args: &[String]) -> u8 {
 }
 
 fn own_environment() -> Vec<String> {
-    std::env::vars_os()
-        .map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy()))
-        .collect()
+    std::env::vars_os().map(|(name, value)| format!("{}={}", name.to_string_lossy(), value.to_string_lossy())).collect()
 }

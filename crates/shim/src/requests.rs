@@ -8,6 +8,7 @@ use crate::probe::Probe;
 use crate::protocol::{self, Attach, Exec, Failed, FailureKind, Message, Reply, Request, Started};
 use crate::session::{Process, Session};
 use crate::shim::Shim;
+use rustix::process::WaitStatus;
 use std::time::{Duration, Instant};
 use values::Timestamp;
 
@@ -150,7 +151,7 @@ impl Shim {
     }
 
     /// The program that was to start an exec ended with `status`; the exec's process when there is one.
-    pub fn finish_exec(&mut self, pending: Pending, status: i32) -> Option<i32> {
+    pub fn finish_exec(&mut self, pending: Pending, status: WaitStatus) -> Option<i32> {
         let (control, external) = (pending.control, self.external.as_ref()?);
         match pending.finish(external, status) {
             Ok(Begun { process, order }) => {

@@ -152,7 +152,7 @@ impl Shim {
                     self.end_others();
                 }
             } else if !self.pending.is_empty() {
-                self.on_stray(Stray { pid, code: exit_code(status), at });
+                self.on_stray(Stray { pid, status, at });
             }
         }
     }
@@ -164,7 +164,7 @@ impl Shim {
             return;
         };
         let pending = self.pending.remove(index);
-        if let Some(pid) = self.finish_exec(pending, stray.code)
+        if let Some(pid) = self.finish_exec(pending, stray.status)
             && let Some(index) = self.strays.iter().position(|stray| stray.pid == pid)
         {
             self.end_stray(index);
@@ -175,9 +175,9 @@ impl Shim {
     }
 
     fn end_stray(&mut self, index: usize) {
-        let Stray { pid, code, at } = self.strays.remove(index);
+        let Stray { pid, status, at } = self.strays.remove(index);
         if let Some(session) = self.sessions.iter_mut().find(|s| s.pid == pid && s.is_running()) {
-            session.end(&self.poller, code, at);
+            session.end(&self.poller, status, at);
         }
     }
 

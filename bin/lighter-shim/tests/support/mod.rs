@@ -179,6 +179,7 @@ impl Shim {
                 max_files: 5,
                 ..Log::default()
             },
+            external: None,
             fds: Fds { netns: false, userns: false, attached: plan.attached.clone() },
         }
     }

@@ -59,6 +59,10 @@ fn typed(row: &Row, value: Value) -> Result<Value> {
         Kind::Pools => {
             (value.as_array().is_some_and(|v| v.iter().all(is_pool)), "[{\"base\": NETWORK, \"size\": LENGTH}]")
         }
+        Kind::Runtimes => (
+            value.as_object().is_some_and(|v| v.values().all(is_runtime)),
+            "{NAME: {\"path\": PROGRAM, \"runtimeArgs\": [ARGUMENT]}}",
+        ),
         Kind::Other => (true, ""),
     };
     if fits {
@@ -74,6 +78,15 @@ fn is_ulimit(value: &Value) -> bool {
 fn is_pool(value: &Value) -> bool {
     value.get("base").is_some_and(Value::is_string)
         && value.get("size").and_then(Value::as_u64).is_some_and(|size| size <= 32)
+}
+
+/// Docker's runtimes of another kind (`runtimeType`: containerd's shims) have no program's path.
+fn is_runtime(value: &Value) -> bool {
+    let Some(object) = value.as_object() else { return false };
+    let texts = |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+    object.get("path").is_some_and(Value::is_string)
+        && object.get("runtimeArgs").is_none_or(texts)
+        && object.keys().all(|key| key == "path" || key == "runtimeArgs")
 }
 
 #[cfg(test)]

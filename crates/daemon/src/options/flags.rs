@@ -174,6 +174,10 @@ fn set(values: &mut Values, row: &'static Row, text: &str) -> Result<(), String>
             object(values, row).insert(name, limit);
         }
         Kind::Pools => list(values, row).push(pool(text)?),
+        Kind::Runtimes => {
+            let (name, path) = text.split_once('=').ok_or_else(|| format!("invalid runtime: {text}"))?;
+            object(values, row).insert(name.trim().to_lowercase(), json!({"path": path.trim()}));
+        }
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ pub enum Kind {
     Ulimits,
     /// `--flag base=10.0.0.0/8,size=24` repeated; `[{"base": "10.0.0.0/8", "size": 24}]`.
     Pools,
+    /// `--flag NAME=PATH` repeated; `{"NAME": {"path": "PATH", "runtimeArgs": ["x"]}}`.
+    Runtimes,
     /// Of what is not supported anyway: a flag with a text, anything in the file.
     Other,
 }

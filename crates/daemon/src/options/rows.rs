@@ -1,4 +1,4 @@
-use super::Kind::{Bool, Int, List, Map, Other, Pools, Size, Text, Ulimits};
+use super::Kind::{Bool, Int, List, Map, Other, Pools, Runtimes, Size, Text, Ulimits};
 use super::Row;
 
 /// All options, by key.
@@ -28,7 +28,7 @@ pub const ROWS: &[Row] = &[
     Row::missing("default-init", Bool).flag("").only(&["false"]),
     Row::new("default-ipc-mode", Text, "IPC mode of containers: shareable or private").default("private"),
     Row::missing("default-network-opts", Other).flag("default-network-opt"),
-    Row::missing("default-runtime", Text).only(&["\"runc\"", "\"lighter\""]),
+    Row::new("default-runtime", Text, "OCI runtime of containers").default("runc"),
     Row::new("default-shm-size", Size, "Size of /dev/shm in containers").default("64MiB"),
     Row::new("default-stop-timeout", Int, "Seconds between a container's stop signal and its end").default("10"),
     Row::new("default-ulimits", Ulimits, "Resource limits of containers (nofile=1024:2048)").flag("default-ulimit"),
@@ -88,7 +88,7 @@ pub const ROWS: &[Row] = &[
     Row::missing("registry-mirrors", List).flag("registry-mirror"),
     Row::missing("resolv-conf", Text).flag(""),
     Row::missing("rootless", Bool).only(&["false"]),
-    Row::missing("runtimes", Other).flag("add-runtime"),
+    Row::new("runtimes", Runtimes, "External OCI runtime (NAME=PATH)").flag("add-runtime"),
     Row::missing("seccomp-profile", Text).only(&["\"builtin\""]),
     Row::missing("selinux-enabled", Bool).only(&["false"]),
     Row::new("shutdown-timeout", Int, "Seconds for containers to end with the daemon, if live-restore is off; -1: any")

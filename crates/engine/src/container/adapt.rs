@@ -15,7 +15,7 @@ pub fn adapt(host: &mut HostConfig, defaults: &Defaults, machine: &Machine) {
     if host.cgroupns_mode.is_empty() {
         host.cgroupns_mode = cgroupns(host, defaults, machine).into();
     }
-    fill(&mut host.runtime, "runc");
+    fill(&mut host.runtime, &defaults.runtime);
     if host.shm_size == 0 {
         host.shm_size = defaults.shm_size;
     }

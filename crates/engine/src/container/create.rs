@@ -35,6 +35,7 @@ pub async fn create(
     warnings.extend(merge::warnings(&config, image.run_config(), &mounted));
     merge::merge(&mut config, image.run_config())?;
     health::check::validate_merged(&config)?;
+    crate::runtimes::find(&shared.config.runtimes, &host.runtime)?;
     adapt::adapt(&mut host, &shared.config.defaults, &shared.machine);
 
     let id = Id::random();

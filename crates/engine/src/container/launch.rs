@@ -17,13 +17,16 @@ use super::handle::{Container, Mail};
 use super::modes::NetworkMode;
 use super::record::{Endpoint, Record};
 use super::state::Fact;
-use crate::oci;
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
 use crate::undo::Undo;
+use crate::{oci, runtimes};
 
 /// The words Docker's clients know; 126 and 127 are chosen by what follows them.
 const FAILED: &str = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init";
+/// What an external runtime says follows, from its own log.
+const FAILED_OUTSIDE: &str =
+    "failed to create task for container: failed to create shim task: OCI runtime create failed";
 /// For the previous shim to be gone: it has only a cgroup to remove.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -94,6 +97,8 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         let text = serde_json::to_vec(endpoint).map_err(|e| Error::internal(e.to_string()))?;
         std::fs::write(directory.join(crate::restore::ENDPOINT_FILE), text).map_err(Error::from)?;
     }
+    let runtime = runtimes::find(&shared.config.runtimes, &record.host.runtime)?;
+    let external = runtime.map(|r| runtimes::external(r, shared.cgroup_path(&container.id))).transpose()?;
     let (s, r, e) = (shared.clone(), record.clone(), sandbox.endpoint.clone());
     let first = container.state().exits == 0;
     let prepared = blocking(move || prepare(&s, &r, e.as_ref(), joined, first)).await?;
@@ -111,8 +116,10 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         directory: directory.clone(),
         stdio: stdio(&record),
         log: log_order(shared, &record)?,
+        external,
         fds: attached,
     };
+    let prefix = if order.external.is_some() { FAILED_OUTSIDE } else { FAILED };
     let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(streams).collect();
     let reply = shim_link::launch(&mut stream, order, fds).await?;
     let started = match reply {
@@ -120,7 +127,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         Reply::Failed(failed) => {
             let code = exit_code(failed.kind, &failed.message);
             let own = is_daemons_own(&failed.message);
-            let message = if own { failed.message } else { format!("{FAILED}: {}", failed.message) };
+            let message = if own { failed.message } else { format!("{prefix}: {}", failed.message) };
             return Err(Failure { code, message });
         }
         Reply::Refused(why) => return Err(Error::internal(why).into()),
@@ -140,6 +147,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
 
 /// By what failed, or else, as Docker's clients do, by the words of the failure.
 pub fn exit_code(kind: FailureKind, message: &str) -> i32 {
+    let message = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| message.contains(w));
     match kind {
         FailureKind::NotFound => 127,
@@ -270,6 +278,7 @@ pub fn input<'a>(
         machine: &shared.machine,
         joined,
         rootfs,
+        plain: !runtimes::BUILT_IN.contains(&record.host.runtime.as_str()),
         link_env: &[],
     }
 }

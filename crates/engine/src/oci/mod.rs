@@ -45,6 +45,8 @@ pub struct Input<'a> {
     pub machine: &'a Machine,
     pub joined: Joined,
     pub rootfs: RootMount,
+    /// For a runtime that knows OCI's documents only: the system call filter as rules, not compiled.
+    pub plain: bool,
     /// Variables of `--link`.
     pub link_env: &'a [String],
 }
@@ -84,7 +86,10 @@ pub struct Joined {
 pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
     let options = security::parse(input.host, input.defaults.no_new_privileges)?;
     let capabilities = capabilities::of(input.host)?;
-    let seccomp = security::seccomp_program(input, &options, &capabilities)?;
+    let (seccomp, rules) = match input.plain {
+        true => (None, security::seccomp_rules(input, &options, &capabilities)?),
+        false => (security::seccomp_program(input, &options, &capabilities)?, None),
+    };
     let uts_host = modes::uts_is_host(&input.host.uts_mode)?;
     let mounts = mounts::mounts(input, &options)?;
     let name = |text: &str| if uts_host { String::new() } else { text.to_owned() };
@@ -101,6 +106,7 @@ pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
         rootfs_propagation: mounts.rootfs_propagation,
         masked_paths,
         readonly_paths,
+        seccomp: rules,
         ..Linux::default()
     };
     let spec = Spec {

@@ -115,6 +115,23 @@ pub fn seccomp_program(
     }
 }
 
+/// The filter of [`seccomp_program`] as OCI's rules, without what this machine's kernel does not know.
+///
+/// # Errors
+/// As there.
+pub fn seccomp_rules(
+    input: &Input<'_>,
+    options: &Options,
+    capabilities: &[String],
+) -> Result<Option<oci::runtime::Seccomp>> {
+    match options.seccomp.as_deref() {
+        Some("unconfined") => Ok(None),
+        None | Some("" | "builtin") if input.host.privileged || !input.machine.seccomp => Ok(None),
+        None | Some("" | "builtin") => Ok(Some(runtime::seccomp::default_profile(capabilities))),
+        Some(json) => seccomp::profile(json, capabilities, &input.machine.kernel).map(Some),
+    }
+}
+
 fn compile(profile: &oci::runtime::Seccomp) -> Result<SeccompProgram> {
     runtime::seccomp::compile(profile).map_err(|e| Error::invalid(format!("seccomp profile: {}", e.message)))
 }

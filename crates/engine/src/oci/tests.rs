@@ -38,6 +38,7 @@ impl Scene {
                 hosts: Some(Path::new("/run/x/hosts")),
                 resolv_conf: Some(Path::new("/run/x/resolv.conf")),
             },
+            plain: false,
             cgroup_path: "/lighter/0123".into(),
             defaults: &self.defaults,
             machine: &self.machine,

@@ -12,6 +12,9 @@ use sys::namespace::Kinds;
 /// Where our own program is in a container with `--init`.
 const INIT: &str = "/sbin/docker-init";
 
+/// What every runtime program takes: some (crun before 1.9) know 1.0 only, and newer fields they do not know they leave.
+const OLD_VERSION: &str = "1.0.2";
+
 /// Writes `config.json` and mounts the root at `rootfs`, seen by us and what we start only.
 pub fn make(bundle: &Path, launch: &Launch, netns: Option<&OwnedFd>) -> Result<(), StartError> {
     let failed = |e: std::io::Error| StartError::other(format!("bundle {}: {e}", bundle.display()));
@@ -34,6 +37,7 @@ fn attach(root: &OwnedFd, rootfs: &Path) -> rustix::io::Result<()> {
 
 fn document(launch: &Launch, root: &OwnedFd, rootfs: &Path, netns: Option<&OwnedFd>) -> Result<Spec, StartError> {
     let mut spec = launch.spec.clone();
+    OLD_VERSION.clone_into(&mut spec.oci_version);
     let given = spec.process.take().ok_or_else(|| StartError::other("process property must not be empty"))?;
     let user = launch.user.as_deref();
     spec.process = Some(runtime::resolve(root.as_fd(), user, &launch.additional_groups, &given)?);

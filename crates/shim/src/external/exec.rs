@@ -5,6 +5,7 @@ use crate::pipes::Pipes;
 use crate::protocol;
 use runtime::{Running, StartError};
 use rustix::fs::{Mode, OFlags};
+use rustix::process::WaitStatus;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -27,7 +28,7 @@ pub struct Pending {
 /// A child that ended before it was known whose it is.
 pub struct Stray {
     pub pid: i32,
-    pub code: i32,
+    pub status: WaitStatus,
     pub at: Timestamp,
 }
 
@@ -68,8 +69,8 @@ impl Pending {
     }
 
     /// The program ended with this status.
-    pub fn finish(mut self, external: &External, status: i32) -> Result<Begun, StartError> {
-        let judged = external.tool.judge("exec", status).map_err(StartError::other);
+    pub fn finish(mut self, external: &External, status: WaitStatus) -> Result<Begun, StartError> {
+        let judged = external.tool.judge("exec", tool::code(status)).map_err(StartError::other);
         let pid = judged.and_then(|()| pid_in(&self.pid_file));
         self.clean_up();
         let pid = pid?;

@@ -4,7 +4,7 @@ use crate::protocol;
 use runtime::StartError;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{WaitId, WaitIdOptions};
+use rustix::process::{WaitId, WaitIdOptions, WaitStatus};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,11 @@ pub struct Tool {
 pub enum Streams {
     Null,
     /// The container's: the program hands its own on.
-    Container { stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd },
+    Container {
+        stdin: Option<OwnedFd>,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    },
 }
 
 impl Tool {
@@ -119,6 +123,11 @@ pub fn end(child: &Child) {
     if sys::signal::kill(-child.pid, SIGKILL).is_err() {
         let _ = sys::signal::send(&child.pidfd, SIGKILL);
     }
+}
+
+/// Exit code, or 128 + signal.
+pub fn code(status: WaitStatus) -> i32 {
+    status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal)).unwrap_or(255)
 }
 
 fn place(stdin: BorrowedFd<'_>, stdout: BorrowedFd<'_>, stderr: BorrowedFd<'_>) -> rustix::io::Result<()> {

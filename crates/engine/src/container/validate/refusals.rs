@@ -31,7 +31,7 @@ pub fn volumes(config: &ContainerConfig, mounts: &[Resolved]) -> Result<()> {
 /// The host's half.
 ///
 /// # Errors
-/// `NotImplemented` naming the flag; `InvalidArgument` for an unknown runtime.
+/// `NotImplemented` naming the flag.
 pub fn host(host: &HostConfig) -> Result<()> {
     let host_network = NetworkMode::parse(&host.network_mode)? == NetworkMode::Host;
     let published = host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty());
@@ -46,10 +46,7 @@ pub fn host(host: &HostConfig) -> Result<()> {
     if let Some(request) = host.resources.device_requests.iter().flatten().next() {
         return Err(device_request(request));
     }
-    match host.runtime.as_str() {
-        "" | "runc" | "lighter" | "io.containerd.runc.v2" => Ok(()),
-        name => Err(Error::invalid(format!("unknown or invalid runtime name: {name}"))),
-    }
+    Ok(())
 }
 
 /// `--gpus` and CDI devices; Docker's sentence when it has no driver for them.

@@ -103,7 +103,6 @@ fn host_half() {
     check_host(r#""CgroupnsMode":"x""#, "invalid cgroup namespace mode: x");
     check_host(r#""ShmSize":-1"#, "SHM size can not be less than 0");
     check_host(r#""OomScoreAdj":2000"#, "Invalid value 2000, range for oom score adj is [-1000, 1000]");
-    check_host(r#""Runtime":"kata""#, "unknown or invalid runtime name: kata");
     check_host(r#""Memory":1024"#, "Minimum memory limit allowed is 6MB");
     check_host(r#""Tmpfs":{"/":""}"#, "invalid specification: destination can't be '/'");
     check_host(r#""Tmpfs":{"/x":"y"}"#, "invalid tmpfs option \"y\"");
