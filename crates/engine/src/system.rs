@@ -226,6 +226,7 @@ mod tests {
     fn config() -> Config {
         Config {
             data_root: "/var/lib/lighter".into(),
+            runtimes: BTreeMap::new(),
             run_root: "/run/lighter".into(),
             shim: "/usr/bin/lighter-shim".into(),
             instance: String::new(),
