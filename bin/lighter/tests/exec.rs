@@ -23,6 +23,24 @@ fn exec_runs_beside() {
 }
 
 #[test]
+fn an_unknown_user_is_told_before_there_is_an_exec() {
+    let d = Daemon::with_images(&["busybox"]);
+    d.run(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"]).ok();
+    for (user, why) in [
+        ("ghost", "unable to find user ghost: no matching entries in passwd file"),
+        ("root:ghosts", "unable to find group ghosts: no matching entries in group file"),
+        ("9999999999", "uids and gids must be in range 0-2147483647"),
+    ] {
+        for flags in [&["exec"][..], &["exec", "-d"]] {
+            let answer = d.run(&[flags, &["-u", user, "cc", "true"]].concat());
+            answer.status(1).stdout("").stderr(&format!("Error response from daemon: {why}\n"));
+        }
+    }
+    let events = d.run(&["events", "--since", "1m", "--until", "0s", "--filter", "event=exec_create"]).ok();
+    events.stdout("");
+}
+
+#[test]
 fn logs_in_all_their_ways() {
     let d = Daemon::with_images(&["busybox"]);
     let script = "i=0; while [ $i -lt 10 ]; do echo line $i; i=$((i+1)); done; echo err >&2; sleep 0.4; echo last";

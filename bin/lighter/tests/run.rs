@@ -59,6 +59,20 @@ fn programs_that_cannot_run() {
 }
 
 #[test]
+fn below_an_init_a_missing_program_is_the_end_of_a_running_container() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    for (program, code, why) in
+        [("nonsense", 127, "No such file or directory"), ("/etc/passwd", 126, "Permission denied"), ("/etc", 126, "")]
+    {
+        let told = daemon.run(&["run", "--rm", "--init", "busybox", program]).status(code);
+        told.stderr_has("[FATAL tini (").stderr_has(&format!(")] exec {program} failed: {why}"));
+    }
+    daemon.run(&["run", "-d", "--name", "ii", "--init", "busybox", "nonsense"]).ok();
+    daemon.run(&["wait", "ii"]).ok().stdout("127\n");
+    assert_eq!(daemon.inspect("ii", "{{.State.Status}} {{.State.ExitCode}}{{.State.Error}}"), "exited 127");
+}
+
+#[test]
 fn identity_and_environment() {
     let daemon = Daemon::with_images(&["busybox"]);
     let sh = |args: &[&str], script: &str| {

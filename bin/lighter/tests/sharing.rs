@@ -32,6 +32,27 @@ fn an_ipc_namespace_with_its_memory() {
 }
 
 #[test]
+fn what_an_ipc_mode_means_for_the_shared_memory() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    let host = format!("{}\n", std::fs::metadata("/dev/shm").map(|m| std::os::unix::fs::MetadataExt::dev(&m)).unwrap());
+    let look = |flags: &[&str]| {
+        let script = "stat -c %d /dev/shm 2>/dev/null || echo none; readlink /proc/self/ns/ipc";
+        let all = [&["run", "--rm"][..], flags, &["busybox", "sh", "-c", script]].concat();
+        let seen = daemon.run(&all).ok().stdout;
+        let (memory, namespace) = seen.split_once('\n').unwrap();
+        (format!("{memory}\n"), namespace.trim().to_owned())
+    };
+    let own = std::fs::read_link("/proc/self/ns/ipc").unwrap().display().to_string();
+    assert_eq!(look(&["--ipc", "host"]), (host.clone(), own.clone()));
+    for mode in ["private", "shareable", "none"] {
+        let (memory, namespace) = look(&["--ipc", mode]);
+        assert_ne!(namespace, own, "{mode}");
+        assert_eq!((memory == "none\n", memory == host), (mode == "none", false), "{mode}");
+    }
+    daemon.run(&["run", "--ipc", "container:", "busybox"]).status(125).stderr_has("invalid name or ID supplied: \"\"");
+}
+
+#[test]
 fn the_other_must_be_there() {
     let daemon = Daemon::with_images(&["busybox"]);
     for (flag, message) in [

@@ -154,13 +154,14 @@ fn refuse(container: &Container) -> Result<()> {
     }
 }
 
-pub fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: ExecCreateRequest) -> Result<IdResponse> {
+pub async fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: ExecCreateRequest) -> Result<IdResponse> {
     refuse(container)?;
     let no_command = asked.cmd.as_ref().is_none_or(|c| c.is_empty());
     if no_command {
         return Err(Error::invalid("No exec command specified"));
     }
     let keys = detach_keys::parse(Some(&asked.detach_keys))?;
+    refuse_unknown_user(container, &asked.user).await?;
     let exec = Arc::new(Exec {
         id: Id::random(),
         container: container.clone(),
@@ -176,6 +177,18 @@ pub fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: ExecCreat
     all.retain(|_, e| !e.is_over());
     all.insert(id.clone(), exec);
     Ok(IdResponse { id: id.to_string() })
+}
+
+/// As Docker, before there is an exec at all.
+async fn refuse_unknown_user(container: &Container, user: &str) -> Result<()> {
+    if user.is_empty() {
+        return Ok(());
+    }
+    let (_, link) = container.link()?;
+    match link.ask(Request::FindUser { user: user.to_owned() }).await? {
+        Reply::Failed(failed) => Err(Error::invalid(failed.message)),
+        _ => Ok(()),
+    }
 }
 
 fn emit(shared: &Shared, exec: &Exec, verb: &str) {

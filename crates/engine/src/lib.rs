@@ -106,9 +106,8 @@ impl Engine {
         system::info(&facts, &shared.machine)
     }
 
-    /// # Errors
-    /// `InvalidArgument` for an unknown filter.
-    pub fn events(&self, since: Option<Timestamp>, until: Option<Timestamp>, filters: Filters) -> Result<EventStream> {
+    /// Filters it does not know count for nothing, as in Docker.
+    pub fn events(&self, since: Option<Timestamp>, until: Option<Timestamp>, filters: Filters) -> EventStream {
         self.shared.events.listen(since, until, filters)
     }
 
@@ -256,8 +255,8 @@ impl Engine {
 
     // ── execs ──
 
-    pub fn exec_create(&self, container: &str, body: ExecCreateRequest) -> Result<IdResponse> {
-        exec::create(&self.shared, &self.find(container)?, body)
+    pub async fn exec_create(&self, container: &str, body: ExecCreateRequest) -> Result<IdResponse> {
+        exec::create(&self.shared, &self.find(container)?, body).await
     }
 
     /// Admits the start; [`ExecStart::run`] does it.

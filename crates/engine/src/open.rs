@@ -142,8 +142,11 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
     for container in &all {
         let volatile = container.volatile();
         // its log is not written down at each probe
-        if volatile.health.is_some() && !volatile.state.is_gone() {
-            shared.records.save_state(&container.id, &volatile);
+        if volatile.health.is_some()
+            && !volatile.state.is_gone()
+            && let Err(e) = shared.records.save_state(&container.id, &volatile)
+        {
+            tracing::warn!("cannot record the health of container {}: {e}", container.id);
         }
     }
     let in_use = all.iter().any(|c| c.state().is_running() || c.is_starting());

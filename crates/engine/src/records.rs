@@ -38,14 +38,10 @@ impl Records {
 
     /// A change of state survives the daemon. It owes nothing to a power cut, which ends every process anyway: a
     /// restart policy finds `created` or the last synced state and goes by the policy.
-    pub fn save_state(&self, id: &Id, volatile: &Volatile) {
+    pub fn save_state(&self, id: &Id, volatile: &Volatile) -> Result<()> {
         let mut batch = Batch::new();
-        let saved =
-            batch.put(&STATES, id.as_str(), volatile).and_then(|()| self.store.commit(batch, Durability::Process));
-        if let Err(e) = saved {
-            // the state in memory and the kernel stay right; a restarted daemon asks the shim
-            tracing::error!("cannot record the state of container {id}: {e}");
-        }
+        batch.put(&STATES, id.as_str(), volatile)?;
+        self.store.commit(batch, Durability::Process)
     }
 
     pub fn delete(&self, id: &Id) -> Result<()> {

@@ -16,6 +16,7 @@ use crate::plan::{first_steps, give_streams, identify, standard_streams};
 use crate::process;
 use crate::program::{Program, Step, Wait};
 use crate::user_namespace::Mapping;
+use crate::user::{self, Identity};
 use crate::{Running, SeccompProgram, StartError, Stdio, child};
 
 /// `DEVPTS_SUPER_MAGIC`
@@ -52,6 +53,11 @@ pub struct ExecRunning {
     pub pid: i32,
     pub pidfd: OwnedFd,
     pub console: Option<OwnedFd>,
+}
+
+/// Who `USER[:GROUP]` is in the container's own files.
+pub fn find_user(container: &Running, user: &str) -> Result<Identity, StartError> {
+    user::resolve(root(container)?.as_fd(), user)
 }
 
 /// Starts a process in the container's namespaces and cgroup, a child of ours.

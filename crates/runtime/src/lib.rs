@@ -41,7 +41,7 @@ pub use defaults::{
     all_capabilities, default_capabilities, default_devices, default_mounts, device_rules, masked_paths, readonly_paths,
 };
 pub use error::{StartError, StartErrorKind};
-pub use exec::{Exec, ExecRunning, exec};
+pub use exec::{Exec, ExecRunning, exec, find_user};
 pub use launch::{Fds, Launch, Stdio};
 pub use own_program::{protect_own_program, read_only_program};
 pub use plain::{resolve, run_init};

@@ -16,7 +16,7 @@ use crate::{SeccompProgram, StartError};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
     pub(crate) wait: Wait,
-    /// Stay as PID 1 and execute the program in a child.
+    /// Stay as PID 1; find and execute the program in a child.
     pub(crate) init: bool,
     /// How many descriptors from 3 on the program inherits.
     pub(crate) preserve: u32,
@@ -102,7 +102,9 @@ pub(crate) fn steps(
     steps.push(Step::Chdir { path: c_string(cwd)?, last: true });
     steps.extend(early);
     steps.push(Step::Capabilities(capabilities));
-    steps.push(Step::Find);
+    if !end.init {
+        steps.push(Step::Find);
+    }
     steps.extend(late);
     steps.push(Step::Ready(end.wait));
     if end.init {

@@ -57,6 +57,9 @@ pub enum Request {
     /// Runs a health probe: a process without input, whose output is kept for [`Fact::Probed`]. Answered by
     /// [`Reply::Started`] or [`Reply::Failed`].
     Probe(Box<Probe>),
+    /// Is there such a user (`USER[:GROUP]`) by the container's own files? Answered by [`Reply::Done`] or
+    /// [`Reply::Failed`].
+    FindUser { user: String },
     /// Sends a signal to an exec'd process.
     ExecKill { exec: String, signal: i32 },
     /// Closes the container's stdin.

@@ -39,6 +39,10 @@ impl Shim {
             Request::Attach(wants) => return self.attach(id, wants),
             Request::Exec(exec) => return self.exec(id, *exec),
             Request::Probe(probe) => return self.probe(id, *probe),
+            Request::FindUser { user } => {
+                let found = runtime::find_user(&self.running, &user).map_err(launch::failed);
+                return self.reply(id, found.map_or_else(Reply::Failed, |_| Reply::Done));
+            }
             Request::Kill { signal } => self.kill(None, signal),
             Request::ExecKill { exec, signal } => self.kill(Some(&exec), signal),
             Request::KillAll => self.running.cgroup.kill_all().map_err(|e| e.message),

@@ -23,6 +23,8 @@ pub enum Mail {
     },
     Fact(Fact),
     Health(health::state::Fact),
+    /// Its state could not be recorded: try again.
+    Record,
     /// A launch succeeded.
     Launched {
         fact: Fact,

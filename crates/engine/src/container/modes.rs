@@ -77,8 +77,11 @@ impl<'a> IpcMode<'a> {
             "shareable" => Self::Shareable,
             "host" => Self::Host,
             _ => match text.strip_prefix(CONTAINER) {
-                Some(name) if !name.is_empty() => Self::Container(name),
-                _ => return Err(Error::invalid(format!("invalid IPC mode: {text}"))),
+                Some("") => {
+                    return Err(Error::invalid("failed to join IPC namespace: invalid name or ID supplied: \"\""));
+                }
+                Some(name) => Self::Container(name),
+                None => return Err(Error::invalid(format!("invalid IPC mode: {text}"))),
             },
         })
     }
@@ -170,7 +173,10 @@ mod tests {
         assert_eq!(IpcMode::parse("", "shareable"), Ok(IpcMode::Shareable));
         assert_eq!(IpcMode::parse("", ""), Ok(IpcMode::Private));
         assert_eq!(IpcMode::parse("container:a", ""), Ok(IpcMode::Container("a")));
-        assert_eq!(IpcMode::parse("container:", "").unwrap_err().message, "invalid IPC mode: container:");
+        assert_eq!(
+            IpcMode::parse("container:", "").unwrap_err().message,
+            "failed to join IPC namespace: invalid name or ID supplied: \"\""
+        );
         assert_eq!(PidMode::parse("host"), Ok(PidMode::Host));
         assert_eq!(PidMode::parse("x").unwrap_err().message, "invalid PID mode: x");
         assert_eq!(uts_is_host("host"), Ok(true));

@@ -99,6 +99,31 @@ pub struct State {
     /// Stopped by a user's word: `unless-stopped` and `on-failure` leave it alone.
     pub stopped_by_user: bool,
     pub backoff_millis: u64,
+    /// How to end what is starting once it is up; of `Starting` only.
+    #[serde(skip)]
+    pub ending: Option<Ending>,
+}
+
+/// What a `stop`, `restart` or `kill` that comes while it starts will do as soon as it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ending {
+    pub signal: Signal,
+    /// Before SIGKILL; `None` waits for ever.
+    pub grace: Option<Duration>,
+}
+
+impl Ending {
+    /// Of two that were asked for, the one that ends it sooner.
+    fn sooner(self, earlier: Option<Self>) -> Self {
+        match earlier {
+            Some(e) if e.signal == Signal::KILL => e,
+            Some(e) if self.signal != Signal::KILL => {
+                let graces = [e.grace, self.grace];
+                Self { signal: self.signal, grace: graces.into_iter().flatten().min() }
+            }
+            _ => self,
+        }
+    }
 }
 
 impl Default for State {
@@ -122,6 +147,7 @@ impl Default for State {
             generation: 0,
             stopped_by_user: false,
             backoff_millis: 0,
+            ending: None,
         }
     }
 }
@@ -392,6 +418,7 @@ fn stop(mut s: State, signal: Signal, grace: Option<Duration>) -> Result<Step, R
                 *then = Some(Then::Stay);
             }
             s.stopped_by_user = true;
+            s.ending = Some(Ending { signal, grace }.sooner(s.ending));
             Ok((s, vec![]))
         }
         Phase::Backoff => {
@@ -455,6 +482,7 @@ fn kill(mut s: State, signal: Signal, ends: bool) -> Result<Step, Refusal> {
                 None | Some(Then::Start | Then::Renew { .. }) => *then = Some(Then::Killed),
                 Some(Then::Stay | Then::Killed | Then::EndAndStart | Then::Remove) => {}
             }
+            s.ending = Some(Ending { signal, grace: None }.sooner(s.ending));
             Ok((s, vec![]))
         }
         Phase::Backoff if ends => {
@@ -553,8 +581,13 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
     };
     s.phase = Phase::Running { paused: false, then: after };
     let mut effects = vec![Effect::Emit(Event::Start)];
+    let ending = s.ending.take();
     match then {
-        Some(Then::Stay | Then::Killed | Then::EndAndStart | Then::Remove) => {
+        Some(Then::Stay | Then::Killed | Then::EndAndStart) => {
+            let Ending { signal, grace } = ending.unwrap_or(Ending { signal: Signal::KILL, grace: None });
+            effects.extend(end_process(&mut s, signal, grace));
+        }
+        Some(Then::Remove) => {
             s.signalled = Signal::KILL.number();
             effects.extend([Effect::Emit(Event::Kill(Signal::KILL)), Effect::KillAll]);
         }
@@ -567,6 +600,7 @@ fn launched(mut s: State, then: Option<Then>, pid: i32, birth: u64, at: Timestam
 fn launch_failed(mut s: State, then: Option<Then>, code: i32, message: &str, at: Timestamp, policy: &Policy) -> Step {
     let by_policy = s.restarts > 0;
     let never_ran = s.started_at.is_zero();
+    s.ending = None;
     s.pid = 0;
     s.exits += 1;
     s.exit_code = code;

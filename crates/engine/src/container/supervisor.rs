@@ -38,7 +38,12 @@ pub struct Supervisor {
     closing: Option<JoinHandle<()>>,
     /// Who waits for the outcome of freezing.
     freezing: Option<oneshot::Sender<Result<()>>>,
+    /// While its state cannot be recorded (a full disk): the pause before the next try.
+    unrecorded: Option<Duration>,
 }
+
+/// Between tries to record a state: from this, doubled, to that.
+const RECORD_AGAIN: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
 
 /// Begins to supervise a container; returns its handle.
 pub fn supervise(shared: &Arc<Shared>, record: Record, volatile: Volatile) -> Arc<Container> {
@@ -60,6 +65,7 @@ pub fn supervise(shared: &Arc<Shared>, record: Record, volatile: Volatile) -> Ar
         link: None,
         closing: None,
         freezing: None,
+        unrecorded: None,
     };
     tokio::spawn(supervisor.run());
     container
@@ -89,6 +95,8 @@ impl Supervisor {
             },
             Mail::Fact(fact) => self.observe(&fact),
             Mail::Health(fact) => self.observe_health(&fact),
+            Mail::Record if self.unrecorded.is_some() => self.record(true),
+            Mail::Record => {}
             Mail::Launched { fact, link, endpoint, directory } => {
                 self.volatile.endpoint = endpoint;
                 self.container.set_link(Some((directory.clone(), link.clone())));
@@ -146,7 +154,7 @@ impl Supervisor {
         // before the state is seen: who sees it ended may start it again
         let left = if effects.contains(&Effect::Release) { self.release() } else { None };
         if self.volatile.state.phase != Phase::Gone {
-            self.shared.records.save_state(&self.container.id, &self.volatile);
+            self.record(false);
         }
         if let Some((directory, link)) = left {
             // only now: what the shim knows of the end goes with it
@@ -185,7 +193,7 @@ impl Supervisor {
             }
         }
         if effects.contains(&health::state::Effect::Save) {
-            self.shared.records.save_state(&self.container.id, &self.volatile);
+            self.record(false);
         }
         if !effects.is_empty() {
             self.published.send_replace(self.volatile.clone());
@@ -261,6 +269,34 @@ impl Supervisor {
             attributes.insert("exitCode".into(), code.to_string());
         }
         self.shared.events.emit("container", action, self.container.id.as_str(), attributes);
+    }
+
+    /// Writes the state down. Where that fails, memory and the kernel stay right, and it is tried again: a daemon that
+    /// comes after this one shall know of an end whose shim is gone.
+    fn record(&mut self, again: bool) {
+        let (id, first) = (&self.container.id, self.unrecorded.is_none());
+        match self.shared.records.save_state(id, &self.volatile) {
+            Ok(()) if first => {}
+            Ok(()) => {
+                tracing::info!("the state of container {id} is recorded now");
+                self.unrecorded = None;
+            }
+            Err(e) => {
+                if first {
+                    tracing::error!("cannot record the state of container {id}: {e}");
+                }
+                if first || again {
+                    let (least, most) = RECORD_AGAIN.into_inner();
+                    let pause = self.unrecorded.map_or(least, |last| (last * 2).min(most));
+                    self.unrecorded = Some(pause);
+                    let container = self.container.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(pause).await;
+                        container.post(Mail::Record);
+                    });
+                }
+            }
+        }
     }
 
     fn perform(&mut self, effect: Effect) {

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags};
+use rustix::path::DecInt;
 use rustix::process::Uid;
 use sys::mount::Attributes;
 use sys::path;
@@ -126,7 +127,7 @@ impl Child<'_> {
                 self.link.say(Word::Ready)?;
                 self.wait(*wait)
             }
-            Step::Reaper => reaper::run(|| self.exec()),
+            Step::Reaper => reaper::run(|| self.exec_below_init()),
             _ => Err(Errno::NOSYS),
         }
     }
@@ -157,6 +158,28 @@ impl Child<'_> {
             let _ = rustix::io::write(rustix::stdio::stderr(), part);
         }
         255
+    }
+
+    /// As [`Child::exec`], but the container runs already: a missing program is its end, in the words and with the exit
+    /// codes of Docker's init.
+    fn exec_below_init(&mut self) -> i32 {
+        let command = &self.program.command;
+        let errno = match self.find() {
+            Ok(()) => sys::program::execve(&command.candidates[self.found], &command.args, &command.env),
+            Err(Errno::ISDIR) => Errno::ACCESS,
+            Err(errno) => errno,
+        };
+        let (pid, reason) = (DecInt::new(rustix::process::getpid().as_raw_nonzero().get()), reason(errno).as_bytes());
+        let first = [reason[0].to_ascii_uppercase()];
+        let name = command.name.as_bytes();
+        for part in [b"[FATAL tini (", pid.as_bytes(), b")] exec ", name, b" failed: ", &first, &reason[1..], b"\n"] {
+            let _ = rustix::io::write(rustix::stdio::stderr(), part);
+        }
+        match errno {
+            Errno::NOENT => 127,
+            Errno::ACCESS => 126,
+            _ => 1,
+        }
     }
 
     /// Writes below the container's procfs, or a private one of the same namespaces.

@@ -14,7 +14,7 @@ use crate::media::JsonForm;
 pub(crate) async fn system_events(call: Call<Engine, SystemEvents>) -> Result<Answer> {
     let query = call.query()?;
     let (version, form) = (call.version(), JsonForm::accepted(&call.raw.headers));
-    let events = call.state().events(moment(&query.since)?, moment(&query.until)?, query.filters)?;
+    let events = call.state().events(moment(&query.since)?, moment(&query.until)?, query.filters);
     let body = Body::stream(events, move |mut events| async move {
         let mut event = events.next().await?;
         event.lower(version);

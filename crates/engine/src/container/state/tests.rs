@@ -40,8 +40,8 @@ fn facts(generation: u64) -> Vec<Fact> {
 }
 
 /// Everything that tells states apart for the walk; counters are left out so that the walk ends.
-fn key(s: &State) -> (Phase, bool, bool, bool, bool) {
-    (s.phase, s.restarts > 0, s.exits > 0, s.stopped_by_user, s.started_at.is_zero())
+fn key(s: &State) -> (Phase, bool, bool, bool, bool, Option<Ending>) {
+    (s.phase, s.restarts > 0, s.exits > 0, s.stopped_by_user, s.started_at.is_zero(), s.ending)
 }
 
 /// Walks every reachable state by every ask and fact and holds each step to the invariants.
@@ -105,6 +105,12 @@ fn every_step_keeps_the_invariants() {
                 if matches!(from.phase, Phase::Running { then: Some(Then::Remove), .. }) {
                     let kept = matches!(to.phase, Phase::Running { then: Some(Then::Remove), .. } | Phase::Removing);
                     assert!(kept, "{what}");
+                }
+                // an end that was asked for while it starts is remembered until it is up, and begun then
+                assert!(to.ending.is_none() || matches!(to.phase, Phase::Starting { .. }), "{what}");
+                if let (Phase::Starting { then }, Phase::Running { .. }) = (from.phase, to.phase) {
+                    let begun = effects.iter().any(|e| matches!(e, Effect::Signal(_) | Effect::KillAll));
+                    assert_eq!(begun, !matches!(then, None | Some(Then::Start)), "{what}");
                 }
                 // only a running container has a process
                 assert_eq!(to.pid != 0, to.is_running(), "{what}");
@@ -211,7 +217,7 @@ fn play(mut s: State, asks: &[Ask]) -> (Phase, u32) {
         launches += 1;
         let (next, effects) = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &PLAIN);
         s = next;
-        if effects.contains(&Effect::KillAll) {
+        if effects.iter().any(|e| matches!(e, Effect::KillAll | Effect::Signal(_))) {
             s = observe(&s, &exited(137), &PLAIN).0;
         }
     }
@@ -234,6 +240,33 @@ fn who_asked_for_an_end_while_it_starts_gets_it() {
         (&[Ask::Start, kill, restart, restart], up, 2),
     ] {
         assert_eq!(play(State::default(), asks), (phase, launches), "{asks:?}");
+    }
+}
+
+#[test]
+fn an_end_asked_for_while_it_starts_is_no_harder_than_any() {
+    let (second, minute) = (Some(Duration::from_secs(1)), Some(Duration::from_secs(60)));
+    let stop = |grace| Ask::Stop { signal: Signal::TERM, grace };
+    let kill = |signal| Ask::Kill { signal, ends: true };
+    for (asks, signal, grace) in [
+        (&[stop(second)][..], Signal::TERM, second),
+        (&[stop(None)], Signal::TERM, None),
+        (&[stop(minute), stop(second)], Signal::TERM, second),
+        (&[stop(second), stop(minute)], Signal::TERM, second),
+        (&[kill(Signal::INT)], Signal::INT, None),
+        (&[kill(Signal::INT), stop(second)], Signal::TERM, second),
+        (&[stop(second), kill(Signal::KILL)], Signal::KILL, None),
+        (&[kill(Signal::KILL), stop(minute)], Signal::KILL, None),
+        (&[stop(second), Ask::Restart { signal: Signal::TERM, grace: minute }], Signal::TERM, second),
+    ] {
+        let mut s = admit(&State::default(), Ask::Start).unwrap().0;
+        for ask in asks {
+            s = admit(&s, *ask).unwrap().0;
+        }
+        let (s, effects) = observe(&s, &Fact::Launched { pid: 7, birth: 1, at: AT }, &PLAIN);
+        let mut expected = vec![Effect::Emit(Event::Start), Effect::Emit(Event::Kill(signal)), Effect::Signal(signal)];
+        expected.extend(grace.map(|grace| Effect::ArmGrace(grace, s.generation)));
+        assert_eq!(effects, expected, "{asks:?}");
     }
 }
 

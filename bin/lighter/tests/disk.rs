@@ -1,0 +1,79 @@
+//! A full disk: whatever cannot be done is refused in clear words and leaves nothing; what runs goes on; once there is
+//! room again, all is well.
+
+use std::path::Path;
+use testkit::{Daemon, eventually};
+
+const FULL: &str = "no space left on device";
+
+/// A daemon on 12 MB with a container that sleeps, one that writes a line a moment, and one that has filled the disk.
+fn filled() -> Daemon {
+    let mut d = Daemon::on_small_disk(12);
+    d.forgive(FULL);
+    d.import("busybox");
+    d.run(&["run", "-d", "--name", "sleeps", "busybox", "sleep", "1000"]).ok();
+    let ticks = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.02; done";
+    d.run(&["run", "-d", "--name", "ticks", "busybox", "sh", "-c", ticks]).ok();
+    let fill = "cat /dev/zero > /big; exit 7";
+    d.run(&["run", "--name", "filler", "busybox", "sh", "-c", fill]).status(7).stderr_has("No space left on device");
+    d
+}
+
+/// All paths below the data root but those of containers that run and write.
+fn inventory(d: &Daemon) -> Vec<String> {
+    fn walk(at: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(at).into_iter().flatten().flatten() {
+            found.push(entry.path().display().to_string());
+            if entry.file_type().is_ok_and(|t| t.is_dir()) {
+                walk(&entry.path(), found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&d.directory.join("data"), &mut found);
+    found.retain(|path| !path.contains("/trash/"));
+    found.sort();
+    found
+}
+
+#[test]
+fn what_has_no_room_is_refused_and_leaves_nothing() {
+    let d = filled();
+    let before = inventory(&d);
+    for (args, status) in [
+        (&["create", "--name", "one", "busybox", "true"][..], 1),
+        (&["run", "--rm", "busybox", "true"], 125),
+        (&["run", "-d", "busybox", "true"], 125),
+        (&["import", "/var/cache/lighter-tests/busybox.tar", "more"], 1),
+        (&["import", "/var/cache/lighter-tests/debian.tar", "more"], 1),
+    ] {
+        d.run(args).status(status).stderr_has(FULL);
+    }
+    assert_eq!(inventory(&d), before);
+    d.run(&["exec", "sleeps", "echo", "alive"]).ok().stdout("alive\n");
+    assert_eq!(d.run(&["ps", "-aq"]).ok().stdout.lines().count(), 3);
+}
+
+#[test]
+fn once_there_is_room_all_is_well() {
+    let d = filled();
+    d.run(&["stop", "-t", "0", "sleeps"]).ok();
+    d.run(&["rm", "filler"]).ok();
+    d.run(&["run", "--rm", "busybox", "echo", "usable"]).ok().stdout("usable\n");
+    d.run(&["start", "sleeps"]).ok();
+    let last = || d.run(&["logs", "-n", "1", "ticks"]).ok().stdout;
+    let then = last();
+    eventually("the log goes on", || last() != then);
+}
+
+#[test]
+fn an_end_that_could_not_be_recorded_is_when_there_is_room() {
+    let mut d = filled();
+    d.run(&["kill", "sleeps"]).ok();
+    d.run(&["wait", "sleeps"]).ok().stdout("137\n");
+    d.run(&["rm", "filler"]).ok();
+    eventually("it is recorded", || !d.log().contains("cannot record") || d.log().contains("is recorded now"));
+    d.kill();
+    d.start_again();
+    assert_eq!(d.inspect("sleeps", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+}
