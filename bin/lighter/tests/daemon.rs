@@ -50,6 +50,16 @@ fn two_side_by_side() {
 }
 
 #[test]
+fn its_threads_keep_no_memory_to_themselves() {
+    let d = Daemon::start();
+    // the daemon begins once more to have it so: the same process, the same command
+    let environment = std::fs::read_to_string(format!("/proc/{}/environ", d.pid())).unwrap();
+    assert!(environment.contains("GLIBC_TUNABLES=glibc.malloc.tcache_count=0"), "{environment}");
+    let command = std::fs::read_to_string(format!("/proc/{}/cmdline", d.pid())).unwrap();
+    assert!(command.contains("lighter\0daemon\0--data-root\0"), "{command}");
+}
+
+#[test]
 fn a_second_daemon_on_the_same_roots_is_refused() {
     let d = Daemon::start();
     let mut second = std::process::Command::new(testkit::binaries().join("lighter"));

@@ -69,10 +69,19 @@ fn once_there_is_room_all_is_well() {
 #[test]
 fn an_end_that_could_not_be_recorded_is_when_there_is_room() {
     let mut d = filled();
+    let told = |d: &Daemon, text: &str| {
+        d.log().contains(&format!("the state of container {}{text}", d.inspect("sleeps", "{{.Id}}")))
+    };
+    // the journal has the rest of a page left
+    eventually("nothing can be recorded", || {
+        d.run(&["pause", "sleeps"]).ok();
+        d.run(&["unpause", "sleeps"]).ok();
+        told(&d, ": store")
+    });
     d.run(&["kill", "sleeps"]).ok();
     d.run(&["wait", "sleeps"]).ok().stdout("137\n");
     d.run(&["rm", "filler"]).ok();
-    eventually("it is recorded", || !d.log().contains("cannot record") || d.log().contains("is recorded now"));
+    eventually("it is recorded", || told(&d, " is recorded now"));
     d.kill();
     d.start_again();
     assert_eq!(d.inspect("sleeps", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");

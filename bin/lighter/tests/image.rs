@@ -68,3 +68,25 @@ fn what_is_no_image_is_refused() {
     d.run(&["load", "-i", "/etc/passwd"]).status(1);
     d.run(&["images", "-q", "mine"]).ok().stdout("");
 }
+
+#[test]
+fn a_platform_must_be_the_images() {
+    let d = Daemon::with_images(&["busybox"]);
+    let ours = d.inspect("busybox", "{{.Os}}/{{.Architecture}}");
+    let theirs = if ours == "linux/s390x" { "linux/amd64" } else { "linux/s390x" };
+    let refused = format!(
+        "image with reference busybox was found but its platform ({ours}) does not match the specified platform ({theirs})"
+    );
+    for command in [&["image", "inspect"][..], &["history"], &["rmi"]] {
+        d.run(&[command, &["--platform", theirs, "busybox"]].concat()).status(1).stderr_has(&refused);
+    }
+    d.run(&["image", "inspect", "--platform", &ours, "busybox"]).ok();
+    d.run(&["history", "--platform", &ours, "busybox"]).ok();
+    d.run(&["rmi", "--platform", &ours, "busybox"]).ok().stdout_has("Untagged: busybox:latest");
+    let answer =
+        d.raw("GET /v1.49/images/hello-world/json?platform=x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
+    assert!(
+        answer.contains("failed to parse platform: invalid character 'x' looking for beginning of value"),
+        "{answer}"
+    );
+}

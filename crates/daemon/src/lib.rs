@@ -12,6 +12,7 @@ mod configuration;
 mod group;
 mod hosts;
 mod log;
+mod memory;
 pub mod options;
 mod roots;
 mod run;

@@ -11,12 +11,12 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use values::{Error, Result, ResultExt};
 
 use crate::configuration::Configuration;
-use crate::log;
 use crate::roots::Roots;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::sockets::{self, Sockets};
 use crate::systemd::{self, Notifier};
+use crate::{log, memory};
 
 const SHIM: &str = "lighter-shim";
 /// Threads for what never blocks: more would only cost memory.
@@ -32,13 +32,13 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Runs until SIGTERM or SIGINT. Errors are those of the start.
 pub fn run(configuration: Configuration) -> Result<()> {
-    // First of all: later a number could be some other file's.
+    memory::keep_whole();
+    // Before anything is opened: later a number could be some other file's.
     let inherited = systemd::inherited(env("LISTEN_PID").as_deref(), env("LISTEN_FDS").as_deref());
     if !rustix::process::geteuid().is_root() {
         return Err(Error::forbidden("lighter daemon needs to be started with root privileges"));
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    sys::memory::stay_small();
     log::start(configuration.settings.log);
     let files = raise_file_limit();
     let roots = Roots::take(&configuration.settings)?;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use api::Filters;
 use api::progress::{JsonMessage, ProgressDetail};
 use api::types::{HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary};
-use image::{Progress, Removed};
+use image::{Image, Progress, Removed};
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Digest, Error, Platform, Reference, Result};
 
-use crate::container::create;
+use crate::container::{create, validate};
 use crate::image_view;
 use crate::shared::{Shared, blocking};
 
@@ -47,13 +47,22 @@ pub fn list(
     image_view::list(&shared.images, filters, image_view::ListOptions { all, shared_size, manifests }, count)
 }
 
-pub fn inspect(shared: &Shared, name: &str) -> Result<ImageInspect> {
+/// The image; with a platform only if it is of that.
+fn resolve(shared: &Shared, name: &str, platform: Option<&Platform>) -> Result<Arc<Image>> {
     let image = shared.images.resolve(name)?;
+    if let Some(wanted) = platform {
+        validate::platform(name, wanted, &image.platform)?;
+    }
+    Ok(image)
+}
+
+pub fn inspect(shared: &Shared, name: &str, platform: Option<&Platform>) -> Result<ImageInspect> {
+    let image = resolve(shared, name, platform)?;
     Ok(image_view::inspect(&image))
 }
 
-pub fn history(shared: &Shared, name: &str) -> Result<Vec<HistoryItem>> {
-    let image = shared.images.resolve(name)?;
+pub fn history(shared: &Shared, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
+    let image = resolve(shared, name, platform)?;
     Ok(image_view::history(shared.images.history(&image)?))
 }
 
@@ -77,6 +86,7 @@ pub async fn load(
     shared: &Arc<Shared>,
     mut reader: Box<dyn Read + Send>,
     quiet: bool,
+    platform: Option<Platform>,
     progress: UnboundedSender<JsonMessage>,
 ) -> Result<()> {
     let s = shared.clone();
@@ -85,7 +95,7 @@ pub async fn load(
             // a client that left does not end a load that goes on well
             let _ = progress.send(message(p));
         };
-        let loaded = s.images.load(&mut *reader, quiet, &mut tell)?;
+        let loaded = s.images.load(&mut *reader, quiet, platform.as_ref(), &mut tell)?;
         for one in loaded {
             let name = one.reference.as_ref().map_or_else(|| one.id.to_string(), Reference::familiar);
             emit(&s, "load", &one.id, &name);
@@ -149,10 +159,16 @@ pub async fn tag(shared: &Arc<Shared>, name: &str, repo: &str, tag: &str) -> Res
     .await
 }
 
-pub async fn remove(shared: &Arc<Shared>, name: &str, force: bool, noprune: bool) -> Result<Vec<ImageDeleteItem>> {
-    let (s, name) = (shared.clone(), name.to_owned());
+pub async fn remove(
+    shared: &Arc<Shared>,
+    name: &str,
+    force: bool,
+    noprune: bool,
+    platform: Option<&Platform>,
+) -> Result<Vec<ImageDeleteItem>> {
+    let (s, name, platform) = (shared.clone(), name.to_owned(), platform.cloned());
     blocking(move || {
-        let image = s.images.resolve(&name)?;
+        let image = resolve(&s, &name, platform.as_ref())?;
         let uses = |id: &Digest| create::uses(&s, id);
         let removed = s.images.remove(&name, force, noprune, &uses)?;
         let items = removed.into_iter().map(|item| match item {

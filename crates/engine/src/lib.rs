@@ -39,7 +39,7 @@ use api::types::{
     PathStat, SystemInfo, SystemVersion, TopResponse, WaitResponse,
 };
 use tokio::sync::mpsc::UnboundedSender;
-use values::{Result, Timestamp};
+use values::{Platform, Result, Timestamp};
 
 pub use byte_stream::ByteStream;
 pub use config::Config;
@@ -285,21 +285,22 @@ impl Engine {
         images::list(&self.shared, all, filters, shared_size, digests, manifests)
     }
 
-    pub fn image_inspect(&self, name: &str) -> Result<ImageInspect> {
-        images::inspect(&self.shared, name)
+    pub fn image_inspect(&self, name: &str, platform: Option<&Platform>) -> Result<ImageInspect> {
+        images::inspect(&self.shared, name, platform)
     }
 
-    pub fn image_history(&self, name: &str) -> Result<Vec<HistoryItem>> {
-        images::history(&self.shared, name)
+    pub fn image_history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryItem>> {
+        images::history(&self.shared, name, platform)
     }
 
     pub async fn image_load(
         &self,
         reader: Box<dyn Read + Send>,
         quiet: bool,
+        platform: Option<Platform>,
         progress: UnboundedSender<JsonMessage>,
     ) -> Result<()> {
-        images::load(&self.shared, reader, quiet, progress).await
+        images::load(&self.shared, reader, quiet, platform, progress).await
     }
 
     /// Ends with the new image's id as status.
@@ -316,8 +317,14 @@ impl Engine {
         images::tag(&self.shared, name, repo, tag).await
     }
 
-    pub async fn image_remove(&self, name: &str, force: bool, noprune: bool) -> Result<Vec<ImageDeleteItem>> {
-        images::remove(&self.shared, name, force, noprune).await
+    pub async fn image_remove(
+        &self,
+        name: &str,
+        force: bool,
+        noprune: bool,
+        platform: Option<&Platform>,
+    ) -> Result<Vec<ImageDeleteItem>> {
+        images::remove(&self.shared, name, force, noprune, platform).await
     }
 
     // ── networks ──

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use oci::image::{Descriptor, Manifest};
 use store::{Batch, Durability};
-use values::{Digest, Error, Platform, Reference, Result, ResultExt, Timestamp};
+use values::{Digest, Error, Reference, Result, ResultExt, Timestamp};
 
 use crate::{
     image::Image,
@@ -150,11 +150,7 @@ impl Ledger {
             descriptor: record.descriptor.clone(),
             manifest: record.manifest.clone(),
             config_digest: record.config.digest.clone(),
-            platform: Platform {
-                os: or(&config.os, "linux"),
-                architecture: config.architecture.clone(),
-                variant: config.variant.clone(),
-            },
+            platform: crate::platform::of(&config),
             config: Arc::new(config),
             chain,
             layer_sizes,
@@ -190,8 +186,4 @@ impl Ledger {
         }
         replaced
     }
-}
-
-fn or(text: &str, default: &str) -> String {
-    if text.is_empty() { default.into() } else { text.into() }
 }

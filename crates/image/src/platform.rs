@@ -18,6 +18,12 @@ fn rank(host: &Platform, offered: &Platform) -> Option<u32> {
     (wants <= has).then_some(wants)
 }
 
+/// What an image's configuration says it is for.
+pub(crate) fn of(config: &oci::image::Image) -> Platform {
+    let os = if config.os.is_empty() { "linux" } else { &config.os };
+    Platform { os: os.into(), architecture: config.architecture.clone(), variant: config.variant.clone() }
+}
+
 /// An attestation or other thing beside images.
 fn is_image(descriptor: &Descriptor) -> bool {
     let known = descriptor.media_type.is_empty()

@@ -15,8 +15,8 @@ use crate::link::{self, Word};
 use crate::plan::{first_steps, give_streams, identify, standard_streams};
 use crate::process;
 use crate::program::{Program, Step, Wait};
-use crate::user_namespace::Mapping;
 use crate::user::{self, Identity};
+use crate::user_namespace::Mapping;
 use crate::{Running, SeccompProgram, StartError, Stdio, child};
 
 /// `DEVPTS_SUPER_MAGIC`

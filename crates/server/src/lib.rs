@@ -15,6 +15,7 @@ mod hijack;
 mod listener;
 mod media;
 mod not_yet;
+mod platform;
 mod relay;
 mod request_body;
 mod router;

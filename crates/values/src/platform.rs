@@ -14,6 +14,13 @@ impl Platform {
     pub fn host() -> Self {
         Self { os: "linux".into(), architecture: go_arch(std::env::consts::ARCH).into(), variant: String::new() }
     }
+
+    /// Whether it is what was asked for; no variant means any.
+    pub fn is(&self, wanted: &Self) -> bool {
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && (wanted.variant.is_empty() || wanted.variant == self.variant)
+    }
 }
 
 fn go_arch(arch: &str) -> &str {
@@ -31,6 +38,9 @@ impl FromStr for Platform {
     type Err = Error;
     fn from_str(s: &str) -> Result<Self> {
         let bad = || Error::invalid(format!("\"{s}\": unknown operating system or architecture: invalid argument"));
+        if s.split('/').count() > 3 {
+            return Err(Error::invalid(format!("\"{s}\": cannot parse platform specifier: invalid argument")));
+        }
         let mut parts = s.split('/');
         let first = parts.next().filter(|p| !p.is_empty()).ok_or_else(bad)?.to_ascii_lowercase();
         let Some(second) = parts.next() else {
@@ -42,7 +52,7 @@ impl FromStr for Platform {
             };
         };
         let variant = parts.next().unwrap_or("");
-        if second.is_empty() || parts.next().is_some() || s.contains(char::is_whitespace) {
+        if second.is_empty() || s.contains(char::is_whitespace) {
             return Err(bad());
         }
         Ok(normal(&first, &second.to_ascii_lowercase(), &variant.to_ascii_lowercase()))

@@ -14,7 +14,7 @@ use crate::{
 const DEPTH_MAX: usize = 4;
 
 impl Images {
-    pub(super) fn layout_images(&self, index: &Index, members: &Members) -> Result<Vec<Candidate>> {
+    pub(super) fn layout_images(&self, index: &Index, members: &Members, wanted: &Platform) -> Result<Vec<Candidate>> {
         let mut candidates: Vec<Candidate> = Vec::new();
         for descriptor in &index.manifests {
             let references = reference(descriptor)?;
@@ -23,7 +23,7 @@ impl Images {
                 same.references.extend(references);
                 continue;
             }
-            let candidate = self.layout_image(descriptor, members)?;
+            let candidate = self.layout_image(descriptor, members, wanted)?;
             candidates.push(Candidate { references: references.into_iter().collect(), ..candidate });
         }
         if candidates.is_empty() {
@@ -32,13 +32,13 @@ impl Images {
         Ok(candidates)
     }
 
-    fn layout_image(&self, descriptor: &Descriptor, members: &Members) -> Result<Candidate> {
+    fn layout_image(&self, descriptor: &Descriptor, members: &Members, wanted: &Platform) -> Result<Candidate> {
         let read = |digest: &Digest| members.read(digest, &self.content);
         let mut descriptor = Descriptor { annotations: Default::default(), ..descriptor.clone() };
         descriptor.media_type = media_type(&descriptor, &read)?;
         let mut blobs = Vec::new();
         let manifest = if media::is_index(&descriptor.media_type) {
-            self.choose(&descriptor, members, &mut blobs, 0)?
+            self.choose(&descriptor, members, wanted, &mut blobs, 0)?
                 .ok_or_else(|| Error::invalid(format!("index {}: no image in it is complete", descriptor.digest)))?
         } else {
             descriptor.clone()
@@ -51,11 +51,12 @@ impl Images {
         Ok(Candidate { descriptor, manifest, parsed, blobs, references: Vec::new() })
     }
 
-    /// The best complete manifest of an index for this machine. All else of it that the archive has is kept too.
+    /// The best complete manifest of an index for a platform. All else of it that the archive has is kept too.
     fn choose(
         &self,
         index: &Descriptor,
         members: &Members,
+        wanted: &Platform,
         blobs: &mut Vec<Digest>,
         depth: usize,
     ) -> Result<Option<Descriptor>> {
@@ -65,7 +66,7 @@ impl Images {
         let read = |digest: &Digest| members.read(digest, &self.content);
         let parsed: Index = json(&read(&index.digest)?).during(|| format!("index {}", index.digest))?;
         let mut chosen = None;
-        let best_first = platform::sorted(&parsed.manifests, &Platform::host());
+        let best_first = platform::sorted(&parsed.manifests, wanted);
         let attached = parsed.manifests.iter().filter(|d| !best_first.contains(d));
         for descriptor in best_first.iter().copied().chain(attached) {
             if !members.has(&descriptor.digest, &self.content) {
@@ -73,7 +74,7 @@ impl Images {
             }
             blobs.push(descriptor.digest.clone());
             let found = if media::is_index(&media_type(descriptor, &read)?) {
-                self.choose(descriptor, members, blobs, depth + 1)?
+                self.choose(descriptor, members, wanted, blobs, depth + 1)?
             } else {
                 self.keep_manifest(descriptor, members, blobs)?.then(|| descriptor.clone())
             };

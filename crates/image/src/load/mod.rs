@@ -7,12 +7,13 @@ mod members;
 use std::io::Read;
 
 use oci::image::{ArchiveEntry, Descriptor, Index};
-use values::{Digest, Error, Reference, Result, ResultExt};
+use values::{Digest, Error, Platform, Reference, Result, ResultExt};
 
 use crate::{
     commit::{Draft, Parsed, json},
     images::Images,
     lease::Lease,
+    platform,
     report::{Loaded, Progress},
 };
 use members::Members;
@@ -31,19 +32,28 @@ impl Images {
     /// Loads all images of an archive (plain, gzip or zstd). Each is durable and visible as soon as it is reported; a
     /// failure leaves those before it loaded and nothing of the others.
     ///
-    /// `progress` gets Docker's messages; with `quiet` only the result lines.
+    /// `progress` gets Docker's messages; with `quiet` only the result lines. With a `platform`, what is for another is
+    /// left out.
     ///
     /// # Errors
-    /// `InvalidArgument` where it is no such archive, or its content is not what its digests say.
+    /// `NotFound` where nothing is for the platform; `InvalidArgument` where it is no such archive, or its content is not what its digests say.
     pub fn load(
         &self,
         reader: &mut (dyn Read + Send),
         quiet: bool,
+        platform: Option<&Platform>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Vec<Loaded>> {
         let mut lease = self.lease();
         let mut members = self.read_members(reader, &mut lease)?;
-        let candidates = self.candidates(&mut members)?;
+        let mut candidates = self.candidates(&mut members, platform.unwrap_or(&Platform::host()))?;
+        if let Some(wanted) = platform {
+            candidates.retain(|c| platform::of(&c.parsed.config).is(wanted));
+            if candidates.is_empty() {
+                return Err(Error::not_found(format!("the archive holds no image for the platform {wanted}")));
+            }
+        }
+        candidates.iter().try_for_each(|c| self.refuse_other_platform(c))?;
         let mut loaded = Vec::new();
         for candidate in candidates {
             self.load_one(candidate, &mut members, &mut lease, quiet, progress, &mut loaded)?;
@@ -51,12 +61,14 @@ impl Images {
         Ok(loaded)
     }
 
-    fn candidates(&self, members: &mut Members) -> Result<Vec<Candidate>> {
+    fn candidates(&self, members: &mut Members, wanted: &Platform) -> Result<Vec<Candidate>> {
         let entries: Option<Vec<ArchiveEntry>> =
             members.document("manifest.json").map(json).transpose().during(|| "manifest.json")?;
         let index: Option<Index> = members.document("index.json").map(json).transpose().during(|| "index.json")?;
         let mut candidates = match (index, &entries) {
-            (Some(index), _) if members.document("oci-layout").is_some() => self.layout_images(&index, members)?,
+            (Some(index), _) if members.document("oci-layout").is_some() => {
+                self.layout_images(&index, members, wanted)?
+            }
             (_, Some(entries)) => return self.docker_images(entries, members),
             _ => return Err(Error::invalid("invalid archive: does not contain a manifest.json")),
         };
@@ -71,6 +83,16 @@ impl Images {
             }
         }
         Ok(candidates)
+    }
+
+    /// An index is unpacked for one platform.
+    fn refuse_other_platform(&self, candidate: &Candidate) -> Result<()> {
+        let known = self.get(&candidate.descriptor.digest);
+        let Some(known) = known.filter(|k| k.manifest.digest != candidate.manifest.digest) else { return Ok(()) };
+        let (id, has, wanted) = (&known.id, &known.platform, platform::of(&candidate.parsed.config));
+        Err(Error::conflict(format!(
+            "image {id} is here for the platform {has}: remove it before it is loaded for {wanted}"
+        )))
     }
 
     fn load_one(

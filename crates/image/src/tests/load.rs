@@ -103,7 +103,7 @@ fn messages_are_dockers() {
     let unnamed = Model { names: vec![], ..Model::new("", &[top()]) };
     let messages = |archive: &[u8], quiet: bool| {
         let mut out = Vec::new();
-        images.load(&mut &*archive, quiet, &mut |p| out.push(p)).unwrap();
+        images.load(&mut &*archive, quiet, None, &mut |p| out.push(p)).unwrap();
         out
     };
     let stream = |text: &str| Progress::Stream(text.into());
@@ -211,6 +211,17 @@ fn an_index_keeps_its_platforms() {
     assert_eq!(image.platform.architecture, ours.platform.1);
     // the index and two whole platforms; unpacked is ours only
     assert_eq!(scratch.inventory(), (7, 1, 0));
+    // others of its platforms, asked for
+    let archive = tar(&members);
+    let load_for = |platform: &str| {
+        let loaded = images.load(&mut &*archive, false, Some(&platform.parse().unwrap()), &mut |_| {});
+        loaded.map(|_| images.resolve("multi:1").unwrap().platform.architecture.clone()).map_err(|e| e.message)
+    };
+    assert_eq!(load_for("linux/arm").unwrap_err(), "the archive holds no image for the platform linux/arm/v7");
+    assert!(load_for("linux/s390x").unwrap_err().ends_with("remove it before it is loaded for linux/s390x"));
+    assert_eq!(scratch.inventory(), (7, 1, 0));
+    images.remove(id.short(), false, false, &nobody).unwrap();
+    assert_eq!(load_for("linux/s390x").unwrap(), "s390x");
     images.remove(id.short(), false, false, &nobody).unwrap();
     assert_eq!(scratch.inventory(), (0, 0, 0));
 }

@@ -217,7 +217,7 @@ fn oci_archive(models: &[&Model]) -> Vec<u8> {
 }
 
 fn load(images: &Images, archive: &[u8]) -> Result<Vec<Loaded>> {
-    images.load(&mut &*archive, false, &mut |_| {})
+    images.load(&mut &*archive, false, None, &mut |_| {})
 }
 
 fn import(images: &Images, archive: &[u8], name: &str) -> Result<Digest> {

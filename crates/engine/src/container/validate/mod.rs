@@ -67,10 +67,7 @@ fn publishes(host: &HostConfig) -> bool {
 /// # Errors
 /// `NotFound` in Docker's words when they differ.
 pub fn platform(reference: &str, wanted: &Platform, actual: &Platform) -> Result<()> {
-    let same = wanted.os == actual.os
-        && wanted.architecture == actual.architecture
-        && (wanted.variant.is_empty() || wanted.variant == actual.variant);
-    if same {
+    if actual.is(wanted) {
         return Ok(());
     }
     Err(Error::not_found(format!(
