@@ -64,7 +64,12 @@ impl Cgroup {
 
     /// A group that exists already (in at least one hierarchy).
     pub fn open(path: &str) -> Result<Self> {
-        let mut group = Self::on(&Host::detect()?, path, &[])?;
+        Self::open_on(&Host::detect()?, path)
+    }
+
+    /// [`Cgroup::open`] on a host already looked at.
+    pub fn open_on(host: &Host, path: &str) -> Result<Self> {
+        let mut group = Self::on(host, path, &[])?;
         group.directories.retain(|directory| directory.path.is_dir());
         if group.directories.is_empty() {
             return Err(Error::not_found(format!("control group {path} does not exist")));
@@ -177,9 +182,40 @@ impl Cgroup {
     /// Changes limits of a living group. Device rules are not touched.
     pub fn update(&self, resources: &Resources) -> Result<()> {
         let resources = Resources { devices: Vec::new(), ..resources.clone() };
-        let mut writes = plan(self.version, &resources)?;
+        self.write_all(plan(self.version, &resources)?)
+    }
+
+    /// Changes what differs between two sets of limits, `before` being what the group has. All or nothing: when the kernel
+    /// refuses one value, those written before it are taken back.
+    pub fn change(&self, before: &Resources, after: &Resources) -> Result<()> {
+        let known = plan(self.version, before)?;
+        let writes = plan(self.version, after)?.into_iter().filter(|write| !known.contains(write));
+        self.write_all(writes.collect())
+    }
+
+    fn write_all(&self, mut writes: Vec<Write>) -> Result<()> {
         self.order_memory(&mut writes);
-        writes.iter().try_for_each(|write| self.write(write))
+        let mut undo: Vec<Write> = Vec::with_capacity(writes.len());
+        for write in writes {
+            let before = self.value_of(&write);
+            if let Err(error) = self.write(&write) {
+                // The first error is the one to tell.
+                undo.iter().rev().for_each(|write| drop(self.write(write)));
+                return Err(error);
+            }
+            undo.extend(before.map(|value| Write { value, ..write }));
+        }
+        Ok(())
+    }
+
+    /// What a file holds, in the form in which it can be written back.
+    fn value_of(&self, write: &Write) -> Option<String> {
+        let directory = self.directory(&write.controller)?;
+        let read = |file: &str| std::fs::read_to_string(directory.join(file)).ok();
+        let text = read(&write.file).or_else(|| read(write.fallback.as_deref()?))?;
+        let text = text.trim();
+        // nothing at all is not written
+        Some(if text.is_empty() { "\n".to_owned() } else { text.to_owned() })
     }
 
     /// v1 refuses a limit on memory above the one on the sum: when growing, the sum goes first.

@@ -2,6 +2,7 @@
 //!
 //! - [`Host`] finds out what is mounted; a host with any controller on v1 ("hybrid") is treated as v1.
 //! - [`plan`] is pure: limits in, files to write out.
+//! - [`measure`] is pure too: the kernel's counters in, numbers out.
 //! - [`Cgroup`] acts: create, join, freeze, kill, watch for memory exhaustion, remove. Nothing in it waits
 //!   without a deadline.
 //! - [`keep_warm`] takes the 5–10 ms away which v1 makes the first join after a pause wait.
@@ -17,6 +18,7 @@ mod host;
 mod oom;
 mod plan;
 mod remove;
+mod usage;
 mod warm;
 
 pub use children::children;
@@ -25,4 +27,5 @@ pub use group::{Cgroup, View};
 pub use host::{Hierarchy, Host};
 pub use oom::OomWatch;
 pub use plan::{Version, Write, plan, weight};
+pub use usage::{CpuUsage, IoCount, MemoryUsage, PidsUsage, Usage, measure};
 pub use warm::keep_warm;

@@ -76,6 +76,45 @@ fn limits_are_set_and_changed() {
 }
 
 #[test]
+fn a_change_is_whole_or_none() {
+    let resources = |text: &str| serde_json::from_str::<Resources>(text).unwrap();
+    let before = r#"{"memory":{"limit":67108864},"cpu":{"shares":512,"cpus":"0"}}"#;
+    let group = group(before);
+    let (memory, shares) = match group.0.version() {
+        Version::V1 => ("memory.limit_in_bytes", "cpu.shares"),
+        Version::V2 => ("memory.max", "cpu.weight"),
+    };
+    let read = || [group.0.read("memory", memory).unwrap(), group.0.read("cpu", shares).unwrap()];
+    let first = read();
+    let refused = resources(r#"{"memory":{"limit":33554432},"cpu":{"shares":1024,"cpus":"4000"}}"#);
+    let error = group.0.change(&resources(before), &refused).unwrap_err();
+    assert!(error.message.contains("cpuset.cpus"), "{error}");
+    assert_eq!(read(), first);
+    let wanted = resources(r#"{"memory":{"limit":33554432},"cpu":{"shares":1024,"cpus":"0"}}"#);
+    group.0.change(&resources(before), &wanted).unwrap();
+    assert_eq!(read()[0].trim(), "33554432");
+}
+
+#[test]
+fn usage_is_counted() {
+    let group = group("{}");
+    let mut burn =
+        Command::new("sh").args(["-c", "read x; while :; do :; done"]).stdin(Stdio::piped()).spawn().unwrap();
+    group.0.add(burn.id() as i32).unwrap();
+    drop(burn.stdin.take());
+    let begin = Instant::now();
+    while group.0.usage().unwrap().cpu.total < 5_000_000 {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", group.0.usage());
+    }
+    let usage = group.0.usage().unwrap();
+    assert_eq!((usage.pids.current, usage.pids.limit), (1, None));
+    assert!(usage.memory.limit.is_none() && !usage.memory.stat.is_empty(), "{usage:?}");
+    burn.kill().and_then(|()| burn.wait()).unwrap();
+    group.0.remove().unwrap();
+    assert!(group.0.usage().is_err());
+}
+
+#[test]
 fn a_bad_limit_leaves_nothing() {
     let name = name();
     let resources = serde_json::from_str(r#"{"cpu":{"cpus":"4000"}}"#).unwrap();

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn commands_and_flags() {
         check("ru", &["run"]);
-        check("container st", &["start", "stop"]);
+        check("container st", &["start", "stats", "stop"]);
         check("--log-level w", &["warn"]);
         check("run --secu", &["--security-opt"]);
         check("run --pull ", &["always", "missing", "never"]);

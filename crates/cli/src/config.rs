@@ -34,6 +34,8 @@ pub struct Config {
     pub volumes_format: String,
     /// Of `stats`.
     pub stats_format: String,
+    /// Filters of every prune, `key=value`.
+    pub prune_filters: Vec<String>,
     /// More directories of plugins.
     pub cli_plugins_extra_dirs: Vec<String>,
     /// Proxy variables for containers: by daemon address, or `default`.

@@ -10,6 +10,7 @@ pub mod command;
 mod commands;
 mod completion;
 mod config;
+mod confirm;
 mod context;
 mod dispatch;
 mod failure;

@@ -11,9 +11,6 @@ const NOT_YET: &[&str] = &[
     "compose",
     "config",
     "container commit",
-    "container prune",
-    "container stats",
-    "container update",
     "context",
     "image build",
     "image prune",
@@ -33,12 +30,10 @@ const NOT_YET: &[&str] = &[
     "secret",
     "service",
     "stack",
-    "stats",
     "swarm",
     "system df",
     "system prune",
     "trust",
-    "update",
     "volume",
 ];
 

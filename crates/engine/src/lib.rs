@@ -16,6 +16,7 @@ mod names;
 mod networks;
 mod oci;
 mod open;
+mod prune;
 mod records;
 mod registry;
 pub mod remap;
@@ -34,9 +35,10 @@ use std::time::Duration;
 use api::Filters;
 use api::progress::JsonMessage;
 use api::types::{
-    ContainerCreateRequest, ContainerInspect, ContainerSummary, CreateResponse, ExecCreateRequest, ExecInspect,
-    ExecStartRequest, FilesystemChange, HistoryItem, IdResponse, ImageDeleteItem, ImageInspect, ImageSummary, Network,
-    PathStat, SystemInfo, SystemVersion, TopResponse, WaitResponse,
+    ContainerCreateRequest, ContainerInspect, ContainerSummary, ContainersPruneResponse, CreateResponse,
+    ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem, IdResponse, ImageDeleteItem,
+    ImageInspect, ImageSummary, Network, PathStat, Stats, SystemInfo, SystemVersion, TopResponse, UpdateRequest,
+    UpdateResponse, WaitResponse,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Platform, Result, Timestamp};
@@ -46,6 +48,7 @@ pub use config::Config;
 pub use container::attach::{AttachOptions, Attached, DetachNotice, EndNotice};
 pub use container::files::copy_in::CopyOptions;
 pub use container::logs::{LogOptions, LogStream};
+pub use container::stats::StatsStream;
 pub use container::wait::WaitCondition;
 pub use events::EventStream;
 pub use exec::ExecStart;
@@ -210,6 +213,28 @@ impl Engine {
         attributes.insert("width".into(), cols.to_string());
         self.shared.events.emit("container", "resize", container.id.as_str(), attributes);
         Ok(())
+    }
+
+    /// One report. `lately`: with the use of the processor over the last moments, which takes a moment.
+    pub async fn container_stats(&self, id: &str, lately: bool) -> Result<Stats> {
+        let container = self.find(id)?;
+        match lately {
+            true => container::stats::lately(&self.shared, &container).await,
+            false => container::stats::now(&self.shared, &container).await,
+        }
+    }
+
+    /// A report every second.
+    pub fn container_stats_stream(&self, id: &str) -> Result<StatsStream> {
+        Ok(StatsStream::new(&self.shared, &self.find(id)?))
+    }
+
+    pub async fn container_update(&self, id: &str, body: UpdateRequest) -> Result<UpdateResponse> {
+        container::update::update(&self.shared, &self.find(id)?, body).await
+    }
+
+    pub async fn container_prune(&self, filters: &Filters) -> Result<ContainersPruneResponse> {
+        container::prune::prune(&self.shared, filters).await
     }
 
     pub async fn container_top(&self, id: &str, ps_args: &str) -> Result<TopResponse> {

@@ -63,6 +63,8 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         registry: Registry::default(),
         execs: Execs::default(),
         log_watcher,
+        sampling: Default::default(),
+        pruning: Default::default(),
         machine: Machine::read(),
         tidy,
         shim_program,

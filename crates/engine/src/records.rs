@@ -29,7 +29,7 @@ impl Records {
         self.store.commit(batch, durability(record))
     }
 
-    /// A changed name.
+    /// A changed name or changed limits.
     pub fn update(&self, record: &Record) -> Result<()> {
         let mut batch = Batch::new();
         batch.put(&CONTAINERS, record.id.as_str(), record)?;

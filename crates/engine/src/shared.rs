@@ -12,7 +12,9 @@ use values::{Error, Id, Result, ResultExt};
 
 use crate::config::Config;
 use crate::container::Container;
+use crate::container::prune::Pruning;
 use crate::container::record::Record;
+use crate::container::stats::Sampling;
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::machine::Machine;
@@ -31,6 +33,8 @@ pub struct Shared {
     pub registry: Registry,
     pub execs: Execs,
     pub log_watcher: logging::Watcher,
+    pub sampling: Sampling,
+    pub pruning: Pruning,
     pub machine: Machine,
     pub tidy: Tidy,
     /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container

@@ -1,4 +1,4 @@
-//! Taking a connection out of HTTP: attach and exec.
+//! Taking a connection out of HTTP: attach and exec, and WebSockets.
 //!
 //! The head of the reply is written by hand. Clients compare it byte by byte (`101 UPGRADED`), and without an `Upgrade`
 //! header Docker answers `200 OK` and the raw socket follows all the same, which is no HTTP that a library could write.
@@ -27,7 +27,16 @@ impl Hijack {
         F: FnOnce(Socket, Bytes) -> T + Send + 'static,
         T: Future<Output = ()> + Send + 'static,
     {
-        Hijack { head: head(upgrade, content_type), serve: Box::new(|socket, early| Box::pin(serve(socket, early))) }
+        Self::with_head(head(upgrade, content_type), serve)
+    }
+
+    /// With a head of another protocol.
+    pub(crate) fn with_head<F, T>(head: String, serve: F) -> Hijack
+    where
+        F: FnOnce(Socket, Bytes) -> T + Send + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        Hijack { head, serve: Box::new(|socket, early| Box::pin(serve(socket, early))) }
     }
 
     /// Writes the head of the reply and serves the socket until its end.

@@ -24,6 +24,7 @@ mod serve;
 mod socket;
 mod status;
 mod upload;
+mod websocket;
 
 pub use listener::Listener;
 pub use serve::serve;

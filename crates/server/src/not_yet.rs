@@ -9,10 +9,6 @@ use Method::{Delete, Get, Post, Put};
 
 /// Method, path, and what is not supported yet.
 const NOT_YET: &[(Method, &str, &str)] = &[
-    (Post, "/containers/{id}/update", "updating containers"),
-    (Get, "/containers/{id}/stats", "statistics of containers"),
-    (Get, "/containers/{id}/attach/ws", "attaching by websocket"),
-    (Post, "/containers/prune", "pruning containers"),
     (Get, "/containers/{id}/checkpoints", "checkpoints"),
     (Post, "/containers/{id}/checkpoints", "checkpoints"),
     (Post, "/commit", "committing containers"),

@@ -115,7 +115,7 @@ async fn copy_input(client: &Socket, early: Bytes, process: OwnedWriteHalf, inpu
 }
 
 /// Where input goes. A process that does not read any more is no error: its output counts.
-struct Sink {
+pub(crate) struct Sink {
     process: OwnedWriteHalf,
     /// `None` discards.
     scanner: Option<DetachScanner>,
@@ -123,7 +123,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(process: OwnedWriteHalf, input: Input) -> Sink {
+    pub(crate) fn new(process: OwnedWriteHalf, input: Input) -> Sink {
         let scanner = match input {
             Input::Discard => None,
             Input::Forward { detach_keys } => Some(DetachScanner::new(detach_keys)),
@@ -131,7 +131,7 @@ impl Sink {
         Sink { process, scanner, scratch: Vec::new() }
     }
 
-    async fn take(&mut self, input: &[u8]) -> Option<End> {
+    pub(crate) async fn take(&mut self, input: &[u8]) -> Option<End> {
         let scanner = self.scanner.as_mut()?;
         if scanner.is_plain(input) {
             let _ = self.process.write_all(input).await;
@@ -143,7 +143,7 @@ impl Sink {
         (found == Scan::Detach).then_some(End::Detached)
     }
 
-    async fn close(&mut self) {
+    pub(crate) async fn close(&mut self) {
         if self.scanner.is_some() {
             let _ = self.process.shutdown().await;
         }

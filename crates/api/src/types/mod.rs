@@ -5,6 +5,7 @@
 mod container_config;
 mod container_create;
 mod container_inspect;
+mod container_prune;
 mod container_state;
 mod container_summary;
 mod container_top;
@@ -38,6 +39,7 @@ mod volume;
 pub use container_config::ContainerConfig;
 pub use container_create::{ContainerCreateRequest, CreateResponse, IdResponse};
 pub use container_inspect::ContainerInspect;
+pub use container_prune::ContainersPruneResponse;
 pub use container_state::ContainerState;
 pub use container_summary::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings};
 pub use container_top::TopResponse;

@@ -7,14 +7,17 @@
 mod container_create;
 mod container_inspect;
 mod container_summary;
+mod container_update;
 mod event;
 mod image_inspect;
 mod image_summary;
 mod network;
+mod stats;
 mod system_info;
 mod unchanged;
 
 pub use container_create::raise_create;
+pub use container_update::raise_update;
 
 use crate::version::Version;
 

@@ -2,10 +2,11 @@
 
 use super::Lower;
 use crate::types::{
-    CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, SystemVersion, TopResponse, UpdateResponse,
-    VolumeList, WaitResponse,
+    ContainersPruneResponse, CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, SystemVersion,
+    TopResponse, UpdateResponse, VolumeList, WaitResponse,
 };
 
+impl Lower for ContainersPruneResponse {}
 impl Lower for CreateResponse {}
 impl Lower for ExecInspect {}
 impl Lower for HistoryItem {}

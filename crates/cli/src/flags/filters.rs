@@ -2,7 +2,7 @@
 
 use api::Filters;
 
-use crate::Invocation;
+use crate::{Invocation, Session};
 
 /// All values of the flag `name`. The part before the first `=` is the key, spaces around it and its case do not count.
 pub fn filters(call: &Invocation, name: &str) -> Filters {
@@ -11,4 +11,40 @@ pub fn filters(call: &Invocation, name: &str) -> Filters {
         filters.add(key.trim().to_lowercase(), value.trim());
     }
     filters
+}
+
+/// The same for a prune, with `pruneFilters` of config.json added. A label on the command line supersedes the same one there,
+/// and one that is asked for is not spared.
+pub fn prune_filters(session: &Session, call: &Invocation, name: &str) -> Filters {
+    with_configured(filters(call, name), &session.config().prune_filters)
+}
+
+fn with_configured(mut filters: Filters, configured: &[String]) -> Filters {
+    for (key, value) in configured.iter().filter_map(|given| given.split_once('=')) {
+        let has = |filters: &Filters, key: &str| filters.get(key).any(|given| given == value);
+        let superseded = match key {
+            "label" => has(&filters, "label!"),
+            "label!" => has(&filters, "label"),
+            _ => false,
+        };
+        if !superseded {
+            filters.add(key, value);
+        }
+    }
+    filters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configured_filters() {
+        let mut given = Filters::new();
+        given.add("label", "a=b");
+        let configured = ["label!=a=b".to_owned(), "label!=c".to_owned(), "until=1h".to_owned()];
+        let all = with_configured(given, &configured);
+        assert_eq!(all.get("label!").collect::<Vec<_>>(), ["c"]);
+        assert_eq!((all.get("until").collect::<Vec<_>>(), all.get("label").count()), (vec!["1h"], 1));
+    }
 }

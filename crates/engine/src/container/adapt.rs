@@ -41,8 +41,8 @@ fn adapt_resources(host: &mut HostConfig, machine: &Machine) {
 }
 
 /// The kernel's bounds of `cpu.shares`.
-const MIN_SHARES: i64 = 2;
-const MAX_SHARES: i64 = 262_144;
+pub const MIN_SHARES: i64 = 2;
+pub const MAX_SHARES: i64 = 262_144;
 
 fn adapt_security(host: &mut HostConfig) {
     let labelled = host.security_opt.iter().flatten().any(|option| option.starts_with("label"));

@@ -10,7 +10,7 @@ use values::{Error, Id, Result};
 
 use super::health;
 use super::record::{Endpoint, Record, Volatile};
-use super::state::{Ask, Fact, Phase, Refusal, State};
+use super::state::{Ask, Fact, Phase, Policy, Refusal, State};
 use crate::shim_link::{ShimLink, Told};
 
 /// A letter to a container's supervisor.
@@ -25,6 +25,8 @@ pub enum Mail {
     Health(health::state::Fact),
     /// Its state could not be recorded: try again.
     Record,
+    /// The restart policy was changed.
+    Policy(Policy),
     /// A launch succeeded.
     Launched {
         fact: Fact,
@@ -47,13 +49,15 @@ pub struct Pending {
 
 pub struct Container {
     pub id: Id,
-    /// Replaced whole by a rename.
+    /// Replaced whole by a rename or an update.
     record: RwLock<Arc<Record>>,
     state: watch::Receiver<Volatile>,
     mailbox: mpsc::UnboundedSender<Mail>,
     pub pending: Mutex<Vec<Pending>>,
     /// Held to read by a start, to write by a copy into the container while it does not run.
     pub files: Arc<tokio::sync::RwLock<()>>,
+    /// Held by who changes the record: from reading it to having replaced it.
+    pub changing: tokio::sync::Mutex<()>,
     /// The running shim's directory and control connection.
     link: Mutex<Option<(PathBuf, ShimLink)>>,
 }
@@ -67,6 +71,7 @@ impl Container {
             mailbox,
             pending: Mutex::default(),
             files: Arc::default(),
+            changing: tokio::sync::Mutex::default(),
             link: Mutex::default(),
         }
     }

@@ -97,6 +97,7 @@ impl Supervisor {
             Mail::Health(fact) => self.observe_health(&fact),
             Mail::Record if self.unrecorded.is_some() => self.record(true),
             Mail::Record => {}
+            Mail::Policy(policy) => self.policy = policy,
             Mail::Launched { fact, link, endpoint, directory } => {
                 self.volatile.endpoint = endpoint;
                 self.container.set_link(Some((directory.clone(), link.clone())));

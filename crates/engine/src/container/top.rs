@@ -24,12 +24,13 @@ pub async fn top(pids: &[i32], ps_args: &str) -> Result<TopResponse> {
     parse(&run(&args, pids).await?, pids)
 }
 
-/// Docker's rule: the PID column is how lines are told apart, so it must keep its name, and no other may take it.
+/// Docker's rule: the PID column is how lines are told apart, so no other may take its name.
 fn check(args: &[&str]) -> Result<()> {
     for word in args.iter().flat_map(|arg| arg.split(',')) {
         let word = word.trim_start_matches("-o").trim_start_matches('o');
         if let Some((column, title)) = word.split_once('=')
-            && (title.starts_with("PID") || (column == "pid" && title != "PID"))
+            && column != "pid"
+            && title.starts_with("PID")
         {
             return Err(Error::invalid(format!("specifying \"{column}={title}\" is not allowed")));
         }

@@ -18,7 +18,7 @@ pub(crate) async fn container_attach(call: Call<Engine, ContainerAttach>) -> Res
     })))
 }
 
-fn options(query: &ContainerAttachQuery) -> AttachOptions {
+pub(super) fn options(query: &ContainerAttachQuery) -> AttachOptions {
     AttachOptions {
         stream: query.stream,
         logs: query.logs,

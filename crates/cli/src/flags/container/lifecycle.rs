@@ -64,7 +64,7 @@ pub fn restarts(policy: &RestartPolicy) -> bool {
 }
 
 /// `NAME[:COUNT]`; the daemon knows which names there are.
-fn restart_policy(text: &str) -> Result<RestartPolicy, Failure> {
+pub fn restart_policy(text: &str) -> Result<RestartPolicy, Failure> {
     let (name, count) = match text.split_once(':') {
         Some(("", _)) => {
             return Err(Failure::new("invalid restart policy format: no policy provided before colon"));

@@ -104,12 +104,12 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     Ok(())
 }
 
-fn cpus(text: &str) -> Result<(), String> {
+pub fn cpus(text: &str) -> Result<(), String> {
     parse_cpus(text).map(drop)
 }
 
 /// `1.5`, `1/2`, `15e-1` CPUs in 10^-9 CPUs, exactly.
-fn parse_cpus(text: &str) -> Result<i64, String> {
+pub fn parse_cpus(text: &str) -> Result<i64, String> {
     let bad = || format!("failed to parse {text} as a rational number");
     let (over, under) = match text.split_once('/') {
         Some((over, under)) => (over, under.parse::<u32>().ok().filter(|n| *n > 0).ok_or_else(bad)?),

@@ -158,7 +158,7 @@ fn host_config(host: &mut HostConfig, machine: &Machine, defaults: &Defaults) ->
     log::check(&host.log_config, &defaults.log_driver)
 }
 
-fn restart_policy(policy: &RestartPolicy) -> Result<()> {
+pub fn restart_policy(policy: &RestartPolicy) -> Result<()> {
     let RestartPolicy { name, maximum_retry_count: count } = policy;
     let bad = |why: &str| Err(Error::invalid(format!("invalid restart policy: {why}")));
     match name.as_str() {

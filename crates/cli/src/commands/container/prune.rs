@@ -1,0 +1,37 @@
+//! `container prune`.
+
+use api::endpoints::{ContainerPrune, ContainerPruneQuery};
+
+use crate::command::{Args, Command};
+use crate::flags::Flag;
+use crate::flags::filters::prune_filters;
+use crate::{Invocation, Outcome, Session, confirm};
+
+pub static COMMAND: Command = Command {
+    spellings: &["container prune"],
+    usage: "[OPTIONS]",
+    about: "Remove all stopped containers",
+    args: Args::None,
+    flags: &[
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
+        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+    ],
+    run,
+    ..Command::DEFAULT
+};
+
+const WARNING: &str = "WARNING! This will remove all stopped containers.\nAre you sure you want to continue?";
+
+fn run(session: &Session, call: &Invocation) -> Outcome {
+    if !call.is("force") && !confirm::ask(session, WARNING) {
+        return Ok(0);
+    }
+    let query = ContainerPruneQuery { filters: prune_filters(session, call, "filter") };
+    let pruned = session.client()?.call::<ContainerPrune>(&[], &query, &())?;
+    let deleted = pruned.containers_deleted.unwrap_or_default();
+    if !deleted.is_empty() {
+        session.println(format!("Deleted Containers:\n{}\n", deleted.join("\n")));
+    }
+    session.println(format!("Total reclaimed space: {}", values::size::human(pruned.space_reclaimed as f64)));
+    Ok(0)
+}
