@@ -1,10 +1,13 @@
 //! A container's creation, seen from its keeper.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
 use oci::runtime::{Linux, Resources};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions};
 use sys::clone::{Child, Clone};
 use sys::namespace::Kinds;
@@ -16,6 +19,12 @@ use crate::namespaces::Namespaces;
 use crate::plan::Ground;
 use crate::program::{Program, Slot};
 use crate::{Fds, Launch, SeccompProgram, StartError, child, mount_root, process, rootfs, seccomp};
+
+/// A process that has not set its container up after this long is stuck in the kernel (a mount, a file system which does
+/// not answer).
+const PATIENCE: Duration = Duration::from_secs(15);
+/// For the end of a killed process.
+const DEATH: Duration = Duration::from_secs(2);
 
 /// A container which is set up whole and waits for [`Created::start`]. Dropped: it ends, cgroup removed.
 #[derive(Debug)]
@@ -155,11 +164,19 @@ impl Drop for Kill {
     }
 }
 
+/// Kills a process and takes its status; one which the kernel does not let go is left to whoever reaps our children.
 fn end(pidfd: &OwnedFd) {
     let _ = sys::signal::send(pidfd, rustix::process::Signal::KILL.as_raw());
-    while let Err(rustix::io::Errno::INTR) =
-        rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED)
-    {}
+    let until = Instant::now() + DEATH;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        match rustix::event::poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&left)) {
+            Err(Errno::INTR) => {}
+            _ => break,
+        }
+    }
+    let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
 }
 
 /// What the specification asks for and we do not have is said, never ignored.
@@ -240,11 +257,8 @@ fn spawn(
     }
 }
 
-/// Makes `fd`'s pid namespace (a namespace or a pidfd) the one of children born in `clone`.
-pub(crate) fn in_pid_namespace<T>(
-    fd: BorrowedFd<'_>,
-    clone: impl FnOnce() -> Result<T, StartError>,
-) -> Result<T, StartError> {
+/// Makes `fd`'s pid namespace the one of children born in `clone`.
+fn in_pid_namespace<T>(fd: BorrowedFd<'_>, clone: impl FnOnce() -> Result<T, StartError>) -> Result<T, StartError> {
     let failed = |errno| StartError::other(format!("failed to setns into pid namespace: {}", text(errno)));
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let own = rustix::fs::open(c"/proc/thread-self/ns/pid", flags, Mode::empty()).map_err(failed)?;
@@ -264,10 +278,10 @@ fn meet(
     pid: i32,
 ) -> Result<(), StartError> {
     loop {
-        match link.listen().map_err(|errno| StartError::other(format!("listen to the container: {}", text(errno))))? {
+        match link.listen(PATIENCE).map_err(|errno| silent(errno, pid, PATIENCE))? {
             Word::Ready => return Ok(()),
             Word::Failed { step, errno } => return Err(program.failure(step, errno)),
-            Word::Gone => return Err(gone(child)),
+            Word::Gone | Word::Entered { .. } => return Err(gone(child)),
             Word::Met => {
                 let hooks = launch.spec.hooks.clone().unwrap_or_default();
                 let state = crate::hooks::state(launch, bundle, "creating", pid);
@@ -282,13 +296,29 @@ fn meet(
     }
 }
 
+/// It says nothing.
+pub(crate) fn silent(errno: Errno, pid: i32, patience: Duration) -> StartError {
+    StartError::other(match errno {
+        Errno::TIMEDOUT => {
+            let seconds = patience.as_secs();
+            format!("the process has not come up within {seconds} seconds: {}", sys::waiting::describe(pid))
+        }
+        errno => format!("listen to the container: {}", text(errno)),
+    })
+}
+
+impl Kill {
+    /// The signal by which it ended.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        let child = self.0.as_ref()?;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::PidFd(child.pidfd.as_fd()), options).ok().flatten()?.terminating_signal()
+    }
+}
+
 /// It ended without a word: killed, most likely for want of memory.
 pub(crate) fn gone(child: &Kill) -> StartError {
-    let status = child.0.as_ref().and_then(|child| {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        rustix::process::waitid(WaitId::PidFd(child.pidfd.as_fd()), options).ok().flatten()
-    });
-    let how = match status.and_then(|status| status.terminating_signal()) {
+    let how = match child.signal() {
         Some(9) => "it was killed (maybe its memory limit is too low)".to_owned(),
         Some(signal) => format!("it got signal {signal}"),
         None => "it ended without a word".to_owned(),

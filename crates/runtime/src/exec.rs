@@ -1,6 +1,7 @@
 //! One more process in a running container.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use cgroup::Cgroup;
 use oci::runtime::Process;
@@ -9,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use sys::clone::{Child, Clone};
 use sys::namespace::Kinds;
 
-use crate::create::{Kill, gone, in_pid_namespace};
+use crate::create::{Kill, gone, silent};
 use crate::failure::text;
 use crate::link::{self, Word};
 use crate::plan::{first_steps, give_streams, identify, standard_streams};
-use crate::process;
+use crate::process::{self, Enter};
 use crate::program::{Program, Step, Wait};
 use crate::user::{self, Identity};
 use crate::user_namespace::Mapping;
@@ -22,14 +23,19 @@ use crate::{Running, SeccompProgram, StartError, Stdio, child};
 /// `DEVPTS_SUPER_MAGIC`
 const DEVPTS_MAGIC: i64 = 0x1cd1;
 
-/// What an exec joins besides pid and user namespace, by the names below `/proc/PID/ns`.
-const KINDS: [(&str, Kinds); 5] = [
+/// What an exec joins besides the user namespace, by the names below `/proc/PID/ns`. The pid namespace is for its child: it
+/// goes there itself when it enters.
+const KINDS: [(&str, Kinds); 6] = [
     ("mnt", Kinds::MOUNT),
     ("net", Kinds::NETWORK),
     ("ipc", Kinds::INTER_PROCESS_COMMUNICATION),
     ("uts", Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME),
     ("cgroup", Kinds::CONTROL_GROUP),
+    ("pid", Kinds::PROCESS_ID),
 ];
+/// A process that has not come up after this long is stuck in the kernel (its working directory on a file system which does
+/// not answer).
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be executed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -73,10 +79,40 @@ pub(crate) fn exec_with(
     preserve: u32,
 ) -> Result<ExecRunning, StartError> {
     let root = root(container)?;
+    match attempt(container, &root, exec, &stdio, preserve, Enter::Last) {
+        Err(Failed { error, entering: true }) if exec.seccomp.is_some() => {
+            attempt(container, &root, exec, &stdio, preserve, Enter::Unfiltered).map_err(|_| error)
+        }
+        other => other.map_err(|failed| failed.error),
+    }
+}
+
+/// Why it was not started.
+struct Failed {
+    error: StartError,
+    /// When it was to become visible in the container.
+    entering: bool,
+}
+
+impl<E: Into<StartError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), entering: false }
+    }
+}
+
+fn attempt(
+    container: &Running,
+    root: &OwnedFd,
+    exec: &Exec,
+    stdio: &Stdio,
+    preserve: u32,
+    enter: Enter,
+) -> Result<ExecRunning, Failed> {
+    let stdio = stdio.duplicate()?;
     let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..exec.process.clone() };
     let identity = identify(root.as_fd(), exec.user.as_deref(), &exec.additional_groups, &mut process)?;
     let command = process::command(&process, &identity.home)?;
-    let mut program = Program { steps: first_steps(), fds: Vec::new(), root: None, command };
+    let mut program = Program { steps: first_steps(preserve), fds: Vec::new(), root: None, command };
     let clone_into = container.cgroup.clone_into()?;
     if clone_into.is_none() {
         program.steps.push(Step::Await);
@@ -85,17 +121,17 @@ pub(crate) fn exec_with(
     let pidfd = duplicate(&container.pidfd)?;
     let slot = program.keep(pidfd);
     let mapping = is_foreign(container, "user").then(|| Mapping::of_process(&container.pid.to_string())).transpose()?;
-    if mapping.is_some() {
-        program.steps.push(Step::Join(slot, Kinds::USER));
-    }
     // Those of the host's that it has, root of a user namespace could not join again.
     let joined = KINDS.iter().filter(|(file, _)| mapping.is_none() || is_foreign(container, file));
-    let kinds = joined.fold(Kinds::empty(), |all, (_, kind)| all | *kind);
+    // All at once: the kernel asks whether we may trace the process, which a set-up not yet at its end allows to root outside
+    // only.
+    let first = if mapping.is_some() { Kinds::USER } else { Kinds::empty() };
+    let kinds = joined.fold(first, |all, (_, kind)| all | *kind);
     program.steps.push(Step::Join(slot, kinds));
     let devpts = match (&stdio, &container.devpts) {
         (Stdio::Pipes { .. }, _) => None,
         (_, Some(devpts)) => Some(duplicate(devpts)?),
-        (_, None) => Some(find_devpts(&root)?),
+        (_, None) => Some(find_devpts(root)?),
     };
     let devpts = devpts.map(|fd| program.keep(fd));
     let (stdio, console) = standard_streams(&mut program, &process, stdio, devpts, false)?;
@@ -104,7 +140,7 @@ pub(crate) fn exec_with(
     }
     let mapped = mapping.is_some();
     let wait = if mapped { Wait::Parent } else { Wait::Nothing };
-    let end = process::End { wait, init: false, preserve, mapped };
+    let end = process::End { wait, init: false, preserve, mapped, enter: Some(enter) };
     program.steps.extend(process::steps(&process, &identity, exec.seccomp.as_ref(), stdio, end)?);
     let child = start(&program, container, clone_into, mapped.then_some(&process))?;
     Ok(ExecRunning { pid: child.pid, pidfd: child.pidfd, console })
@@ -116,31 +152,49 @@ fn start(
     container: &Running,
     clone_into: Option<OwnedFd>,
     outside: Option<&Process>,
-) -> Result<Child, StartError> {
+) -> Result<Child, Failed> {
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let what = Clone { namespaces: None, cgroup: clone_into.as_ref().map(AsFd::as_fd) };
-    let child = in_pid_namespace(container.pidfd.as_fd(), || {
-        sys::clone::spawn(&what, || child::run(program, &theirs))
-            .map_err(|errno| StartError::other(format!("unable to clone the process: {}", text(errno))))
-    })?;
+    let child = sys::clone::spawn(&what, || child::run(program, &theirs))
+        .map_err(|errno| StartError::other(format!("unable to clone the process: {}", text(errno))))?;
     drop(theirs);
-    let pid = child.pid;
+    let mut pid = child.pid;
     let mut child = Kill(Some(child));
     if clone_into.is_none() {
         container.cgroup.add(pid)?;
         let _ = ours.release();
     }
-    match ours.listen().map_err(|errno| StartError::other(format!("listen to the process: {}", text(errno))))? {
-        Word::Ready => {
-            if let Some(process) = outside {
-                process::limit_from_outside(pid, process)?;
+    loop {
+        match ours.listen(PATIENCE).map_err(|errno| silent(errno, pid, PATIENCE))? {
+            Word::Ready => {
+                if let Some(process) = outside {
+                    process::limit_from_outside(pid, process)?;
+                    let _ = ours.release();
+                }
+                return Ok(child.0.take().ok_or_else(|| StartError::other("no process"))?);
+            }
+            Word::Entered { pid: entered } => {
+                // Our child, not reaped yet: the number is its own. Who began ends by itself.
+                child = Kill(Some(Child { pid: entered, pidfd: open(entered)? }));
+                pid = entered;
                 let _ = ours.release();
             }
-            child.0.take().ok_or_else(|| StartError::other("no process"))
+            Word::Failed { step, errno } => {
+                return Err(Failed { error: program.failure(step, errno), entering: program.is_entering(step) });
+            }
+            Word::Met | Word::Gone => {
+                // A filter may also kill who enters.
+                let entering = child.signal() == Some(libc::SIGSYS);
+                return Err(Failed { error: gone(&child), entering });
+            }
         }
-        Word::Failed { step, errno } => Err(program.failure(step, errno)),
-        Word::Met | Word::Gone => Err(gone(&child)),
     }
+}
+
+fn open(pid: i32) -> Result<OwnedFd, StartError> {
+    let failed = |errno| StartError::other(format!("open process {pid}: {}", text(errno)));
+    let pid = rustix::process::Pid::from_raw(pid).ok_or_else(|| failed(sys::Errno::SRCH))?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(failed)
 }
 
 /// The container's root directory. The pidfd says afterwards that the number still meant the same process.

@@ -55,7 +55,8 @@ fn describe(step: &Step) -> String {
         Step::MakeDirectory(path) => format!("mkdir {}", path.to_string_lossy()),
         Step::Stdio { .. } => "error setting up standard streams".to_owned(),
         Step::ControllingTerminal => "ioctl setctty".to_owned(),
-        Step::CloseAtExec(_) => "unable to close exec fds".to_owned(),
+        Step::CloseForeign(_) | Step::CloseAll(..) => "unable to close exec fds".to_owned(),
+        Step::Enter => "unable to enter the pid namespace".to_owned(),
         Step::Umask(_) => "umask".to_owned(),
         Step::Rlimit(_, _, number) => {
             format!("error setting rlimits for ready process: error setting rlimit type {number}")

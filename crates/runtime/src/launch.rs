@@ -4,7 +4,7 @@ use oci::runtime::Spec;
 use serde::{Deserialize, Serialize};
 use values::RootMount;
 
-use crate::SeccompProgram;
+use crate::{SeccompProgram, StartError};
 
 /// Everything needed to create a container, as data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +38,23 @@ pub enum Stdio {
     Pipes { stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd },
     /// A pseudo-terminal of the container's own devpts; 0 × 0: size left alone.
     Terminal { rows: u16, cols: u16 },
+}
+
+impl Stdio {
+    pub(crate) fn duplicate(&self) -> Result<Self, StartError> {
+        let copy = |fd: &OwnedFd| {
+            rustix::io::fcntl_dupfd_cloexec(fd, 3)
+                .map_err(|errno| StartError::other(format!("dup: {}", crate::failure::text(errno))))
+        };
+        Ok(match self {
+            Self::Pipes { stdin, stdout, stderr } => Self::Pipes {
+                stdin: stdin.as_ref().map(copy).transpose()?,
+                stdout: copy(stdout)?,
+                stderr: copy(stderr)?,
+            },
+            Self::Terminal { rows, cols } => Self::Terminal { rows: *rows, cols: *cols },
+        })
+    }
 }
 
 /// Descriptors handed over.

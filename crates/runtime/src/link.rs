@@ -1,7 +1,9 @@
 //! The wire between the parent and the process being set up: a socket pair, closed at exec.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
@@ -12,6 +14,8 @@ pub(crate) enum Word {
     Failed { step: usize, errno: Errno },
     /// It is at a `Meet` step and waits.
     Met,
+    /// It goes on as this process, and waits.
+    Entered { pid: i32 },
     /// Everything is done.
     Ready,
     /// It ended or executed its program.
@@ -36,6 +40,7 @@ impl End {
             Word::Failed { step, errno } => (1, step as u32, errno.raw_os_error()),
             Word::Met => (2, 0, 0),
             Word::Ready => (3, 0, 0),
+            Word::Entered { pid } => (4, 0, pid),
             Word::Gone => return Ok(()),
         };
         let mut message = [0u8; 12];
@@ -59,8 +64,9 @@ impl End {
         retry(|| rustix::net::send(&self.0, &[1], rustix::net::SendFlags::NOSIGNAL)).map(drop)
     }
 
-    /// Parent: the child's next word.
-    pub(crate) fn listen(&self) -> Result<Word, Errno> {
+    /// Parent: the child's next word; TIMEDOUT when it says nothing for so long.
+    pub(crate) fn listen(&self, patience: Duration) -> Result<Word, Errno> {
+        self.wait_until(Instant::now() + patience)?;
         let mut message = [0u8; 12];
         let length = retry(|| rustix::io::read(&self.0, &mut message))?;
         if length < message.len() {
@@ -71,8 +77,29 @@ impl End {
             1 => Word::Failed { step: number(4) as usize, errno: Errno::from_raw_os_error(number(8) as i32) },
             2 => Word::Met,
             3 => Word::Ready,
+            4 => Word::Entered { pid: number(8) as i32 },
             _ => Word::Gone,
         })
+    }
+}
+
+impl End {
+    fn wait_until(&self, until: Instant) -> Result<(), Errno> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+            match rustix::event::poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&left)) {
+                Ok(0) => return Err(Errno::TIMEDOUT),
+                Err(Errno::INTR) => {}
+                other => return other.map(drop),
+            }
+        }
+    }
+}
+
+impl AsRawFd for End {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 

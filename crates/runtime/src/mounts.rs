@@ -76,7 +76,11 @@ fn one(
 ) -> Result<(), StartError> {
     let options = Options::parse(&mount.options)?;
     let target = destination(&mount.destination)?;
-    if options.bind.is_some() || mount.kind == "bind" {
+    let binds = options.bind.is_some() || mount.kind == "bind";
+    if target == "/proc" && !binds && mount.kind != "proc" {
+        return Err(no_procfs(&mount.kind));
+    }
+    if binds {
         made.dev_is_bound |= target == "/dev";
         return bind(program, mount, &options, &target);
     }
@@ -93,6 +97,11 @@ fn one(
         }
         kind => new(program, kind, &mount.source, options, &target, made),
     }
+}
+
+/// Programs trust what is at /proc, ours do not look there: but whoever comes after may.
+fn no_procfs(source: &str) -> StartError {
+    StartError::other(format!("{source:?} cannot be mounted because it is not of type proc"))
 }
 
 /// An absolute, clean path other than the root.
@@ -133,10 +142,13 @@ fn bind(program: &mut Program, mount: &OciMount, options: &Options, target: &str
     let stat = rustix::fs::fstat(&tree).map_err(failed)?;
     let file = !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
     let is_proc = sys::procfs::is_procfs(&tree).is_ok();
+    if target == "/proc" && !is_proc {
+        return Err(no_procfs(source));
+    }
     let slot = program.keep(tree);
     push(program, What::Tree(slot), target, file)?;
     if let Some(Step::Mount(step)) = program.steps.last_mut() {
-        step.in_proc |= target == "/proc" && is_proc;
+        step.in_proc |= target == "/proc";
     }
     Ok(())
 }

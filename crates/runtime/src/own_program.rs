@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, StatVfsMountFlags};
+use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 use sys::mount::Attributes;
 
@@ -25,7 +25,10 @@ pub fn read_only_program(path: &Path) -> Result<OwnedFd, StartError> {
     let set = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     let change = Attributes { set: Some(set), ..Attributes::default() };
     sys::mount::set_attributes(tree.as_fd(), c"", false, &change).map_err(failed)?;
-    Ok(tree)
+    // The file, without the mount's own descriptor: with that closed the mount is dissolved, and nobody can change it any
+    // more, whatever his capabilities (`mount_setattr` wants a mount that is part of some tree).
+    let link = format!("/proc/self/fd/{}", tree.as_raw_fd());
+    rustix::fs::open(link, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(failed)
 }
 
 /// To be called first in `main` of a program that creates containers: goes on when our program is on a read-only

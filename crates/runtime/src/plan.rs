@@ -47,7 +47,8 @@ impl Ground<'_> {
         let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..given.clone() };
         let identity = identify(root.as_fd(), launch.user.as_deref(), &launch.additional_groups, &mut process)?;
         let command = process::command(&process, &identity.home)?;
-        let mut program = Program { steps: first_steps(), fds: vec![root], root: Some(0), command };
+        let mut program = Program { steps: first_steps(extra.preserve), fds: vec![root], root: Some(0), command };
+        program.steps.push(Step::NewSession);
         let mapping = namespaces.user.as_ref().map(|user| &user.mapping);
         if mapping.is_some() {
             program.steps.extend(become_root());
@@ -94,7 +95,8 @@ impl Ground<'_> {
             Some(fifo) => Wait::Fifo(program.keep(fifo)),
             None => Wait::Parent,
         };
-        let end = process::End { wait, init: launch.init, preserve: extra.preserve, mapped: mapping.is_some() };
+        let mapped = mapping.is_some();
+        let end = process::End { wait, init: launch.init, preserve: extra.preserve, mapped, enter: None };
         program.steps.extend(process::steps(&process, &identity, filter, stdio, end)?);
         Ok(Plan { program, devpts: made.devpts, console })
     }
@@ -128,8 +130,8 @@ pub(crate) fn identify(
 }
 
 /// What every new process does first.
-pub(crate) fn first_steps() -> Vec<Step> {
-    vec![Step::ResetSignals, Step::NotDumpable, Step::NewSession, Step::Umask(Mode::empty())]
+pub(crate) fn first_steps(preserve: u32) -> Vec<Step> {
+    vec![Step::ResetSignals, Step::NotDumpable, Step::CloseForeign(3 + preserve), Step::Umask(Mode::empty())]
 }
 
 /// In a user namespace: its root, before anything is made there. Whoever was root outside is nobody in it.

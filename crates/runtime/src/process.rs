@@ -22,6 +22,18 @@ pub(crate) struct End {
     pub(crate) preserve: u32,
     /// In a user namespace: what only root outside may do is left to [`limit_from_outside`].
     pub(crate) mapped: bool,
+    /// Where the process goes on in the pid namespace it joined; None: it was born there.
+    pub(crate) enter: Option<Enter>,
+}
+
+/// When a process that joins a container becomes visible in there. Until then nobody inside can trace it or look through its
+/// `/proc/PID/root`, whatever capabilities he has (CVE-2016-9962).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enter {
+    /// With nothing left that the container's own processes lack.
+    Last,
+    /// Before its system calls are filtered: for profiles that forbid the calls by which it enters.
+    Unfiltered,
 }
 
 /// A string for the kernel.
@@ -78,8 +90,15 @@ pub(crate) fn steps(
     end: End,
 ) -> Result<Vec<Step>, StartError> {
     let mut steps = vec![Step::Stdio { fds: stdio, owner: identity.uid }];
+    let mut enter = Vec::new();
+    if end.enter.is_some() {
+        enter.extend([Step::Enter, Step::NewSession]);
+    }
     if process.terminal {
-        steps.push(Step::ControllingTerminal);
+        enter.push(Step::ControllingTerminal);
+    }
+    if end.enter.is_none() {
+        steps.append(&mut enter);
     }
     limits(process, end.mapped, &mut steps)?;
     labels(process, &mut steps)?;
@@ -94,17 +113,21 @@ pub(crate) fn steps(
         return Err(StartError::other(format!("cwd {cwd:?} must be an absolute path")));
     }
     let capabilities = capabilities(process, identity)?;
-    steps.push(Step::CloseAtExec(3 + end.preserve));
+    steps.push(Step::CloseAll(3 + end.preserve, end.wait));
     steps.push(Step::Chdir { path: c_string(cwd)?, last: false });
     steps.push(Step::BoundingSet(capabilities.bounding));
     steps.push(Step::Groups(identity.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect()));
     steps.push(Step::Ids { uid: identity.uid, gid: identity.gid });
     steps.push(Step::Chdir { path: c_string(cwd)?, last: true });
+    if early.is_some() && end.enter == Some(Enter::Unfiltered) {
+        steps.append(&mut enter);
+    }
     steps.extend(early);
     steps.push(Step::Capabilities(capabilities));
     if !end.init {
         steps.push(Step::Find);
     }
+    steps.append(&mut enter);
     steps.extend(late);
     steps.push(Step::Ready(end.wait));
     if end.init {

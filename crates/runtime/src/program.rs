@@ -1,7 +1,7 @@
 //! What the new process will do, step by step: all of it decided, converted and allocated before the clone.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{Dev, FileType, Mode};
 use rustix::process::{Resource, Rlimit};
@@ -90,7 +90,12 @@ pub(crate) enum Step {
         owner: u32,
     },
     ControllingTerminal,
-    CloseAtExec(u32),
+    /// Close what is ours and not the program's: from this number on everything but our own descriptors.
+    CloseForeign(u32),
+    /// Close everything from this number on but what is needed to wait: a path below `/proc/self/fd` leads nowhere.
+    CloseAll(u32, Wait),
+    /// Go on in a new process of the joined pid namespace, a sibling; this one ends.
+    Enter,
     Umask(Mode),
     Rlimit(Resource, Rlimit, u32),
     /// Write a file below `/proc`: path, text, what for.
@@ -173,6 +178,18 @@ pub(crate) struct Device {
 }
 
 impl Program {
+    /// The numbers of its descriptors.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = RawFd> + Clone {
+        self.fds.iter().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Whether this step belongs to entering the container under its filter.
+    pub(crate) fn is_entering(&self, step: usize) -> bool {
+        let (before, rest) = self.steps.split_at(step.min(self.steps.len()));
+        matches!(rest.first(), Some(Step::Enter | Step::NewSession | Step::ControllingTerminal | Step::Ready(_)))
+            && before.iter().any(|step| matches!(step, Step::Seccomp { .. }))
+    }
+
     /// Takes a descriptor in.
     pub(crate) fn keep(&mut self, fd: OwnedFd) -> Slot {
         self.fds.push(fd);

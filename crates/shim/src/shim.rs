@@ -9,6 +9,7 @@ use crate::poller::{Interest, Poller, Token};
 use crate::protocol::{Exited, Fact, Message, Probed, Reply, Started, State};
 use crate::session::{Ended, Session};
 use runtime::Running;
+use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use rustix::process::WaitOptions;
 use std::io;
@@ -20,6 +21,8 @@ use values::Timestamp;
 const READ: usize = 64 * 1024;
 /// Memory is given back after so long without an event.
 const COOL: Duration = Duration::from_millis(100);
+/// For how long nobody new is let in when descriptors have run out.
+const DEARTH: Duration = Duration::from_millis(100);
 
 pub struct Shim {
     pub poller: Poller,
@@ -51,6 +54,8 @@ pub struct Shim {
     warm: bool,
     /// It was told to go.
     released: bool,
+    /// No connection is accepted before.
+    accept_at: Option<Instant>,
 }
 
 impl Shim {
@@ -79,6 +84,7 @@ impl Shim {
             buffer: Vec::new(),
             warm: true,
             released: false,
+            accept_at: None,
         }
     }
 
@@ -132,10 +138,30 @@ impl Shim {
     fn accept(&mut self) {
         let Some(listener) = &self.listener else { return };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        if let Ok(fd) = rustix::net::accept_with(listener, flags) {
-            let mut control = Control::new(fd, self.next_number());
-            control.register(&self.poller);
-            self.controls.push(control);
+        match rustix::net::accept_with(listener, flags) {
+            Ok(fd) => {
+                let mut control = Control::new(fd, self.next_number());
+                control.register(&self.poller);
+                self.controls.push(control);
+            }
+            // The connection waits, and would be told of again and again.
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS) => {
+                self.poller.remove(listener);
+                self.accept_at = Some(Instant::now() + DEARTH);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// After a dearth of descriptors.
+    fn accept_again(&mut self, now: Instant) {
+        if self.accept_at.is_some_and(|at| now >= at) {
+            self.accept_at = None;
+            if let Some(listener) = &self.listener
+                && self.poller.add(listener, Token::Listener, Interest::IN).is_err()
+            {
+                self.accept_at = Some(now + DEARTH);
+            }
         }
     }
 
@@ -275,6 +301,7 @@ impl Shim {
             let pending = self.pending.remove(index);
             self.give_exec_up(pending);
         }
+        self.accept_again(now);
         for index in 0..self.sessions.len() {
             self.sessions[index].on_time(&self.poller, now);
             let Some(ended) = self.sessions[index].take_end() else { continue };
@@ -341,7 +368,7 @@ impl Shim {
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let cool = self.warm.then(|| now + COOL);
-        let next = self.sessions.iter().filter_map(|s| s.deadline(now)).chain(cool);
+        let next = self.sessions.iter().filter_map(|s| s.deadline(now)).chain(cool).chain(self.accept_at);
         let next = next.chain(self.pending.iter().map(|pending| pending.deadline)).min()?;
         Some(next.saturating_duration_since(now))
     }

@@ -119,3 +119,12 @@ pub fn fork(child: impl FnOnce() -> i32) -> Result<i32> {
     }
     Ok(pid as i32)
 }
+
+/// A plain fork whose child is our parent's (`CLONE_PARENT`): 0 in the new process, its number (in our pid namespace) here.
+/// Both go on with the same memory; the same rules as for [`spawn`] hold, and neither may return into what the other owns.
+/// <https://man7.org/linux/man-pages/man2/clone.2.html>
+pub fn fork_sibling() -> Result<i32> {
+    // SAFETY: no CLONE_VM: a copy of memory and stack; all other arguments are unused.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0) };
+    check(pid).map(|pid| pid as i32)
+}

@@ -16,9 +16,26 @@ pub fn close_from(first: u32) -> Result<()> {
     close_range(first, 0)
 }
 
+/// Closes every descriptor from `first` on but `kept` (in any order). Allocates nothing. The same rules as for
+/// [`close_from`] hold.
+pub fn close_all_but(mut first: u32, kept: impl Iterator<Item = RawFd> + Clone) -> Result<()> {
+    let next = |first: u32| kept.clone().filter_map(|fd| u32::try_from(fd).ok()).filter(|fd| *fd >= first).min();
+    while let Some(fd) = next(first) {
+        if fd > first {
+            close_between(first, fd - 1, 0)?;
+        }
+        first = fd + 1;
+    }
+    close_from(first)
+}
+
 fn close_range(first: u32, flags: libc::c_uint) -> Result<()> {
+    close_between(first, u32::MAX, flags)
+}
+
+fn close_between(first: u32, last: u32, flags: libc::c_uint) -> Result<()> {
     // SAFETY: takes no memory.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) }).map(drop)
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
 }
 
 /// Takes over a descriptor that was inherited by number (socket activation, `--preserve-fds`, a spawner's

@@ -25,6 +25,7 @@ pub mod session;
 pub mod signal;
 pub mod tty;
 pub mod user_namespace;
+pub mod waiting;
 
 pub use rustix::io::{Errno, Result};
 

@@ -5,7 +5,7 @@ mod credentials;
 mod mounts;
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -61,7 +61,6 @@ impl Child<'_> {
         match step {
             Step::Await => self.link.wait(),
             Step::Meet => self.link.say(Word::Met).and_then(|()| self.link.wait()),
-            Step::NewSession => rustix::process::setsid().map(drop),
             Step::ResetSignals => sys::signal::reset_all(),
             Step::NotDumpable => rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable),
             Step::Keyring(name) => keyring(name.as_deref()),
@@ -105,7 +104,12 @@ impl Child<'_> {
         match step {
             Step::Stdio { fds, owner } => self.stdio(fds, *owner),
             Step::ControllingTerminal => sys::tty::control(rustix::stdio::stdin()),
-            Step::CloseAtExec(first) => sys::fd::close_at_exec_from(*first),
+            Step::CloseForeign(first) => {
+                sys::fd::close_all_but(*first, self.program.numbers().chain([self.link.as_raw_fd()]))
+            }
+            Step::CloseAll(first, wait) => self.close_all(*first, *wait),
+            Step::Enter => self.enter(),
+            Step::NewSession => rustix::process::setsid().map(drop),
             Step::Umask(mask) => {
                 rustix::process::umask(*mask);
                 Ok(())
@@ -145,6 +149,27 @@ impl Child<'_> {
                         other => return other.map(drop),
                     }
                 }
+            }
+        }
+    }
+
+    /// What is open is a way out of the root: `/proc/self/fd/N/..` as working directory or as a program (CVE-2024-21626).
+    fn close_all(&mut self, first: u32, wait: Wait) -> Result<(), Errno> {
+        (self.procfs, self.empty, self.old_root) = (None, None, None);
+        let fifo = match wait {
+            Wait::Fifo(slot) => Some(self.fd(slot)?.as_raw_fd()),
+            Wait::Nothing | Wait::Parent => None,
+        };
+        sys::fd::close_all_but(first, fifo.into_iter().chain([self.link.as_raw_fd()]))
+    }
+
+    /// The keeper is told who goes on, and lets him when it has hold of him: should we end in between, so does he.
+    fn enter(&self) -> Result<(), Errno> {
+        match sys::clone::fork_sibling()? {
+            0 => self.link.wait(),
+            pid => {
+                let told = self.link.say(Word::Entered { pid });
+                sys::clone::exit(i32::from(told.is_err()))
             }
         }
     }

@@ -103,7 +103,12 @@ impl Child<'_> {
 
     pub(super) fn console(&self, devpts: Slot, number: &CStr) -> Result<(), Errno> {
         let slave = clone_tree(self.fd(devpts)?, number, false)?;
-        let place = path::create_file_in_root(self.root()?, c"/dev/console", Mode::from_raw_mode(0o644))?;
+        // Where /dev is somebody's volume, its `console` may be a link, to a file of procfs for one (CVE-2025-52565).
+        path::create_file_in_root(self.root()?, c"/dev/console", Mode::from_raw_mode(0o644))?;
+        let place = path::open_no_links(self.root()?, c"/dev/console", OFlags::PATH)?;
+        if sys::procfs::is_procfs(&place).is_ok() {
+            return Err(Errno::PERM);
+        }
         move_to(slave.as_fd(), place.as_fd())
     }
 
