@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use api::endpoint::{Decode, Encode};
 use api::{Download, Endpoint, Hijack, JsonStream, LogStream, NoContent, Ping, Query, Upload, Version};
@@ -429,6 +430,11 @@ impl<E: Endpoint> Pending<'_, E>
 where
     E::Reply: Decode,
 {
+    /// Whether the answer has begun to come, within this time.
+    pub fn is_answered(&self, within: Duration) -> bool {
+        self.connection.is_readable(within)
+    }
+
     /// Waits for the answer's head: the daemon has accepted the request.
     ///
     /// # Errors

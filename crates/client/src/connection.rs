@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -123,6 +124,13 @@ impl Connection {
     pub(crate) fn is_quiet(&self) -> bool {
         let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
         matches!(poll(&mut sockets, Some(&Timespec::default())), Ok(0))
+    }
+
+    /// Whether there is something to read (the connection's end, too), within this time.
+    pub(crate) fn is_readable(&self, within: Duration) -> bool {
+        let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
+        let time = Timespec { tv_sec: within.as_secs() as _, tv_nsec: within.subsec_nanos() as _ };
+        !matches!(poll(&mut sockets, Some(&time)), Ok(0))
     }
 
     /// The bytes read ahead.

@@ -35,7 +35,7 @@ use std::time::Duration;
 use api::Filters;
 use api::progress::JsonMessage;
 use api::types::{
-    ContainerCreateRequest, ContainerInspect, ContainerSummary, ContainersPruneResponse, CreateResponse,
+    ContainerCreateRequest, ContainerInspect, ContainerSummary, ContainerWhy, ContainersPruneResponse, CreateResponse,
     ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem, IdResponse, ImageDeleteItem,
     ImageInspect, ImageSummary, Network, PathStat, Stats, SystemInfo, SystemVersion, TopResponse, UpdateRequest,
     UpdateResponse, WaitResponse,
@@ -150,12 +150,30 @@ impl Engine {
         container::verbs::start(&self.find(id)?).await
     }
 
-    pub async fn container_stop(&self, id: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
-        container::verbs::stop(&self.shared, &self.find(id)?, signal, timeout).await
+    /// Answers a warning when the signal could not end it.
+    pub async fn container_stop(&self, id: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<Option<String>> {
+        let container = self.find(id)?;
+        let warning = container::deaf::warning(&container, container::verbs::parse(&container, signal)?);
+        container::verbs::stop(&self.shared, &container, signal, timeout).await?;
+        Ok(warning)
     }
 
-    pub async fn container_restart(&self, id: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<()> {
-        container::verbs::restart(&self.shared, &self.find(id)?, signal, timeout).await
+    /// As [`Engine::container_stop`].
+    pub async fn container_restart(
+        &self,
+        id: &str,
+        signal: Option<&str>,
+        timeout: Option<i64>,
+    ) -> Result<Option<String>> {
+        let container = self.find(id)?;
+        let warning = container::deaf::warning(&container, container::verbs::parse(&container, signal)?);
+        container::verbs::restart(&self.shared, &container, signal, timeout).await?;
+        Ok(warning)
+    }
+
+    /// Why it is as it is, and what happens next. `signal`: which the stop warning is about.
+    pub async fn container_why(&self, id: &str, signal: Option<&str>) -> Result<ContainerWhy> {
+        container::why::why(&self.shared, &self.find(id)?, signal).await
     }
 
     pub async fn container_kill(&self, id: &str, signal: Option<&str>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What a handler gives back, and the usual replies.
 
 use api::types::ErrorResponse;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
 use values::{Error, ErrorKind};
@@ -12,6 +12,8 @@ use crate::status::status;
 
 /// The exact header of JSON: the Go client compares the whole string.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+const WARNING: HeaderName = HeaderName::from_static("lighter-warning");
 
 /// The outcome of a request.
 pub(crate) enum Answer {
@@ -31,6 +33,16 @@ impl Answer {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         Answer::Reply(response)
+    }
+
+    /// With a warning in a header of ours, which other clients do not look at.
+    pub(crate) fn warned(mut self, warning: Option<&str>) -> Answer {
+        if let Answer::Reply(response) = &mut self
+            && let Some(Ok(value)) = warning.map(HeaderValue::from_str)
+        {
+            response.headers_mut().insert(WARNING, value);
+        }
+        self
     }
 
     /// A value as compact JSON with a newline behind it, as Go's encoder writes it.

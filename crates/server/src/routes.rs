@@ -44,6 +44,7 @@ pub(crate) const ROUTES: &[Route<Engine>] = routes! {
     ContainerUpdate => container_update,
     ContainerRename => container_rename,
     ContainerWait => container_wait,
+    ContainerWhy => container_why,
     ContainerAttach => container_attach,
     ContainerAttachWs => container_attach_ws,
     ContainerResize => container_resize,

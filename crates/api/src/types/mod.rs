@@ -11,6 +11,7 @@ mod container_summary;
 mod container_top;
 mod container_update;
 mod container_wait;
+mod container_why;
 mod descriptor;
 mod endpoint_settings;
 mod error;
@@ -45,6 +46,7 @@ pub use container_summary::{ContainerSummary, SummaryHostConfig, SummaryNetworkS
 pub use container_top::TopResponse;
 pub use container_update::{UpdateRequest, UpdateResponse};
 pub use container_wait::{WaitExitError, WaitResponse};
+pub use container_why::ContainerWhy;
 pub use descriptor::{Descriptor, Platform};
 pub use endpoint_settings::{EndpointIpamConfig, EndpointSettings, NetworkingConfig};
 pub use error::ErrorResponse;

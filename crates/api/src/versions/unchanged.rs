@@ -2,11 +2,12 @@
 
 use super::Lower;
 use crate::types::{
-    ContainersPruneResponse, CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, SystemVersion,
-    TopResponse, UpdateResponse, VolumeList, WaitResponse,
+    ContainerWhy, ContainersPruneResponse, CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem,
+    SystemVersion, TopResponse, UpdateResponse, VolumeList, WaitResponse,
 };
 
 impl Lower for ContainersPruneResponse {}
+impl Lower for ContainerWhy {}
 impl Lower for CreateResponse {}
 impl Lower for ExecInspect {}
 impl Lower for HistoryItem {}

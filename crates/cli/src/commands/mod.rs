@@ -39,6 +39,7 @@ pub static COMMANDS: &[&Command] = &[
     &container::unpause::COMMAND,
     &container::update::COMMAND,
     &container::wait::COMMAND,
+    &container::why::COMMAND,
     &container::export::COMMAND,
     &container::inspect::COMMAND,
     &container::ls::COMMAND,

@@ -3,6 +3,7 @@
 pub mod adapt;
 pub mod attach;
 pub mod create;
+pub mod deaf;
 pub mod etc;
 pub mod files;
 mod freeze;
@@ -30,5 +31,6 @@ pub mod validate;
 pub mod verbs;
 pub mod view;
 pub mod wait;
+pub mod why;
 
 pub use handle::{Container, Mail};

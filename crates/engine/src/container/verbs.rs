@@ -26,7 +26,7 @@ pub fn grace(shared: &Shared, container: &Container, timeout: Option<i64>) -> Op
     }
 }
 
-fn parse(container: &Container, signal: Option<&str>) -> Result<Signal> {
+pub fn parse(container: &Container, signal: Option<&str>) -> Result<Signal> {
     match signal {
         Some(text) if !text.is_empty() => text.parse(),
         _ => Ok(signal_of(container)),

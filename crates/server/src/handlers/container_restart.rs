@@ -10,6 +10,6 @@ use crate::handlers::given;
 pub(crate) async fn container_restart(call: Call<Engine, ContainerRestart>) -> Result<Answer> {
     let query = call.query()?;
     let signal = given(&query.signal).filter(|_| !call.version().below(42));
-    call.state().container_restart(call.name(), signal, query.timeout).await?;
-    Ok(Answer::no_content())
+    let warning = call.state().container_restart(call.name(), signal, query.timeout).await?;
+    Ok(Answer::no_content().warned(warning.as_deref()))
 }

@@ -12,7 +12,7 @@ handlers! {
     container_changes container_create container_export container_inspect container_kill container_list
     container_logs container_pause container_prune container_remove container_rename container_resize
     container_restart container_start container_stats container_stop container_top container_unpause
-    container_update container_wait
+    container_update container_wait container_why
     exec_create exec_inspect exec_resize exec_start
     image_create image_history image_inspect image_list image_load image_remove image_tag
     network_inspect network_list

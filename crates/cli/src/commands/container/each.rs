@@ -1,5 +1,7 @@
 //! The same request for each of several containers, all at once, told in the order they were named.
 
+use std::time::{Duration, Instant};
+
 use api::endpoint::{Decode, Encode};
 use api::{Endpoint, NoBody};
 
@@ -19,6 +21,43 @@ where
     E::Reply: Decode,
 {
     run::<E>(session, names, query, |name, _| session.println(name), |_| false)
+}
+
+/// As [`call`], for what may take long: `late` is called with each name for which there is no answer after this time.
+///
+/// # Errors
+/// As [`call`].
+pub fn call_patiently<E>(
+    session: &Session,
+    names: &[String],
+    query: &E::Query,
+    patience: Duration,
+    late: impl Fn(&str),
+) -> Outcome
+where
+    E: Endpoint<Body = NoBody>,
+    E::Body: Encode<Value = ()>,
+    E::Reply: Decode,
+{
+    let client = session.client()?;
+    let mut errors = Vec::new();
+    for names in names.chunks(AT_ONCE) {
+        let pending: Vec<_> = names.iter().map(|name| client.send::<E>(&[name], query, &())).collect();
+        let until = Instant::now() + patience;
+        for (name, pending) in names.iter().zip(&pending) {
+            let left = until.saturating_duration_since(Instant::now());
+            if pending.as_ref().is_ok_and(|pending| !pending.is_answered(left)) {
+                late(name);
+            }
+        }
+        for (name, pending) in names.iter().zip(pending) {
+            match pending.and_then(client::Pending::wait) {
+                Ok(_) => session.println(name),
+                Err(error) => errors.push(error.to_string()),
+            }
+        }
+    }
+    if errors.is_empty() { Ok(0) } else { Err(Failure::new(errors.join("\n"))) }
 }
 
 /// As [`call`]; `tell` prints what is to be said for a name that went well, and errors that are to be `forgiven`

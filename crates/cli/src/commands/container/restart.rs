@@ -3,7 +3,7 @@
 use api::endpoints::{ContainerRestart, ContainerRestartQuery};
 
 use crate::command::{Args, Command, Complete, States};
-use crate::commands::container::each;
+use crate::commands::container::stopping;
 use crate::flags::Flag;
 use crate::{Invocation, Outcome, Session};
 
@@ -25,5 +25,5 @@ pub static COMMAND: Command = Command {
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
     let query = ContainerRestartQuery { signal: call.text_or_empty("signal").to_owned(), timeout: call.int("timeout") };
-    each::call::<ContainerRestart>(session, &call.args, &query)
+    stopping::call::<ContainerRestart>(session, &call.args, &query, call.text_or_empty("signal"))
 }
