@@ -14,7 +14,9 @@ pub fn warning(container: &Container, signal: Signal) -> Option<String> {
     }
     let status = status_of(&state)?;
     is_deaf(&status, signal).then(|| {
-        let program = field(&status, "Name").unwrap_or_default();
+        // before it executes the program it has the name of the shim, which is run by a descriptor's number
+        let program = field(&status, "Name").filter(|name| name.parse::<u32>().is_err()).map(str::to_owned);
+        let program = program.or_else(|| container.record().argv().into_iter().next()).unwrap_or_default();
         format!(
             "its first process ({program}) has no handler for {signal} and will be killed only when the time to stop is over: run it with --init, or another --stop-signal"
         )
