@@ -5,6 +5,7 @@ mod pattern;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::Filters;
 use api::lenient::{Empty, StrSlice};
@@ -14,7 +15,7 @@ use api::types::{
 };
 use image::{Image, Images};
 use oci::image as spec;
-use values::{Digest, Result, Timestamp};
+use values::{Digest, Error, Result, Timestamp};
 
 /// What a list is to show.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +26,22 @@ pub struct ListOptions {
     pub shared_size: bool,
     /// Add the manifests.
     pub manifests: bool,
+}
+
+/// The images that a prune with these filters is about, used ones too; `nameless` ones alone, or all.
+///
+/// # Errors
+/// `InvalidArgument` for filters that are malformed.
+pub fn prunable<'a>(images: &'a [Arc<Image>], filters: &Filters, nameless: bool) -> Result<Vec<&'a Image>> {
+    let nothing = |name: &str| -> Result<Arc<Image>> { Err(Error::invalid(format!("invalid filter '{name}'"))) };
+    let mut wanted = Filters::new();
+    for key in ["label", "label!", "until"] {
+        filters.get(key).for_each(|value| wanted.add(key, value));
+    }
+    if nameless {
+        wanted.add("dangling", "true");
+    }
+    filter::filter(images, &wanted, true, nothing, Timestamp::now())
 }
 
 /// The reply of `GET /images/json`, newest first. `containers` counts those which use an image.

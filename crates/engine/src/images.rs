@@ -11,6 +11,7 @@ use image::{Image, Progress, Removed};
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Digest, Error, Platform, Reference, Result};
 
+use crate::byte_stream::{ByteStream, byte_stream};
 use crate::container::{create, validate};
 use crate::image_view;
 use crate::shared::{Shared, blocking};
@@ -135,7 +136,7 @@ pub async fn import(
 }
 
 /// A repository and a tag as two query parameters.
-fn reference(repo: &str, tag: &str) -> Result<Reference> {
+pub fn reference(repo: &str, tag: &str) -> Result<Reference> {
     let mut reference: Reference = repo.parse()?;
     if reference.digest.is_some() {
         return Err(Error::invalid("refusing to create a tag with a digest reference"));
@@ -171,17 +172,40 @@ pub async fn remove(
         let image = resolve(&s, &name, platform.as_ref())?;
         let uses = |id: &Digest| create::uses(&s, id);
         let removed = s.images.remove(&name, force, noprune, &uses)?;
-        let items = removed.into_iter().map(|item| match item {
-            Removed::Untagged(name) => {
-                emit(&s, "untag", &image.id, &name);
-                ImageDeleteItem { untagged: name, ..ImageDeleteItem::default() }
-            }
-            Removed::Deleted(id) => {
-                emit(&s, "delete", &id, id.as_str());
-                ImageDeleteItem { deleted: id.to_string(), ..ImageDeleteItem::default() }
-            }
-        });
-        Ok(items.collect())
+        Ok(removed_items(&s, &image.id, removed))
     })
     .await
+}
+
+/// What removing did to an image, for the client; with its events.
+pub fn removed_items(shared: &Shared, image: &Digest, removed: Vec<Removed>) -> Vec<ImageDeleteItem> {
+    let items = removed.into_iter().map(|item| match item {
+        Removed::Untagged(name) => {
+            emit(shared, "untag", image, &name);
+            ImageDeleteItem { untagged: name, ..ImageDeleteItem::default() }
+        }
+        Removed::Deleted(id) => {
+            emit(shared, "delete", &id, id.as_str());
+            ImageDeleteItem { deleted: id.to_string(), ..ImageDeleteItem::default() }
+        }
+    });
+    items.collect()
+}
+
+/// An archive of images; names are found at once, the rest comes as it is read.
+///
+/// # Errors
+/// `NotFound` for the first name of no image.
+pub fn save(shared: &Arc<Shared>, names: &[String], platform: Option<&Platform>) -> Result<ByteStream> {
+    let selection = shared.images.select(names, platform)?;
+    let (mut sink, stream) = byte_stream();
+    let s = shared.clone();
+    tokio::task::spawn_blocking(move || {
+        let outcome = s.images.save(&selection, &mut sink);
+        if outcome.is_ok() {
+            selection.ids().for_each(|id| emit(&s, "save", id, id.as_str()));
+        }
+        sink.end(outcome);
+    });
+    Ok(stream)
 }

@@ -7,8 +7,10 @@ mod byte_stream;
 pub mod config;
 pub mod container;
 mod detach_keys;
+mod disk_usage;
 mod events;
 mod exec;
+mod image_prune;
 mod image_view;
 mod images;
 mod machine;
@@ -36,16 +38,17 @@ use api::Filters;
 use api::progress::JsonMessage;
 use api::types::{
     ContainerCreateRequest, ContainerInspect, ContainerSummary, ContainerWhy, ContainersPruneResponse, CreateResponse,
-    ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem, IdResponse, ImageDeleteItem,
-    ImageInspect, ImageSummary, Network, PathStat, Stats, SystemInfo, SystemVersion, TopResponse, UpdateRequest,
-    UpdateResponse, WaitResponse,
+    DiskUsage, ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem, IdResponse,
+    ImageDeleteItem, ImageInspect, ImagePruneResponse, ImageSummary, Network, PathStat, Stats, SystemInfo,
+    SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
 };
 use tokio::sync::mpsc::UnboundedSender;
-use values::{Platform, Result, Timestamp};
+use values::{Digest, Platform, Result, Timestamp};
 
 pub use byte_stream::ByteStream;
 pub use config::Config;
 pub use container::attach::{AttachOptions, Attached, DetachNotice, EndNotice};
+pub use container::commit::CommitOptions;
 pub use container::files::copy_in::CopyOptions;
 pub use container::logs::{LogOptions, LogStream};
 pub use container::stats::StatsStream;
@@ -119,6 +122,11 @@ impl Engine {
         let mut attributes = std::collections::BTreeMap::new();
         attributes.insert("name".into(), rustix::system::uname().nodename().to_string_lossy().into_owned());
         self.shared.events.emit("daemon", action, &self.shared.daemon_id, attributes);
+    }
+
+    /// No kinds are all; `items`: each object, not the sums alone.
+    pub async fn disk_usage(&self, kinds: Vec<String>, items: bool) -> Result<DiskUsage> {
+        disk_usage::disk_usage(&self.shared, kinds, items).await
     }
 
     // ── containers ──
@@ -292,6 +300,11 @@ impl Engine {
         container::files::changes::changes(&self.shared, &self.find(id)?).await
     }
 
+    /// The new image's id.
+    pub async fn container_commit(&self, id: &str, options: CommitOptions) -> Result<Digest> {
+        container::commit::commit(&self.shared, &self.find(id)?, options).await
+    }
+
     pub async fn container_export(&self, id: &str) -> Result<ByteStream> {
         container::files::export::export(&self.shared, &self.find(id)?).await
     }
@@ -354,6 +367,14 @@ impl Engine {
         progress: UnboundedSender<JsonMessage>,
     ) -> Result<()> {
         images::import(&self.shared, reader, options, progress).await
+    }
+
+    pub fn image_save(&self, names: &[String], platform: Option<&Platform>) -> Result<ByteStream> {
+        images::save(&self.shared, names, platform)
+    }
+
+    pub async fn image_prune(&self, filters: Filters) -> Result<ImagePruneResponse> {
+        image_prune::images(&self.shared, filters).await
     }
 
     pub async fn image_tag(&self, name: &str, repo: &str, tag: &str) -> Result<()> {

@@ -14,7 +14,6 @@ use crate::{
     images::Images,
     lease::Lease,
     pipeline::{Hashing, PipeReader, pipe},
-    unpack::Claims,
 };
 
 /// How an archive becomes an image.
@@ -31,12 +30,12 @@ pub struct ImportOptions {
 }
 
 /// A layer that was unpacked while it was stored.
-struct Layer {
-    blob: Staged,
+pub(crate) struct Layer {
+    pub(crate) blob: Staged,
     compression: Compression,
-    stage: Stage,
-    diff_id: Digest,
-    bytes: u64,
+    pub(crate) stage: Stage,
+    pub(crate) diff_id: Digest,
+    pub(crate) bytes: u64,
 }
 
 impl Images {
@@ -48,7 +47,7 @@ impl Images {
         let platform = options.platform.unwrap_or_else(Platform::host);
         let mut config = oci::image::Config::default();
         changes::apply(&mut config, &options.changes)?;
-        let layer = self.receive(reader)?;
+        let layer = self.receive(reader, &[])?;
         let now = Timestamp::now();
         let comment = if options.message.is_empty() { "Imported from -".into() } else { options.message };
         let image = oci::image::Image {
@@ -72,7 +71,7 @@ impl Images {
         mut image: oci::image::Image,
         reference: &Reference,
     ) -> Result<Digest> {
-        let layer = self.receive(&mut &*tar)?;
+        let layer = self.receive(&mut &*tar, &[])?;
         image.rootfs.diff_ids = vec![layer.diff_id.clone()];
         self.keep_one_layer(image, layer, Some(reference))
     }
@@ -80,19 +79,12 @@ impl Images {
     fn keep_one_layer(&self, image: oci::image::Image, layer: Layer, reference: Option<&Reference>) -> Result<Digest> {
         let mut lease = self.lease();
         let chain = vec![layer.diff_id.clone()];
-        let mut claims = Claims { images: self, held: Vec::new() };
-        claims.claim(&layer.diff_id);
-        if !lease.layer(&layer.diff_id) {
-            self.snapshots.commit(vec![(layer.stage, layer.diff_id.clone())])?;
-            lease.add_layer(&layer.diff_id, &layer.diff_id, None, layer.bytes);
-        }
-        drop(claims);
         let kind = match layer.compression {
             Compression::Gzip => media::OCI_LAYER_GZIP,
             Compression::Zstd => media::OCI_LAYER_ZSTD,
             _ => media::OCI_LAYER,
         };
-        let layer = place(&mut lease, layer.blob, kind)?;
+        let layer = self.keep_layer(layer, &chain, &mut lease, kind)?;
         let config = place(&mut lease, self.content.stage_bytes(&to_json(&image)?)?, media::OCI_CONFIG)?;
         let manifest = oci::image::Manifest {
             schema_version: 2,
@@ -109,10 +101,10 @@ impl Images {
         Ok(self.commit(draft, reference)?.0)
     }
 
-    /// Stores and unpacks at once: this thread reads, hashes and writes, the other unpacks.
-    fn receive(&self, reader: &mut dyn Read) -> Result<Layer> {
+    /// Stores and unpacks at once: this thread reads, hashes and writes, the other unpacks. `below`: the layers it stands on.
+    pub(crate) fn receive(&self, reader: &mut dyn Read, below: &[Digest]) -> Result<Layer> {
         let mut blob = self.content.stage()?;
-        let mut stage = self.snapshots.stage(&[])?;
+        let mut stage = self.snapshots.stage(below)?;
         let (writer, chunks) = pipe();
         let (applied, stored) = std::thread::scope(|scope| {
             let unpacking = scope.spawn(|| apply(&mut stage, chunks));
@@ -142,12 +134,12 @@ fn apply(stage: &mut Stage, chunks: PipeReader) -> Result<(Compression, u64, Opt
     Ok((compression, bytes, Some(plain.digest())))
 }
 
-fn place(lease: &mut Lease<'_>, staged: Staged, media_type: &str) -> Result<Descriptor> {
+pub(crate) fn place(lease: &mut Lease<'_>, staged: Staged, media_type: &str) -> Result<Descriptor> {
     let descriptor = Descriptor::new(media_type, staged.digest.clone(), staged.size);
     lease.place(staged)?;
     Ok(descriptor)
 }
 
-fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
+pub(crate) fn to_json(value: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).map_err(|e| Error::internal(e.to_string()))
 }

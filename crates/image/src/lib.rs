@@ -16,6 +16,7 @@
 pub mod changes;
 mod commit;
 mod content;
+mod derive;
 mod history;
 mod image;
 mod images;
@@ -31,17 +32,21 @@ mod remove;
 mod report;
 mod resolve;
 mod rootfs;
+mod save;
 mod seed;
 mod step;
 mod tag;
 #[cfg(test)]
 mod tests;
 mod unpack;
+mod usage;
 
+pub use derive::{DeriveOptions, WriteLayer};
 pub use image::Image;
 pub use images::{Config, Images};
 pub use import::ImportOptions;
 pub use report::{HistoryItem, Loaded, Progress, Removed, Use};
+pub use save::Selection;
 
 use sha2::{Digest as _, Sha256};
 

@@ -77,6 +77,20 @@ impl<S, E: Endpoint<Body = Json<B>>, B: DeserializeOwned> Call<S, E> {
     }
 }
 
+impl<S, E: Endpoint<Body = Json<B>>, B: DeserializeOwned> Call<S, E> {
+    /// Takes the JSON body, where there is one.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a malformed one.
+    pub(crate) async fn optional_body(&mut self) -> Result<Option<B>> {
+        use hyper::body::Body as _;
+        match self.raw.body.as_ref().is_none_or(hyper::body::Incoming::is_end_stream) {
+            true => Ok(None),
+            false => self.body().await.map(Some),
+        }
+    }
+}
+
 impl<S, E: Endpoint<Body = Upload>> Call<S, E> {
     /// Takes the body as a blocking reader.
     pub(crate) fn upload(&mut self) -> upload::Upload {

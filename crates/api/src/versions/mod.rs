@@ -8,6 +8,7 @@ mod container_create;
 mod container_inspect;
 mod container_summary;
 mod container_update;
+mod disk_usage;
 mod event;
 mod image_inspect;
 mod image_summary;

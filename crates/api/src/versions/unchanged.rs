@@ -3,7 +3,7 @@
 use super::Lower;
 use crate::types::{
     ContainerWhy, ContainersPruneResponse, CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem,
-    SystemVersion, TopResponse, UpdateResponse, VolumeList, WaitResponse,
+    ImagePruneResponse, SystemVersion, TopResponse, UpdateResponse, VolumeList, WaitResponse,
 };
 
 impl Lower for ContainersPruneResponse {}
@@ -13,6 +13,7 @@ impl Lower for ExecInspect {}
 impl Lower for HistoryItem {}
 impl Lower for IdResponse {}
 impl Lower for ImageDeleteItem {}
+impl Lower for ImagePruneResponse {}
 impl Lower for SystemVersion {}
 impl Lower for TopResponse {}
 impl Lower for UpdateResponse {}

@@ -20,6 +20,7 @@ pub static COMMON: &[&str] =
 /// Every command.
 pub static COMMANDS: &[&Command] = &[
     &container::attach::COMMAND,
+    &container::commit::COMMAND,
     &container::cp::COMMAND,
     &container::create::COMMAND,
     &container::diff::COMMAND,
@@ -49,8 +50,11 @@ pub static COMMANDS: &[&Command] = &[
     &image::inspect::COMMAND,
     &image::load::COMMAND,
     &image::ls::COMMAND,
+    &image::prune::COMMAND,
     &image::rm::COMMAND,
+    &image::save::COMMAND,
     &image::tag::COMMAND,
+    &system::df::COMMAND,
     &system::events::COMMAND,
     &system::info::COMMAND,
     &system::inspect::COMMAND,

@@ -2,6 +2,7 @@
 
 pub mod adapt;
 pub mod attach;
+pub mod commit;
 pub mod create;
 pub mod deaf;
 pub mod etc;

@@ -9,14 +9,15 @@ macro_rules! handlers {
 
 handlers! {
     container_archive_get container_archive_head container_archive_put container_attach container_attach_ws
-    container_changes container_create container_export container_inspect container_kill container_list
-    container_logs container_pause container_prune container_remove container_rename container_resize
-    container_restart container_start container_stats container_stop container_top container_unpause
-    container_update container_wait container_why
+    container_changes container_commit container_create container_export container_inspect container_kill
+    container_list container_logs container_pause container_prune container_remove container_rename container_resize
+    container_restart container_start container_stats container_stop container_top container_unpause container_update
+    container_wait container_why
     exec_create exec_inspect exec_resize exec_start
-    image_create image_history image_inspect image_list image_load image_remove image_tag
+    image_create image_history image_inspect image_list image_load image_prune image_remove image_save image_save_many
+    image_tag
     network_inspect network_list
-    system_events system_info system_ping system_ping_head system_version
+    system_df system_events system_info system_ping system_ping_head system_version
     volume_list
 }
 

@@ -1,6 +1,7 @@
 //! `lighter container …` and its short spellings.
 
 pub mod attach;
+pub mod commit;
 pub mod cp;
 pub mod create;
 mod creating;

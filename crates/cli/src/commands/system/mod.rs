@@ -1,6 +1,7 @@
 //! `system …`, and what asks about the whole.
 
 mod client_version;
+pub mod df;
 pub mod events;
 pub mod info;
 mod info_text;
