@@ -262,6 +262,12 @@ pub struct Linux {
     pub intel_rdt: Option<IntelRdt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub personality: Option<Personality>,
+    /// Host name of a network device → its place in the container (1.3).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub net_devices: BTreeMap<String, NetDevice>,
+    /// NUMA policy (1.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_policy: Option<MemoryPolicy>,
     /// Keys `boottime` and `monotonic`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub time_offsets: BTreeMap<String, TimeOffset>,
@@ -325,6 +331,25 @@ pub struct Device {
 #[serde(default, rename_all = "camelCase")]
 pub struct Personality {
     pub domain: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+}
+
+/// A network device of the host that moves into the container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NetDevice {
+    /// Its name there; empty: as on the host.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
+/// `set_mempolicy(2)` for the process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MemoryPolicy {
+    pub mode: String,
+    pub nodes: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
 }

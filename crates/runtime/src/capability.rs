@@ -60,10 +60,11 @@ pub(crate) struct Sets {
 }
 
 impl Sets {
-    /// Reads names; what `possible` (our own permitted set) lacks is left out, because nobody can give what he does not have.
+    /// Reads names; what `possible` (our own permitted set) lacks is left out, because nobody can give what he does not have,
+    /// and so are names that are no capability's: the specification wants a warning then (see [`unknown`]), no failure.
     pub(crate) fn new(capabilities: &Capabilities, possible: u64) -> Result<Self, StartError> {
         let set = |names: &[String]| -> Result<u64, StartError> {
-            names.iter().try_fold(0, |bits, name| Ok(bits | 1 << number(name)?)).map(|bits: u64| bits & possible)
+            Ok(names.iter().filter_map(|name| number(name).ok()).fold(0, |bits, number| bits | 1 << number) & possible)
         };
         Ok(Self {
             bounding: set(&capabilities.bounding)?,
@@ -73,6 +74,16 @@ impl Sets {
             ambient: set(&capabilities.ambient)?,
         })
     }
+}
+
+/// Names that cannot be mapped to a capability, each once.
+pub(crate) fn unknown(capabilities: &Capabilities) -> Vec<String> {
+    let Capabilities { bounding, effective, inheritable, permitted, ambient } = capabilities;
+    let all = [bounding, effective, inheritable, permitted, ambient].into_iter().flatten();
+    let mut names: Vec<String> = all.filter(|name| number(name).is_err()).cloned().collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 pub(crate) fn number(name: &str) -> Result<u32, StartError> {

@@ -57,7 +57,7 @@ pub fn create(launch: &Launch, fds: Fds) -> Result<Created, StartError> {
 }
 
 /// What only the OCI command line needs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Extra {
     /// Wait for a byte in this FIFO (open for both directions) instead of [`Created::start`].
     pub(crate) fifo: Option<OwnedFd>,
@@ -65,6 +65,14 @@ pub(crate) struct Extra {
     pub(crate) preserve: u32,
     /// The bundle's path, for hooks.
     pub(crate) bundle: String,
+    /// A session keyring of its own.
+    pub(crate) keyring: bool,
+}
+
+impl Default for Extra {
+    fn default() -> Self {
+        Self { fifo: None, preserve: 0, bundle: String::new(), keyring: true }
+    }
 }
 
 pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Created, StartError> {
@@ -183,11 +191,16 @@ fn end(pidfd: &OwnedFd) {
 fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
     let unsupported = [
         (linux.intel_rdt.is_some(), "intelRdt"),
+        (!linux.net_devices.is_empty(), "netDevices"),
+        (linux.memory_policy.is_some(), "memoryPolicy"),
         (!linux.mount_label.is_empty(), "mountLabel"),
         (linux.personality.as_ref().is_some_and(|one| !one.flags.is_empty()), "personality flags"),
     ];
     if let Some((_, what)) = unsupported.iter().find(|(asked, _)| *asked) {
         return Err(StartError::other(format!("{what} is not supported by this runtime")));
+    }
+    if let Some(path) = linux.masked_paths.iter().chain(&linux.readonly_paths).find(|path| !path.starts_with('/')) {
+        return Err(StartError::other(format!("masked or read-only path {path:?} must be absolute")));
     }
     if linux.cgroups_path.contains(':') {
         return Err(StartError::other("a systemd cgroupsPath (slice:prefix:name) is not supported: use a path"));

@@ -41,7 +41,9 @@ pub(crate) fn plan(program: &mut Program, devices: &[OciDevice], mapping: Option
             gid: 0,
         });
     }
-    let (basic, own): (Vec<Device>, Vec<Device>) = (nodes, devices.iter().map(one).collect::<Result<_, _>>()?);
+    // The container's own multiplexer is a link into its devpts, whatever the host's is.
+    let asked = devices.iter().filter(|device| device.path != "/dev/ptmx");
+    let (basic, own): (Vec<Device>, Vec<Device>) = (nodes, asked.map(one).collect::<Result<_, _>>()?);
     add(program, basic, mapping)?;
     links(&mut program.steps)?;
     add(program, own, mapping)

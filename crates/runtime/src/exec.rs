@@ -18,7 +18,7 @@ use crate::process::{self, Enter};
 use crate::program::{Program, Step, Wait};
 use crate::user::{self, Identity};
 use crate::user_namespace::Mapping;
-use crate::{Running, SeccompProgram, StartError, Stdio, child};
+use crate::{Running, SeccompProgram, StartError, Stdio, child, schedule};
 
 /// `DEVPTS_SUPER_MAGIC`
 const DEVPTS_MAGIC: i64 = 0x1cd1;
@@ -113,10 +113,13 @@ fn attempt(
     let identity = identify(root.as_fd(), exec.user.as_deref(), &exec.additional_groups, &mut process)?;
     let command = process::command(&process, &identity.home)?;
     let mut program = Program { steps: first_steps(preserve), fds: Vec::new(), root: None, command };
+    let affinity = process.exec_cpu_affinity.clone().unwrap_or_default();
+    program.steps.extend(schedule::processors(&affinity.initial)?.map(Step::Affinity));
     let clone_into = container.cgroup.clone_into()?;
     if clone_into.is_none() {
         program.steps.push(Step::Await);
     }
+    program.steps.extend(schedule::processors(&affinity.last)?.map(Step::Affinity));
     program.steps.push(Step::Keyring(None));
     let pidfd = duplicate(&container.pidfd)?;
     let slot = program.keep(pidfd);
@@ -128,6 +131,8 @@ fn attempt(
     let first = if mapping.is_some() { Kinds::USER } else { Kinds::empty() };
     let kinds = joined.fold(first, |all, (_, kind)| all | *kind);
     program.steps.push(Step::Join(slot, kinds));
+    let place = program.keep(duplicate(&root)?);
+    program.steps.push(Step::EnterRoot(place));
     let devpts = match (&stdio, &container.devpts) {
         (Stdio::Pipes { .. }, _) => None,
         (_, Some(devpts)) => Some(duplicate(devpts)?),

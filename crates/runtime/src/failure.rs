@@ -62,6 +62,8 @@ fn describe(step: &Step) -> String {
             format!("error setting rlimits for ready process: error setting rlimit type {number}")
         }
         Step::Proc { path, .. } => format!("write /proc/{}", path.to_string_lossy()),
+        Step::EnterRoot(_) => "error entering the container's root".to_owned(),
+        Step::Affinity(_) => "error setting execCPUAffinity".to_owned(),
         Step::Scheduler(_) => "error setting scheduler".to_owned(),
         Step::IoPriority(_) => "failed to set I/O priority".to_owned(),
         Step::Personality(_) => "error setting personality".to_owned(),

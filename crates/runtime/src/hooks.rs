@@ -11,9 +11,17 @@ use rustix::process::{WaitId, WaitIdOptions};
 use sys::namespace::Kinds;
 use sys::program::Strings;
 
+use crate::create::in_pid_namespace;
 use crate::failure::text;
 use crate::process::c_string;
 use crate::{Launch, StartError};
+
+/// The namespaces of the container which a hook in it joins by itself; that of its processes comes with the clone.
+const INSIDE: Kinds = Kinds::MOUNT
+    .union(Kinds::NETWORK)
+    .union(Kinds::INTER_PROCESS_COMMUNICATION)
+    .union(Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME)
+    .union(Kinds::CONTROL_GROUP);
 
 /// Where a hook runs.
 #[derive(Debug, Clone, Copy)]
@@ -48,33 +56,71 @@ pub(crate) fn run_all(hooks: &[Hook], state: &State, place: Place<'_>) -> Result
     })
 }
 
+/// Runs them all, whatever becomes of each; what failed is for a warning.
+pub(crate) fn run_each(hooks: &[Hook], state: &State, place: Place<'_>) -> Vec<String> {
+    hooks
+        .iter()
+        .filter_map(|hook| run_all(std::slice::from_ref(hook), state, place).err())
+        .map(|error| error.message)
+        .collect()
+}
+
 fn run(hook: &Hook, state: &[u8], place: Place<'_>) -> Result<(), String> {
     let failed = |errno: sys::Errno| text(errno);
+    if !hook.path.starts_with('/') {
+        return Err("its path must be absolute".to_owned());
+    }
+    if hook.timeout.is_some_and(|seconds| seconds <= 0) {
+        return Err("its timeout must be greater than zero".to_owned());
+    }
     let path = c_string(&hook.path).map_err(|error| error.message)?;
     let args = if hook.args.is_empty() { std::slice::from_ref(&hook.path) } else { &hook.args[..] };
     let nul = |_| "NUL byte in an argument".to_owned();
     let args = Strings::new(args.iter().map(String::as_str)).map_err(nul)?;
     let env = Strings::new(hook.env.iter().map(String::as_str)).map_err(nul)?;
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed)?;
-    let child = sys::clone::spawn(&sys::clone::Clone::default(), || {
-        let kinds =
-            Kinds::MOUNT | Kinds::NETWORK | Kinds::INTER_PROCESS_COMMUNICATION | Kinds::HOST_NAME_AND_NIS_DOMAIN_NAME;
-        if let Place::Container(pidfd) = place
-            && sys::namespace::join(pidfd, kinds).is_err()
-        {
-            return 126;
-        }
-        if rustix::stdio::dup2_stdin(&read).is_err() || sys::signal::reset_all().is_err() {
-            return 126;
-        }
-        let _ = sys::program::execve(&path, &args, &env);
-        127
-    })
-    .map_err(failed)?;
+    let root = match place {
+        Place::Host => None,
+        Place::Container(pidfd) => Some(root_of(pidfd).map_err(failed)?),
+    };
+    let clone = || {
+        sys::clone::spawn(&sys::clone::Clone::default(), || {
+            if let Place::Container(pidfd) = place
+                && sys::namespace::join(pidfd, INSIDE).is_err()
+            {
+                return 126;
+            }
+            if let Some(root) = &root
+                && rustix::process::fchdir(root).and_then(|()| rustix::process::chroot(c".")).is_err()
+            {
+                return 126;
+            }
+            if rustix::stdio::dup2_stdin(&read).is_err() || sys::signal::reset_all().is_err() {
+                return 126;
+            }
+            let _ = sys::program::execve(&path, &args, &env);
+            127
+        })
+        .map_err(|errno| StartError::other(text(errno)))
+    };
+    let child = match place {
+        Place::Host => clone(),
+        Place::Container(pidfd) => in_pid_namespace(pidfd, clone),
+    };
+    let child = child.map_err(|error| error.message)?;
     drop(read);
     // A hook need not read it.
     let _ = std::fs::File::from(write).write_all(state);
     wait(&child.pidfd, hook.timeout)
+}
+
+/// The root directory of a process; the namespace's own may be another.
+fn root_of(pidfd: BorrowedFd<'_>) -> sys::Result<OwnedFd> {
+    use std::os::fd::AsRawFd;
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).unwrap_or_default().trim();
+    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::open(format!("/proc/{pid}/root"), flags, rustix::fs::Mode::empty())
 }
 
 fn wait(pidfd: &OwnedFd, timeout: Option<i64>) -> Result<(), String> {

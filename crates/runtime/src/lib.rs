@@ -9,6 +9,7 @@
 mod capability;
 mod child;
 pub mod cli;
+mod copy_up;
 mod create;
 mod defaults;
 mod devices;

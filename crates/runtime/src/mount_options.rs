@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) clear_below: u32,
     /// How events travel; true: for the mounts below, too.
     pub(crate) propagation: Vec<(Propagation, bool)>,
+    /// A tmpfs begins with what was there.
+    pub(crate) copy_up: bool,
     /// What is the file system's own business, in order.
     pub(crate) data: Vec<(String, Option<String>)>,
 }
@@ -70,7 +72,8 @@ impl Options {
                 "" | "defaults" | "silent" | "loud" | "async" | "nomand" | "noiversion" => {}
                 // The mappings say it already.
                 "idmap" | "ridmap" => {}
-                "remount" | "tmpcopyup" | "copy-symlink" | "dest-nofollow" => {
+                "tmpcopyup" => self.copy_up = true,
+                "remount" | "copy-symlink" | "dest-nofollow" => {
                     return Err(StartError::other(format!("mount option {option:?} is not supported")));
                 }
                 _ => {
@@ -91,8 +94,10 @@ pub(crate) fn known() -> Vec<String> {
     let attributes = ATTRIBUTES.iter().flat_map(|(name, ..)| [(*name).to_owned(), format!("r{name}")]);
     let kinds =
         ["private", "slave", "shared", "unbindable"].iter().flat_map(|kind| [(*kind).to_owned(), format!("r{kind}")]);
-    let mut names: Vec<String> =
-        attributes.chain(kinds).chain(["bind", "rbind", "defaults"].map(str::to_owned)).collect();
+    let mut names: Vec<String> = attributes
+        .chain(kinds)
+        .chain(["bind", "rbind", "defaults", "idmap", "ridmap", "tmpcopyup"].map(str::to_owned))
+        .collect();
     names.sort_unstable();
     names
 }
@@ -151,6 +156,6 @@ mod tests {
             },
         );
         check("relatime,defaults", Options::default());
-        assert!(Options::parse(&["tmpcopyup".to_owned()]).is_err());
+        assert!(Options::parse(&["dest-nofollow".to_owned()]).is_err());
     }
 }

@@ -10,6 +10,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 use sys::mount::{Attributes, Propagation};
 
 use crate::StartError;
+use crate::copy_up;
 use crate::failure::text;
 use crate::foreign_tree;
 use crate::mount_options::Options;
@@ -95,6 +96,10 @@ fn one(
         _ if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() => {
             Err(StartError::other("only bind mounts can be id-mapped"))
         }
+        "tmpfs" if options.copy_up && mapping.is_some() => {
+            Err(StartError::other("mount option \"tmpcopyup\" is not supported with a user namespace"))
+        }
+        "tmpfs" if options.copy_up => copied_up(program, &options, &target, made),
         kind => new(program, kind, &mount.source, options, &target, made),
     }
 }
@@ -208,21 +213,44 @@ fn outside_ids(mut options: Options, mapping: Option<&Mapping>) -> Result<Option
 
 /// A new devpts instance, made here so that its descriptor stays with the container's keeper.
 fn devpts(program: &mut Program, source: &str, options: &Options) -> Result<Slot, StartError> {
-    let make = || {
-        let context = rustix::mount::fsopen(c"devpts", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        let source = if source.is_empty() { "devpts" } else { source };
-        rustix::mount::fsconfig_set_string(&context, c"source", source)?;
-        for (key, value) in &options.data {
-            match value {
-                Some(value) => rustix::mount::fsconfig_set_string(&context, key.as_str(), value.as_str())?,
-                None => rustix::mount::fsconfig_set_flag(&context, key.as_str())?,
-            }
+    let source = if source.is_empty() { "devpts" } else { source };
+    detached(c"devpts", source, options, options.set)
+        .map(|fd| program.keep(fd))
+        .map_err(|errno| StartError::other(text(errno)))
+}
+
+/// A new file system that is mounted nowhere yet.
+fn detached(
+    kind: &std::ffi::CStr,
+    source: &str,
+    options: &Options,
+    attributes: u32,
+) -> Result<OwnedFd, rustix::io::Errno> {
+    let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    rustix::mount::fsconfig_set_string(&context, c"source", source)?;
+    for (key, value) in &options.data {
+        match value {
+            Some(value) => rustix::mount::fsconfig_set_string(&context, key.as_str(), value.as_str())?,
+            None => rustix::mount::fsconfig_set_flag(&context, key.as_str())?,
         }
-        rustix::mount::fsconfig_create(&context)?;
-        let attributes = MountAttrFlags::from_bits_retain(options.set);
-        rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-    };
-    make().map(|fd| program.keep(fd)).map_err(|errno: rustix::io::Errno| StartError::other(text(errno)))
+    }
+    rustix::mount::fsconfig_create(&context)?;
+    let attributes = MountAttrFlags::from_bits_retain(attributes);
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+/// A tmpfs that begins with what the image has in its place.
+fn copied_up(program: &mut Program, options: &Options, target: &str, made: &mut Made) -> Result<(), StartError> {
+    let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
+    let failed = |errno| StartError::other(format!("tmpcopyup: {}", text(errno)));
+    let tree = detached(c"tmpfs", "tmpfs", options, options.set & !read_only).map_err(failed)?;
+    let root = program.root.and_then(|slot| program.fds.get(slot)).ok_or_else(|| StartError::other("no root"))?;
+    copy_up::copy(root.as_fd(), target, &tree).map_err(failed)?;
+    if options.set & read_only != 0 {
+        made.last.push(remount_read_only(target)?);
+    }
+    let slot = program.keep(tree);
+    push(program, What::Tree(slot), target, false)
 }
 
 fn new(

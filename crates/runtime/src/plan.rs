@@ -53,7 +53,9 @@ impl Ground<'_> {
         if mapping.is_some() {
             program.steps.extend(become_root());
         }
-        program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
+        if extra.keyring {
+            program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
+        }
         names(launch, namespaces, &mut program)?;
         let place = match &launch.rootfs {
             // Where hooks look for it.

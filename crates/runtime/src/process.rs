@@ -154,9 +154,6 @@ fn limits(process: &Process, mapped: bool, steps: &mut Vec<Step>) -> Result<(), 
     if let Some(priority) = &process.io_priority {
         steps.push(Step::IoPriority(crate::schedule::io_priority(priority)?));
     }
-    if process.exec_cpu_affinity.is_some() {
-        return Err(StartError::other("execCPUAffinity is not supported"));
-    }
     if mapped {
         return Ok(());
     }
@@ -165,7 +162,11 @@ fn limits(process: &Process, mapped: bool, steps: &mut Vec<Step>) -> Result<(), 
     {
         steps.push(Step::Proc { path: c"self/oom_score_adj".to_owned(), text: c_string(&value.to_string())? });
     }
-    for limit in &process.rlimits {
+    let limits = &process.rlimits;
+    if let Some(twice) = limits.iter().enumerate().find(|(at, one)| limits[..*at].iter().any(|b| b.kind == one.kind)) {
+        return Err(StartError::other(format!("rlimit {} is there more than once", twice.1.kind)));
+    }
+    for limit in limits {
         let (resource, value, number) = rlimit(limit)?;
         steps.push(Step::Rlimit(resource, value, number));
     }

@@ -103,6 +103,10 @@ pub(crate) enum Step {
         path: CString,
         text: CString,
     },
+    /// Make this directory the root: a namespace's own root may be another (one that was made in a chroot).
+    EnterRoot(Slot),
+    /// Run on these processors only.
+    Affinity(rustix::thread::CpuSet),
     Scheduler(sys::schedule::Attributes),
     IoPriority(u32),
     Personality(u64),

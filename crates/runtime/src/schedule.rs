@@ -3,6 +3,7 @@
 use oci::runtime::{IoPriority, Scheduler};
 
 use crate::StartError;
+use rustix::thread::CpuSet;
 
 pub(crate) fn attributes(scheduler: &Scheduler) -> Result<sys::schedule::Attributes, StartError> {
     const POLICIES: [(&str, u32); 7] = [
@@ -47,10 +48,46 @@ pub(crate) fn io_priority(priority: &IoPriority) -> Result<u32, StartError> {
     Ok(class << 13 | level)
 }
 
+/// A list such as `0-3,7`; none for an empty one.
+pub(crate) fn processors(list: &str) -> Result<Option<CpuSet>, StartError> {
+    let bad = || StartError::other(format!("execCPUAffinity: {list:?} is no list of processors"));
+    if list.is_empty() {
+        return Ok(None);
+    }
+    let mut set = CpuSet::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.trim().parse().ok().filter(|cpu| *cpu < CpuSet::MAX_CPU).ok_or_else(bad);
+        let (first, last): (usize, usize) = (number(first)?, number(last)?);
+        if first > last {
+            return Err(bad());
+        }
+        (first..=last).for_each(|cpu| set.set(cpu));
+    }
+    Ok(Some(set))
+}
+
 fn look_up<T: Copy>(table: &[(&str, T)], name: &str) -> Result<T, StartError> {
     table
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, value)| *value)
         .ok_or_else(|| StartError::other(format!("invalid scheduler or I/O priority setting {name:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_processors() {
+        let of = |list: &str| {
+            processors(list).map(|set| set.map(|set| (0..64).filter(|cpu| set.is_set(*cpu)).collect::<Vec<_>>()))
+        };
+        assert_eq!(of(""), Ok(None));
+        assert_eq!(of("0-2,7"), Ok(Some(vec![0, 1, 2, 7])));
+        for bad in ["x", "3-1", "1,", "0-99999", "-1"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
 }

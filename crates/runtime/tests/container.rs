@@ -470,6 +470,6 @@ fn what_is_not_supported_is_said() {
     launch.spec.linux.as_mut().unwrap().mount_label = "x".to_owned();
     assert!(run(&launch).unwrap_err().message.contains("not supported"));
     let mut launch = scratch.launch(&["true"]);
-    launch.spec.mounts.push(mount("/x", "tmpfs", "tmpfs", "tmpcopyup"));
+    launch.spec.mounts.push(mount("/x", "tmpfs", "tmpfs", "dest-nofollow"));
     assert!(run(&launch).unwrap_err().message.contains("not supported"));
 }

@@ -65,6 +65,9 @@ impl Child<'_> {
             Step::NotDumpable => rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable),
             Step::Keyring(name) => keyring(name.as_deref()),
             Step::Join(slot, kinds) => sys::namespace::join(self.fd(*slot)?, *kinds),
+            Step::EnterRoot(slot) => {
+                rustix::process::fchdir(self.fd(*slot)?).and_then(|()| rustix::process::chroot(c"."))
+            }
             Step::Unshare(kinds) => sys::namespace::unshare(*kinds),
             Step::TimeOffsets(text) => self.write_proc(c"self/timens_offsets", text.to_bytes()),
             Step::Hostname(name) => rustix::system::sethostname(name.to_bytes()),
@@ -116,6 +119,7 @@ impl Child<'_> {
             }
             Step::Rlimit(resource, limit, _) => rustix::process::setrlimit(*resource, *limit),
             Step::Proc { path, text } => self.write_proc(path, text.to_bytes()),
+            Step::Affinity(processors) => rustix::thread::sched_setaffinity(None, processors),
             Step::Scheduler(attributes) => sys::schedule::set(attributes),
             Step::IoPriority(value) => sys::schedule::set_io_priority(*value),
             Step::Personality(value) => sys::schedule::set_personality(*value),

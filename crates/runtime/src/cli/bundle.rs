@@ -187,12 +187,36 @@ pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), 
 }
 
 fn check(spec: &Spec) -> Result<(), Failure> {
-    let mut parts = spec.oci_version.split('.');
-    if parts.next() != Some("1") {
-        return Err(format!("unsupported ociVersion {:?}: 1.x is needed", spec.oci_version));
+    if !is_version_one(&spec.oci_version) {
+        return Err(format!("unsupported ociVersion {:?}: 1.x.y is needed", spec.oci_version));
     }
     if spec.linux.is_none() {
         return Err("the configuration has no linux section".to_owned());
     }
     Ok(())
+}
+
+/// SemVer 2.0.0 with major version 1; what follows a `-` or `+` does not matter.
+fn is_version_one(text: &str) -> bool {
+    let core = text.split(['-', '+']).next().unwrap_or_default();
+    let numbers: Vec<&str> = core.split('.').collect();
+    let plain = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.len() == 3 && numbers[0] == "1" && numbers.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_version_one;
+
+    #[test]
+    fn versions() {
+        for (text, expected) in
+            [("1.0.2", true), ("1.2.1", true), ("1.3.0-dev", true), ("1.0.0-rc5+x", true), ("2.0.0", false)]
+        {
+            assert_eq!(is_version_one(text), expected, "{text}");
+        }
+        for text in ["", "1", "1.0", "1.x.0", "x", "1.0.0.0", "v1.0.0"] {
+            assert!(!is_version_one(text), "{text}");
+        }
+    }
 }

@@ -8,8 +8,8 @@ use super::arguments::{Arguments, Flag};
 use super::bundle::{Home, Record, load};
 use super::{Failure, Global, Outcome, console, manage};
 use crate::create::{Extra, create_with};
-use crate::hooks::{Place, run_all};
-use crate::{Fds, Launch, Running, Stdio, seccomp};
+use crate::hooks::{Place, run_all, run_each};
+use crate::{Fds, Launch, Running, Stdio, capability, seccomp};
 
 pub(super) const FLAGS: &[Flag] = &[
     Flag::text("bundle", "b"),
@@ -58,14 +58,14 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let signals = if detach { None } else { Some(console::hold_signals()?) };
     let (home, record, running) = make(global, arguments, detach)?;
     if let Err(failure) = release(&home, &record) {
-        let _ = manage::destroy(&home, &record, true);
+        let _ = manage::destroy(global, &home, &record, true);
         return Err(failure);
     }
     let Some(signals) = signals else { return Ok(0) };
     let handed_over = arguments.text("console-socket").is_some();
     let status = console::attend(&running.pidfd, running.console.filter(|_| !handed_over), signals);
     if !arguments.has("keep") {
-        manage::destroy(&home, &record, true)?;
+        manage::destroy(global, &home, &record, true)?;
     }
     status
 }
@@ -74,18 +74,18 @@ fn make(global: &Global, arguments: &Arguments, detach: bool) -> Result<(Home, R
     if arguments.has("no-pivot") {
         return Err("--no-pivot is not supported: a container's root is always pivoted to".to_owned());
     }
-    if arguments.has("no-new-keyring") {
-        return Err("--no-new-keyring is not supported".to_owned());
-    }
     let id = arguments.id()?;
     let (bundle, mut launch) = load(id, arguments.text("bundle"))?;
     let filter = launch.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    for name in launch.spec.process.iter().filter_map(|p| p.capabilities.as_ref()).flat_map(capability::unknown) {
+        global.log.warn(&format!("capability {name:?} is unknown and left out"));
+    }
     launch.seccomp = filter.map(seccomp::compile).transpose().map_err(|error| error.message)?;
     let preserve = arguments.number("preserve-fds")? + listen_fds(&mut launch);
     let stdio = streams(&launch, arguments.text("console-socket"), detach)?;
     let home = Home::of(global, id);
     home.make(id)?;
-    let made = make_in(&home, &launch, stdio, preserve, &bundle, arguments);
+    let made = make_in(global, &home, &launch, stdio, preserve, &bundle, arguments);
     match made {
         Ok((record, running)) => Ok((home, record, running)),
         Err(failure) => {
@@ -96,6 +96,7 @@ fn make(global: &Global, arguments: &Arguments, detach: bool) -> Result<(Home, R
 }
 
 fn make_in(
+    global: &Global,
     home: &Home,
     launch: &Launch,
     stdio: Stdio,
@@ -104,9 +105,15 @@ fn make_in(
     arguments: &Arguments,
 ) -> Result<(Record, Running), Failure> {
     let fifo = home.make_fifo()?;
-    let extra = Extra { fifo: Some(fifo), preserve, bundle: bundle.to_string_lossy().into_owned() };
-    let created = create_with(launch, Fds { netns: None, userns: None, stdio }, extra)
-        .map_err(|error| format!("unable to start container process: {}", error.message))?;
+    let keyring = !arguments.has("no-new-keyring");
+    let extra = Extra { fifo: Some(fifo), preserve, bundle: bundle.to_string_lossy().into_owned(), keyring };
+    let created = create_with(launch, Fds { netns: None, userns: None, stdio }, extra).map_err(|error| {
+        // What prestart hooks and their like made, poststop hooks take back.
+        let hooks = launch.spec.hooks.clone().unwrap_or_default();
+        let state = crate::hooks::state(launch, &bundle.to_string_lossy(), "stopped", 0);
+        run_each(&hooks.poststop, &state, Place::Host).iter().for_each(|failure| global.log.warn(failure));
+        format!("unable to start container process: {}", error.message)
+    })?;
     let container = created.container().ok_or("no container")?;
     let record = Record::new(launch, bundle, container, launch.seccomp.clone());
     if let (Some(socket), Some(master)) = (arguments.text("console-socket"), &container.console) {
@@ -148,19 +155,21 @@ fn listen_fds(launch: &mut Launch) -> u32 {
 fn release(home: &Home, record: &Record) -> Result<(), Failure> {
     let running = record.open()?;
     let state = record.state(home);
-    run_all(&record.hooks.start_container, &state, Place::Container(running.pidfd.as_fd()))
-        .map_err(|error| error.message)?;
+    if let Err(error) = run_all(&record.hooks.start_container, &state, Place::Container(running.pidfd.as_fd())) {
+        let _ = sys::signal::send(&running.pidfd, libc::SIGKILL);
+        return Err(error.message);
+    }
     let failed = |errno| format!("start the container: {errno}");
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fifo = rustix::fs::open(home.fifo(), flags, Mode::empty()).map_err(failed)?;
     std::fs::remove_file(home.fifo()).map_err(|error| format!("start the container: {error}"))?;
     rustix::io::write(&fifo, &[1]).map_err(failed)?;
     let state = record.state(home);
-    // As runc: a failure after the start is told, and the container goes on.
-    if let Err(error) = run_all(&record.hooks.poststart, &state, Place::Host) {
-        eprintln!("{}", error.message);
-    }
-    Ok(())
+    // As runc: the container does not survive a failure.
+    run_all(&record.hooks.poststart, &state, Place::Host).map_err(|error| {
+        let _ = sys::signal::send(&running.pidfd, libc::SIGKILL);
+        error.message
+    })
 }
 
 /// Written beside and renamed: who waits for the file finds a whole number in it.

@@ -12,7 +12,7 @@ pub(super) fn features(_: &Global, _: &Arguments) -> Outcome {
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
         "mountOptions": crate::mount_options::known(),
         "linux": {
-            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "uts"],
+            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": crate::all_capabilities(),
             "cgroup": {"v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true},
             "seccomp": {
@@ -25,10 +25,12 @@ pub(super) fn features(_: &Global, _: &Arguments) -> Outcome {
             },
             "apparmor": {"enabled": true},
             "selinux": {"enabled": false},
-            "intelRdt": {"enabled": false},
-            "mountExtensions": {"idmap": {"enabled": false}},
+            "intelRdt": {"enabled": false, "schemata": false, "monitoring": false},
+            "netDevices": {"enabled": false},
+            "mountExtensions": {"idmap": {"enabled": true}},
         },
         "annotations": {},
+        "potentiallyUnsafeConfigAnnotations": [],
     });
     super::log::say(&serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?);
     Ok(0)

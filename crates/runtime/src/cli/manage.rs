@@ -9,7 +9,7 @@ use values::Signal;
 use super::arguments::{Arguments, Flag};
 use super::bundle::{Home, Record};
 use super::{Failure, Global, Outcome};
-use crate::hooks::{Place, run_all};
+use crate::hooks::{Place, run_each};
 
 pub(super) const KILL_FLAGS: &[Flag] = &[Flag::switch("all", "a")];
 pub(super) const DELETE_FLAGS: &[Flag] = &[Flag::switch("force", "f")];
@@ -59,16 +59,16 @@ pub(super) fn delete(global: &Global, arguments: &Arguments) -> Outcome {
         Err(failure) => return Err(failure),
     };
     match record.status(&home) {
-        "stopped" | "created" => {}
+        "stopped" => {}
         _ if force => {}
         status => return Err(format!("cannot delete container {id} that is not stopped: {status}")),
     }
-    destroy(&home, &record, true)?;
+    destroy(global, &home, &record, true)?;
     Ok(0)
 }
 
 /// Ends what is left of it and removes all of it.
-pub(super) fn destroy(home: &Home, record: &Record, kill: bool) -> Result<(), Failure> {
+pub(super) fn destroy(global: &Global, home: &Home, record: &Record, kill: bool) -> Result<(), Failure> {
     if kill && record.status(home) != "stopped" {
         end(record)?;
     }
@@ -79,9 +79,9 @@ pub(super) fn destroy(home: &Home, record: &Record, kill: bool) -> Result<(), Fa
     }
     let state = record.state(home);
     home.remove();
-    // As runc: a failure is told, and the container is gone.
-    if let Err(error) = run_all(&record.hooks.poststop, &state, Place::Host) {
-        eprintln!("{}", error.message);
+    // A failure is a warning, and the container is gone.
+    for failure in run_each(&record.hooks.poststop, &state, Place::Host) {
+        global.log.warn(&failure);
     }
     Ok(())
 }

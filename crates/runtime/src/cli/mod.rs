@@ -4,6 +4,7 @@
 
 mod arguments;
 mod bundle;
+mod checkpoint;
 mod console;
 mod create;
 mod exec;
@@ -12,6 +13,7 @@ mod log;
 mod manage;
 mod report;
 mod template;
+mod update;
 
 use std::path::PathBuf;
 
@@ -27,6 +29,7 @@ type Outcome = Result<u8, Failure>;
 struct Global {
     /// Where the containers' states are kept.
     root: PathBuf,
+    log: log::Log,
 }
 
 const DEFAULT_ROOT: &str = "/run/lighter-runtime";
@@ -60,6 +63,9 @@ const COMMANDS: &[Command] = &[
     Command { name: "delete", usage: "[flags] ID", flags: manage::DELETE_FLAGS, run: manage::delete },
     Command { name: "pause", usage: "ID", flags: &[], run: manage::pause },
     Command { name: "resume", usage: "ID", flags: &[], run: manage::resume },
+    Command { name: "update", usage: "[flags] ID", flags: update::FLAGS, run: update::update },
+    Command { name: "checkpoint", usage: "[flags] ID", flags: checkpoint::FLAGS, run: checkpoint::refuse },
+    Command { name: "restore", usage: "[flags] ID", flags: checkpoint::FLAGS, run: checkpoint::refuse },
     Command { name: "list", usage: "[flags]", flags: report::LIST_FLAGS, run: report::list },
     Command { name: "ps", usage: "[flags] ID [ps options]", flags: report::PS_FLAGS, run: report::ps },
     Command { name: "features", usage: "", flags: &[], run: features::features },
@@ -71,15 +77,13 @@ pub fn main(args: impl IntoIterator<Item = String>) -> u8 {
     let args: Vec<String> = args.into_iter().collect();
     let global = match Arguments::parse(GLOBAL, &args, true) {
         Ok(global) => global,
-        Err(failure) => return log::report(None, None, &failure),
+        Err(failure) => return log::Log::default().report(&failure),
     };
-    match dispatch(&global) {
-        Ok(status) => status,
-        Err(failure) => log::report(global.text("log"), global.text("log-format"), &failure),
-    }
+    let log = log::Log::new(global.text("log"), global.text("log-format"));
+    dispatch(&global, &log).unwrap_or_else(|failure| log.report(&failure))
 }
 
-fn dispatch(global: &Arguments) -> Outcome {
+fn dispatch(global: &Arguments, log: &log::Log) -> Outcome {
     if global.has("version") {
         log::say(&format!("lighter-runtime version {}\nspec: {}", values::VERSION, oci::runtime::VERSION));
         return Ok(0);
@@ -106,7 +110,7 @@ fn dispatch(global: &Arguments) -> Outcome {
         .ok_or_else(|| format!("unknown command {name:?}; see lighter-runtime --help"))?;
     let arguments = Arguments::parse(command.flags, rest, true)?;
     let root = PathBuf::from(global.text("root").unwrap_or(DEFAULT_ROOT));
-    (command.run)(&Global { root }, &arguments)
+    (command.run)(&Global { root, log: log.clone() }, &arguments)
 }
 
 fn usage() -> String {

@@ -104,6 +104,11 @@ fn compile_for(profile: &Seccomp, x32: bool) -> Result<SeccompProgram, String> {
     if !profile.listener_path.is_empty() || !profile.listener_metadata.is_empty() {
         return Err("a listener (listenerPath) is not supported".to_owned());
     }
+    if profile.default_errno_ret.is_some()
+        && !matches!(profile.default_action.as_str(), "SCMP_ACT_ERRNO" | "SCMP_ACT_TRACE")
+    {
+        return Err(format!("defaultErrnoRet is not for {}", profile.default_action));
+    }
     let default = action(&profile.default_action, profile.default_errno_ret)?;
     let flags = flags(&profile.flags)?;
     let mut columns = columns(profile)?;
@@ -168,8 +173,15 @@ struct Rule<'a> {
 fn read(rule: &SyscallRule, default: u32) -> Result<Rule<'_>, String> {
     let conditions = rule.args.iter().map(condition).collect::<Result<_, _>>()?;
     let action_name = rule.action.as_str();
-    if !matches!(action_name, "SCMP_ACT_ALLOW" | "SCMP_ACT_LOG") {
-        // A call that we cannot name could not be stopped.
+    if rule.names.is_empty() {
+        return Err("a rule without names of system calls".to_owned());
+    }
+    if rule.errno_ret.is_some() && !matches!(action_name, "SCMP_ACT_ERRNO" | "SCMP_ACT_TRACE") {
+        return Err(format!("errnoRet is not for {action_name}"));
+    }
+    if matches!(default, ALLOW | LOG) && !matches!(action_name, "SCMP_ACT_ALLOW" | "SCMP_ACT_LOG") {
+        // A call that we cannot name could not be stopped. Under another default it is stopped anyway, and profiles
+        // name calls of other architectures.
         let known = |name: &&String| TABLE.iter().any(|(known, _)| *known == name.as_str());
         if let Some(name) = rule.names.iter().find(|name| !known(name)) {
             return Err(format!("unknown system call {name:?} for {action_name}"));

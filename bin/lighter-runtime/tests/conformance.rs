@@ -1,0 +1,453 @@
+//! The runtime specification's MUSTs, each by a test: docs/compat/oci-runtime.md says which is where.
+//! Needs root and a static `/bin/busybox`.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Bundle, text};
+
+// ---- runtime.md
+
+#[test]
+fn state_has_all_properties() {
+    let b = Bundle::new(&["sleep", "1000"]);
+    b.set("annotations", json!({"com.example.key": "value"}));
+    b.ok(&["create", &b.id]);
+    let state = b.state();
+    assert_eq!((&state["id"], &state["status"]), (&json!(b.id), &json!("created")));
+    assert_eq!(state["bundle"], b.path.to_str().unwrap());
+    assert_eq!(state["annotations"], json!({"com.example.key": "value"}));
+    assert!(state["pid"].as_u64().unwrap() > 0 && state["ociVersion"].as_str().unwrap().starts_with("1."));
+}
+
+#[test]
+fn operations_without_an_id_or_a_container_fail() {
+    let b = Bundle::new(&["true"]);
+    for verb in ["state", "create", "start", "kill", "delete"] {
+        let output = b.output(&[verb]);
+        assert!(text(&output.stderr).contains("container id cannot be empty"), "{verb}: {output:?}");
+    }
+    for verb in ["state", "start", "kill", "delete"] {
+        let output = b.output(&[verb, "nobody"]);
+        assert!(!output.status.success() && text(&output.stderr).contains("container does not exist"), "{output:?}");
+    }
+}
+
+#[test]
+fn create_needs_a_bundle_and_a_new_valid_id() {
+    let b = Bundle::new(&["sleep", "1000"]);
+    let output = b.output(&["create", "--bundle", "/nowhere", &b.id]);
+    assert!(!output.status.success() && b.state() == Value::Null);
+    for id in ["", "../x", "a/b", ".."] {
+        assert!(!b.output(&["create", id]).status.success(), "{id}");
+    }
+    b.ok(&["create", &b.id]);
+    let pid = b.state()["pid"].clone();
+    assert!(!b.output(&["create", &b.id]).status.success());
+    assert_eq!(b.state()["pid"], pid, "the first one is untouched");
+}
+
+#[test]
+fn the_program_runs_at_start_as_it_was_configured_at_create() {
+    let b = Bundle::new(&["sh", "-c", "echo ran > /ran; sleep 1000"]);
+    b.set("root.readonly", json!(false));
+    b.ok(&["create", &b.id]);
+    b.set("process.args", json!(["sh", "-c", "echo changed > /ran"]));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(!b.path.join("rootfs/ran").exists());
+    b.ok(&["start", &b.id]);
+    assert_eq!(b.state()["status"], "running");
+    support::eventually(|| std::fs::read_to_string(b.path.join("rootfs/ran")).is_ok_and(|text| text == "ran\n"));
+    assert!(!b.output(&["start", &b.id]).status.success());
+    assert_eq!(b.state()["status"], "running");
+}
+
+#[test]
+fn kill_sends_the_signal_and_the_end_is_seen() {
+    let b = Bundle::new(&["sh", "-c", "trap 'echo got > /got; exit 0' USR1; touch /up; while :; do sleep 0.01; done"]);
+    b.set("root.readonly", json!(false));
+    b.ok(&["create", &b.id]);
+    assert!(!b.output(&["delete", &b.id]).status.success(), "created is not stopped");
+    b.ok(&["start", &b.id]);
+    support::eventually(|| b.path.join("rootfs/up").exists());
+    assert!(!b.output(&["delete", &b.id]).status.success(), "running is not stopped");
+    b.ok(&["kill", &b.id, "USR1"]);
+    b.wait_for("stopped");
+    assert!(b.path.join("rootfs/got").exists());
+    assert!(!b.output(&["kill", &b.id, "TERM"]).status.success());
+    assert!(!b.output(&["start", &b.id]).status.success());
+    b.ok(&["delete", &b.id]);
+    assert!(!b.output(&["delete", &b.id]).status.success());
+    b.ok(&["create", &b.id]);
+    b.ok(&["kill", &b.id, "KILL"]);
+}
+
+#[test]
+fn delete_undoes_create_and_no_more() {
+    let b = Bundle::new(&["true"]);
+    let path = format!("/lighter-test-{}/inner", b.id);
+    b.set("linux.cgroupsPath", json!(path));
+    b.ok(&["create", &b.id]);
+    let groups = || support::groups(&path);
+    assert!(!groups().is_empty());
+    b.ok(&["start", &b.id]);
+    b.wait_for("stopped");
+    b.ok(&["delete", &b.id]);
+    assert_eq!(groups(), Vec::<std::path::PathBuf>::new());
+    assert!(b.path.join("rootfs/bin/busybox").exists() && b.path.join("config.json").exists());
+    support::groups(path.rsplit_once('/').unwrap().0).iter().for_each(|group| std::fs::remove_dir(group).unwrap());
+}
+
+// ---- hooks: runtime.md lifecycle, config.md POSIX-platform hooks
+
+/// A host's hook which notes its name and what it was told.
+fn noting(b: &Bundle, name: &str, end: &str) -> Value {
+    let trace = b.path.join("trace");
+    let script = format!("read -r state; echo \"{name} $state $FOO $0\" >> {}; {end}", trace.display());
+    json!({"path": "/bin/sh", "args": ["zero", "-c", script, "arg0"], "env": ["PATH=/usr/bin:/bin", "FOO=bar"], "timeout": 10})
+}
+
+fn noted(b: &Bundle) -> Vec<String> {
+    let text = std::fs::read_to_string(b.path.join("trace")).unwrap_or_default();
+    text.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn hooks_get_arguments_environment_and_state() {
+    let b = Bundle::new(&["true"]);
+    b.set("annotations", json!({"a": "b"}));
+    b.set("hooks", json!({"createRuntime": [noting(&b, "x", "true")]}));
+    b.ok(&["run", &b.id]);
+    let text = std::fs::read_to_string(b.path.join("trace")).unwrap();
+    assert!(text.ends_with(" bar arg0\n"), "{text}");
+    let state: Value = serde_json::from_str(text.split_once(' ').unwrap().1.trim_end_matches(" bar arg0\n")).unwrap();
+    assert_eq!((&state["id"], &state["status"]), (&json!(b.id), &json!("creating")));
+    assert_eq!((&state["annotations"]["a"], &state["bundle"]), (&json!("b"), &json!(b.path.to_str().unwrap())));
+}
+
+#[test]
+fn a_hook_that_fails_during_create_ends_it_and_poststop_follows() {
+    for kind in ["prestart", "createRuntime", "createContainer"] {
+        let b = Bundle::new(&["true"]);
+        b.set("hooks", json!({"poststop": [noting(&b, "poststop", "true")]}));
+        b.set(&format!("hooks.{kind}"), json!([noting(&b, "first", "exit 3"), noting(&b, "second", "true")]));
+        b.is_refused("exit status 3");
+        assert_eq!(noted(&b), ["first", "poststop"], "{kind}");
+    }
+}
+
+#[test]
+fn start_container_hooks_run_inside_and_their_failure_stops_the_container() {
+    let b = Bundle::new(&["sh", "-c", "echo ran > /ran"]);
+    b.set("root.readonly", json!(false));
+    let inside = json!([{"path": "/bin/sh", "args": ["sh", "-c", "echo $PPID > /hook; hostname >> /hook; exit 4"]}]);
+    b.set("hooks", json!({"startContainer": inside}));
+    b.ok(&["create", &b.id]);
+    let output = b.output(&["start", &b.id]);
+    assert!(text(&output.stderr).contains("exit status 4"), "{output:?}");
+    b.wait_for("stopped");
+    assert!(std::fs::read_to_string(b.path.join("rootfs/hook")).unwrap().ends_with("lighter\n"));
+    assert!(!b.path.join("rootfs/ran").exists());
+}
+
+#[test]
+fn poststart_failures_end_it_and_poststop_failures_are_warnings() {
+    let b = Bundle::new(&["sleep", "1000"]);
+    b.set("hooks", json!({"poststart": [noting(&b, "poststart", "exit 5")]}));
+    b.ok(&["create", &b.id]);
+    assert!(text(&b.output(&["start", &b.id]).stderr).contains("exit status 5"));
+    b.wait_for("stopped");
+    b.ok(&["delete", &b.id]);
+    let b = Bundle::new(&["true"]);
+    let both = json!([noting(&b, "one", "exit 6"), noting(&b, "two", "true")]);
+    b.set("hooks", json!({"poststop": both}));
+    b.ok(&["run", "--keep", &b.id]);
+    b.ok(&["--log", "log", "delete", &b.id]);
+    assert_eq!(noted(&b), ["one", "two"]);
+    assert!(std::fs::read_to_string(b.path.join("log")).unwrap().contains("level=warning"));
+}
+
+#[test]
+fn hooks_need_an_absolute_path_and_a_positive_timeout() {
+    let b = Bundle::new(&["true"]);
+    for (hook, reason) in [
+        (json!({"path": "sh"}), "must be absolute"),
+        (json!({"path": "/bin/true", "timeout": 0}), "greater than zero"),
+        (json!({"path": "/bin/sleep", "args": ["sleep", "9"], "timeout": 1}), "timed out"),
+        (json!({"path": "/no/such"}), "exit status 127"),
+    ] {
+        b.set("hooks", json!({"createRuntime": [hook]}));
+        b.is_refused(reason);
+    }
+}
+
+// ---- config.md
+
+#[test]
+fn versions_and_roots() {
+    for (version, reason) in [("", "ociVersion"), ("2.0.0", "ociVersion"), ("1.x", "ociVersion")] {
+        let b = Bundle::new(&["true"]);
+        b.set("ociVersion", json!(version)).is_refused(reason);
+    }
+    let b = Bundle::new(&["true"]);
+    b.set("root.path", json!("nowhere")).is_refused("invalid rootfs");
+    std::fs::write(b.path.join("file"), "").unwrap();
+    b.set("root.path", json!("file")).is_refused("");
+    b.set("root.path", json!(b.path.join("rootfs"))).set("root.readonly", json!(true));
+    assert_eq!(b.says("touch /x 2>&1 || true"), "touch: /x: Read-only file system");
+    b.set("root.readonly", json!(false));
+    assert_eq!(b.says("touch /x && echo ok"), "ok");
+}
+
+#[test]
+fn mounts_in_order_with_their_options() {
+    let b = Bundle::new(&["true"]);
+    std::fs::create_dir_all(b.path.join("source/below")).unwrap();
+    std::fs::write(b.path.join("source/file"), "text").unwrap();
+    let tmpfs =
+        |at: &str, options: &[&str]| json!({"destination": at, "type": "tmpfs", "source": "tmpfs", "options": options});
+    b.change(|config| {
+        let mounts = config["mounts"].as_array_mut().unwrap();
+        mounts.push(tmpfs("/a", &["noexec", "nosuid", "nodev", "size=64k", "mode=711"]));
+        mounts.push(json!({"destination": "/a/b", "type": "bind", "source": "source", "options": ["rbind", "ro"]}));
+        mounts.push(json!({"destination": "/a/f", "type": "none", "source": "source/file", "options": ["bind"]}));
+        mounts.push(tmpfs("/a/b/below", &["ro"]));
+    });
+    let line = b.says("grep ' /a ' /proc/self/mountinfo; stat -c %a /a");
+    for word in ["noexec", "nosuid", "nodev", "size=64k", "711"] {
+        assert!(line.contains(word), "{word}: {line}");
+    }
+    assert_eq!(b.says("cat /a/b/file /a/f"), "texttext");
+    assert_eq!(b.says("touch /a/b/x /a/b/below/x 2>&1 | grep -c Read-only"), "2");
+    b.change(|config| config["mounts"].as_array_mut().unwrap().push(tmpfs("/bin", &["tmpcopyup", "nosuid"])));
+    assert_eq!(b.says("touch /bin/x && grep -c ' /bin rw,nosuid' /proc/self/mountinfo && cat /bin/x"), "1");
+    assert!(!b.path.join("rootfs/bin/x").exists());
+    b.set("mounts", json!([{"destination": "/a/../b", "type": "tmpfs", "source": "x"}])).is_refused("`..`");
+    b.set("mounts", json!([{"destination": "/a", "type": "nosuchfs", "source": "x"}])).is_refused("error mounting");
+    b.set("mounts", json!([{"destination": "/a", "type": "bind", "source": "nowhere"}])).is_refused("no such file");
+}
+
+#[test]
+fn the_process_is_as_configured() {
+    let b = Bundle::new(&["true"]);
+    b.set("process.cwd", json!("bin")).is_refused("must be an absolute path");
+    b.set("process.cwd", json!("/bin")).set("process.args", json!([])).is_refused("no command specified");
+    b.set("process.env", json!(["PATH=/bin", "A=1 2", "HOME=/h"]));
+    b.set("process.args", json!(["env"]));
+    assert_eq!(text(&b.output(&["run", &b.id]).stdout), "PATH=/bin\nA=1 2\nHOME=/h\n");
+    assert_eq!(b.says("pwd"), "/bin");
+    b.set("process.user", json!({"uid": 7, "gid": 8, "additionalGids": [9, 10], "umask": 0o27}));
+    assert_eq!(b.says("id -u; id -g; id -G; umask"), "7\n8\n8 9 10\n0027");
+    b.set("process.user", json!({"uid": 0, "gid": 0})).set("process.args", json!(["/bin/nosuch"]));
+    b.is_refused("no such file or directory");
+}
+
+#[test]
+fn capabilities_limits_and_scores() {
+    let b = Bundle::new(&["true"]);
+    let some = json!(["CAP_CHOWN", "CAP_NET_RAW", "CAP_FLY"]);
+    b.set("process.capabilities", json!({"bounding": some, "effective": ["CAP_CHOWN"], "permitted": some}));
+    b.set("process.noNewPrivileges", json!(true));
+    let script = "grep -E '^(Cap|NoNewPrivs)' /proc/self/status | cut -f2";
+    std::os::unix::fs::symlink("busybox", b.path.join("rootfs/bin/cut")).unwrap();
+    let words = b.says(script);
+    let sets: Vec<u64> = words.lines().map(|line| u64::from_str_radix(line, 16).unwrap()).collect();
+    // Root gains by execve(2) what the bounding set allows.
+    assert_eq!(sets, [0, 0x2001, 0x2001, 0x2001, 0, 1]);
+    b.set("process.args", json!(["true"]));
+    b.ok(&["--log", "log", "run", &b.id]);
+    assert!(std::fs::read_to_string(b.path.join("log")).unwrap().contains("CAP_FLY"));
+    b.set("process.rlimits", json!([{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]));
+    b.set("process.oomScoreAdj", json!(321));
+    assert_eq!(b.says("ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj"), "100\n200\n321");
+    let twice = json!({"type": "RLIMIT_CORE", "soft": 1, "hard": 1});
+    b.set("process.rlimits", json!([twice, twice])).is_refused("more than once");
+    b.set("process.rlimits", json!([{"type": "RLIMIT_SKY", "soft": 1, "hard": 1}])).is_refused("RLIMIT_SKY");
+}
+
+#[test]
+fn scheduling() {
+    let b = Bundle::new(&["true"]);
+    b.set("process.scheduler", json!({"policy": "SCHED_BATCH", "nice": 5}));
+    b.set("process.ioPriority", json!({"class": "IOPRIO_CLASS_IDLE", "priority": 0}));
+    std::os::unix::fs::symlink("busybox", b.path.join("rootfs/bin/cut")).unwrap();
+    assert_eq!(b.says("cut -d' ' -f19,41 /proc/self/stat; ionice -p $$"), "5 3\nidle");
+    b.set("process.scheduler", json!({"policy": "SCHED_FANCY"})).is_refused("SCHED_FANCY");
+    b.set("process.scheduler", Value::Null).set("process.ioPriority", json!({"class": "X", "priority": 9}));
+    b.is_refused("\"X\"");
+    let b = Bundle::new(&["sleep", "1000"]);
+    b.set("process.execCPUAffinity", json!({"initial": "0", "final": "0"}));
+    b.ok(&["run", "-d", &b.id]);
+    let output = b.output(&["exec", &b.id, "grep", "Cpus_allowed_list", "/proc/self/status"]);
+    assert_eq!(text(&output.stdout), "Cpus_allowed_list:\t0\n");
+}
+
+#[test]
+fn names() {
+    let b = Bundle::new(&["true"]);
+    b.set("hostname", json!("inner")).set("domainname", json!("example.org"));
+    assert_eq!(b.says("hostname; cat /proc/sys/kernel/domainname"), "inner\nexample.org");
+    b.change(|config| config["linux"]["namespaces"].as_array_mut().unwrap().retain(|one| one["type"] != "uts"));
+    b.is_refused("unable to set hostname without a private UTS namespace");
+}
+
+// ---- config-linux.md
+
+#[test]
+fn namespaces() {
+    let b = Bundle::new(&["true"]);
+    let all = ["pid", "net", "mnt", "ipc", "uts", "cgroup", "time"];
+    let script = all.map(|kind| format!("readlink /proc/self/ns/{kind}")).join("; ");
+    std::os::unix::fs::symlink("busybox", b.path.join("rootfs/bin/readlink")).unwrap();
+    let own = |kind: &str| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap().display().to_string();
+    b.change(|config| config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "time"})));
+    let inside = b.says(&script);
+    for (kind, line) in all.iter().zip(inside.lines()) {
+        assert_ne!(line, own(kind), "{kind} is new");
+    }
+    b.set("linux.namespaces", json!([{"type": "mount"}])).set("hostname", json!(""));
+    let inside = b.says(&script);
+    for (kind, line) in all.iter().zip(inside.lines()).filter(|(kind, _)| **kind != "mnt") {
+        assert_eq!(line, own(kind), "{kind} is inherited");
+    }
+    let joined = |path: &str| json!([{"type": "mount"}, {"type": "network", "path": path}]);
+    b.set("linux.namespaces", joined("/proc/self/ns/ipc")).is_refused("");
+    b.set("linux.namespaces", joined("/nowhere")).is_refused("no such file");
+    b.set("linux.namespaces", json!([{"type": "mount"}, {"type": "mount"}])).is_refused("duplicated");
+}
+
+#[test]
+fn clocks() {
+    let b = Bundle::new(&["true"]);
+    b.change(|config| config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "time"})));
+    b.set("linux.timeOffsets", json!({"boottime": {"secs": 1_000_000_000, "nanosecs": 5}, "monotonic": {"secs": 7}}));
+    let uptime: f64 = b.says("cat /proc/uptime").split(' ').next().unwrap().parse().unwrap();
+    assert!(uptime > 1e9, "{uptime}");
+}
+
+#[test]
+fn devices() {
+    let b = Bundle::new(&["true"]);
+    let node = |path: &str, kind: &str| json!({"path": path, "type": kind, "major": 10, "minor": 229, "fileMode": 0o640, "uid": 3, "gid": 4});
+    let list =
+        json!([node("/dev/fuse", "c"), node("/other/block", "b"), node("/dev/pipe", "p"), node("/dev/ptmx", "c")]);
+    b.set("linux.devices", list).set("root.readonly", json!(false));
+    let stat = "stat -c '%F %t,%T %a %u:%g'";
+    for name in ["null 1,3", "zero 1,5", "full 1,7", "random 1,8", "urandom 1,9", "tty 5,0"] {
+        let (name, number) = name.split_once(' ').unwrap();
+        assert_eq!(b.says(&format!("{stat} /dev/{name}")), format!("character special file {number} 666 0:0"));
+    }
+    assert_eq!(b.says(&format!("{stat} /dev/fuse")), "character special file a,e5 640 3:4");
+    assert_eq!(b.says(&format!("{stat} /other/block")), "block special file a,e5 640 3:4");
+    assert_eq!(
+        b.says("stat -c %F /dev/pipe /dev/pts/ptmx; stat -L -c %F /dev/ptmx; ls /dev/console 2>&1 | grep -c o.such"),
+        "fifo\ncharacter special file\ncharacter special file\n1"
+    );
+    std::fs::write(b.path.join("rootfs/taken"), "").unwrap();
+    b.set("linux.devices", json!([node("/taken", "c")])).is_refused("file exists");
+    b.set("linux.devices", json!([node("/dev/x", "z")])).is_refused("unknown type");
+}
+
+#[test]
+fn paths_sysctls_personality_and_propagation() {
+    let b = Bundle::new(&["true"]);
+    b.set("linux.maskedPaths", json!(["/proc/uptime", "/sys/kernel", "/no/such"]));
+    b.set("linux.readonlyPaths", json!(["/proc/sys", "/no/such"]));
+    b.set("linux.sysctl", json!({"net.ipv4.ip_forward": "1", "kernel.shmmni": "77"}));
+    assert_eq!(
+        b.says("cat /proc/uptime; ls /sys/kernel; cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni"),
+        "1\n77"
+    );
+    assert_eq!(b.says("(echo 0 > /proc/sys/net/ipv4/ip_forward) 2>&1 | grep -c Read-only"), "1");
+    b.set("linux.personality", json!({"domain": "LINUX32"}));
+    assert_eq!(b.says("uname -m"), "i686");
+    b.set("linux.personality", json!({"domain": "BSD"})).is_refused("BSD");
+    b.set("linux.personality", json!({"domain": "LINUX", "flags": ["X"]})).is_refused("personality flags");
+    b.set("linux.personality", Value::Null);
+    for (kind, mark) in [("shared", "shared:"), ("slave", ""), ("private", ""), ("unbindable", "unbindable")] {
+        b.set("linux.rootfsPropagation", json!(kind));
+        let line = b.says("grep ' / / ' /proc/self/mountinfo || grep -m1 ' / ' /proc/self/mountinfo");
+        let (optional, none) = (line.split(" - ").next().unwrap(), mark.is_empty());
+        assert!(
+            if none {
+                !optional.contains(':') || optional.contains("master:") || !optional.contains("shared:")
+            } else {
+                optional.contains(mark)
+            },
+            "{kind}: {line}"
+        );
+    }
+    b.set("linux.rootfsPropagation", json!("sideways")).is_refused("sideways");
+    b.set("linux.rootfsPropagation", json!("")).set("linux.sysctl", json!({"vm.swappiness": "1"}));
+    b.is_refused("not in a separate kernel namespace");
+    b.set("linux.sysctl", json!({})).set("linux.maskedPaths", json!(["proc/x"])).is_refused("must be absolute");
+}
+
+#[test]
+fn what_this_runtime_lacks_is_said() {
+    let b = Bundle::new(&["true"]);
+    for (path, value, reason) in [
+        ("linux.intelRdt", json!({"closID": "x"}), "intelRdt is not supported"),
+        ("linux.mountLabel", json!("a:b:c"), "mountLabel is not supported"),
+        ("linux.netDevices", json!({"eth7": {}}), "netDevices is not supported"),
+        ("linux.memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"}), "memoryPolicy is not supported"),
+        ("linux.seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"}), "listenerPath"),
+        ("process.selinuxLabel", json!("a:b:c"), "selinux is not enabled"),
+    ] {
+        let b = Bundle::new(&["true"]);
+        b.set(path, value).is_refused(reason);
+    }
+    assert!(text(&b.output(&["checkpoint", "--image-path", "x", &b.id]).stderr).contains("not supported"));
+}
+
+#[test]
+fn seccomp() {
+    let b = Bundle::new(&["true"]);
+    let rule = |name: &str, action: &str, errno: Value| {
+        let rule = json!({"names": [name], "action": action, "errnoRet": errno});
+        json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [rule]})
+    };
+    b.set("linux.seccomp", rule("mkdir", "SCMP_ACT_ERRNO", json!(28)));
+    assert_eq!(b.says("mkdir /proc/x 2>&1 | grep -c 'No space left'"), "1");
+    b.set("linux.seccomp", rule("mkdir", "SCMP_ACT_ALLOW", json!(28))).is_refused("errnoRet");
+    b.set("linux.seccomp", rule("mkdir", "SCMP_ACT_FLY", Value::Null)).is_refused("SCMP_ACT_FLY");
+    let closed = json!({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+        {"names": ["nosuchcall"], "action": "SCMP_ACT_ERRNO"}, {"names": [], "action": "SCMP_ACT_ALLOW"}]});
+    b.set("linux.seccomp", closed).is_refused("without names");
+}
+
+#[test]
+fn limits_at_create_and_by_update() {
+    let b = Bundle::new(&["sleep", "1000"]);
+    let path = format!("/lighter-test-{}/limits", b.id);
+    b.set("linux.cgroupsPath", json!(path));
+    b.set("linux.resources.memory", json!({"limit": 64 << 20, "reservation": 32 << 20}));
+    b.set("linux.resources.cpu", json!({"shares": 512, "quota": 50000, "period": 100_000, "cpus": "0"}));
+    b.set("linux.resources.pids", json!({"limit": 33}));
+    b.ok(&["run", "-d", &b.id]);
+    let v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let read = |v1: &str, file: &str| {
+        let found = support::groups(&path).into_iter().map(|group| group.join(if v2 { file } else { v1 }));
+        let text = found.filter_map(|file| std::fs::read_to_string(file).ok()).next().unwrap_or_default();
+        text.trim().to_owned()
+    };
+    assert_eq!(read("memory.limit_in_bytes", "memory.max"), (64 << 20).to_string());
+    assert_eq!(read("memory.soft_limit_in_bytes", "memory.low"), (32 << 20).to_string());
+    assert_eq!(read("cpu.cfs_quota_us", "cpu.max"), if v2 { "50000 100000" } else { "50000" });
+    assert_eq!((read("cpuset.cpus", "cpuset.cpus"), read("pids.max", "pids.max")), ("0".into(), "33".into()));
+    b.ok(&["update", "--memory", "48m", "--pids-limit", "44", &b.id]);
+    assert_eq!(read("memory.limit_in_bytes", "memory.max"), (48 << 20).to_string());
+    std::fs::write(b.path.join("more"), r#"{"pids": {"limit": 55}}"#).unwrap();
+    b.ok(&["update", "--resources", "more", &b.id]);
+    assert_eq!(read("pids.max", "pids.max"), "55");
+    assert!(!b.output(&["update", "--memory", "much", &b.id]).status.success());
+    let output = b.output(&["delete", "--force", &b.id]);
+    assert!(output.status.success(), "{output:?}");
+    support::groups(path.rsplit_once('/').unwrap().0).iter().for_each(|group| std::fs::remove_dir(group).unwrap());
+    b.set("linux.resources", json!({"unified": {"nosuch.max": "1"}})).is_refused(if v2 {
+        "nosuch"
+    } else {
+        "unified resources need cgroup v2"
+    });
+    support::groups(path.rsplit_once('/').unwrap().0).iter().for_each(|group| std::fs::remove_dir(group).unwrap());
+}
