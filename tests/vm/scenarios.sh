@@ -43,7 +43,10 @@ suite() {
   check "devices: others are refused" "*Operation not permitted*" \
     lighter run --rm $image sh -c 'mknod /tmp/vda b 254 0 && cat /tmp/vda'
   check "devices: --device" "1" lighter run --rm --device /dev/vda:/dev/disk $image sh -c 'dd if=/dev/disk of=/dev/null bs=512 count=1 2>&1 | grep -c "1+0 records in"'
-  check "AppArmor profile" "*docker-default*|*lighter*|unconfined*" lighter run --rm $image cat /proc/self/attr/current
+  check "AppArmor profile" "docker-default (enforce)" lighter run --rm $image cat /proc/self/attr/current
+  check "AppArmor: unconfined" "unconfined" lighter run --rm --security-opt apparmor=unconfined $image cat /proc/self/attr/current
+  check "AppArmor forbids mounting" "*ermission denied*" \
+    lighter run --rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined $image mount -t tmpfs none /mnt
   check "seccomp" "Seccomp:*2" lighter run --rm $image grep '^Seccomp:' /proc/self/status
   check "privileged" "Seccomp:*0" lighter run --rm --privileged $image grep '^Seccomp:' /proc/self/status
   check "address by bridge" "*eth0*" lighter run --rm $image ip -4 addr show eth0
@@ -51,6 +54,7 @@ suite() {
 
   check "detached" "[0-9a-f]*" lighter run -d --name long -m 64m $image sleep 1000
   check "exec" "in" lighter exec long echo in
+  check "exec has the profile" "docker-default (enforce)" lighter exec long cat /proc/self/attr/current
   check "exec is in the container's group" "67108864" lighter exec long cat /sys/fs/cgroup/memory.max
   check "pause" "paused" sh_ 'lighter pause long >/dev/null && lighter inspect -f "{{.State.Status}}" long'
   check "the group is frozen" "frozen 1" sh_ "grep frozen $(group_of long)/cgroup.events"
@@ -73,11 +77,54 @@ suite() {
   check "its group is gone" "gone" sh_ "[ -e $group ] || echo gone"
   check "start again" "running" sh_ 'lighter start long >/dev/null && lighter inspect -f "{{.State.Status}}" long'
   check "rm -f" "long" lighter rm -f long
-  check "systemd in a container's place: --cgroupns host" "0::/*" lighter run --rm --cgroupns host $image cat /proc/self/cgroup
+  check "--cgroupns host" "0::/*" lighter run --rm --cgroupns host $image cat /proc/self/cgroup
+  for runtime in crun debian own; do
+    check "$runtime: run, limits" "hello
+67108864
+17" lighter run --rm --runtime $runtime -m 64m --pids-limit 17 $image sh -c 'echo hello; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max'
+    check "$runtime: exit code" "*exit 3*" lighter run --rm --runtime $runtime $image sh -c 'exit 3'
+    check "$runtime: terminal" "*/dev/pts/0*" lighter run --rm -t --runtime $runtime $image tty
+    check "$runtime: no such program" "*exit 127*" lighter run --rm --runtime $runtime $image nosuch
+    lighter run -d --name ext --runtime $runtime -m 64m $image sleep 1000 >/dev/null
+    check "$runtime: exec" "67108864" lighter exec ext cat /sys/fs/cgroup/memory.max
+    check "$runtime: exec exit code" "*exit 4*" lighter exec ext sh -c 'exit 4'
+    check "$runtime: pause" "paused" sh_ 'lighter pause ext >/dev/null && lighter inspect -f "{{.State.Status}}" ext && lighter unpause ext >/dev/null'
+    systemctl restart lighter.service
+    check "$runtime: goes on after a restart" "running" lighter inspect -f '{{.State.Status}}' ext
+    check "$runtime: stop" "exited 137" sh_ 'lighter stop -t 1 ext >/dev/null && lighter inspect -f "{{.State.Status}} {{.State.ExitCode}}" ext'
+    lighter rm -f ext >/dev/null
+    lighter run --name oom --runtime $runtime -m 16m $image sh -c 'a=x; while :; do a=$a$a; done' >/dev/null 2>&1
+    check "$runtime: OOM is told" "137 true" lighter inspect -f '{{.State.ExitCode}} {{.State.OOMKilled}}' oom
+    lighter rm -f oom >/dev/null
+  done
   check "nothing is left" "" lighter ps -aq
 }
 
+configure() { # [exec-opts]
+  mkdir -p /etc/lighter
+  echo "{\"runtimes\": {\"crun\": {\"path\": \"crun\"}, \"debian\": {\"path\": \"/usr/sbin/runc\"}, \"own\": {\"path\": \"/usr/bin/lighter-runtime\"}}${1:+, \"exec-opts\": [\"native.cgroupdriver=$1\"]}}" > /etc/lighter/daemon.json
+}
+
+podman_suite() {
+  podman="podman --runtime /usr/bin/lighter-runtime --cgroup-manager $1"
+  driver="podman, $1"
+  $podman import /vm/busybox.tar $image >/dev/null 2>&1
+  check "run" "hello" $podman run --rm --network none $image echo hello
+  check "exit code" "*exit 3*" $podman run --rm --network none $image sh -c 'exit 3'
+  check "terminal" "*/dev/pts/0*" $podman run --rm --network none -t $image tty
+  check "limits" "67108864
+17" $podman run --rm --network none -m 64m --pids-limit 17 $image sh -c 'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max'
+  $podman run -d --name pp --network none -m 64m $image sleep 1000 >/dev/null
+  check "exec" "67108864" $podman exec pp cat /sys/fs/cgroup/memory.max
+  check "pause" "paused" sh_ "$podman pause pp >/dev/null && $podman inspect -f '{{.State.Status}}' pp && $podman unpause pp >/dev/null"
+  check "update" "33554432" sh_ "$podman update -m 32m pp >/dev/null && $podman exec pp cat /sys/fs/cgroup/memory.max"
+  check "stop" "137" sh_ "$podman stop -t 1 pp >/dev/null 2>&1; $podman inspect -f '{{.State.ExitCode}}' pp"
+  check "rm" "pp" $podman rm -f pp
+  check "user namespace" "0     100000       1000" sh_ "$podman run --rm --network none --uidmap 0:100000:1000 $image cat /proc/self/uid_map | sed 's/^ *//'"
+}
+
 driver=boot
+configure cgroupfs
 echo "NOTE kernel $(uname -r), $(systemctl --version | head -1)"
 check "cgroup v2 only" "cgroup2fs" stat -fc %T /sys/fs/cgroup
 check "AppArmor is on" "Y" cat /sys/module/apparmor/parameters/enabled
@@ -88,8 +135,7 @@ active" sh_ 'systemctl enable --now lighter.socket lighter.service 2>/dev/null; 
 check "import" "*" sh_ "lighter import /vm/busybox.tar $image >/dev/null"
 driver=cgroupfs
 suite
-mkdir -p /etc/lighter
-echo '{"exec-opts": ["native.cgroupdriver=systemd"]}' > /etc/lighter/daemon.json
+configure
 driver=systemd
 if systemctl restart lighter.service && sleep 2 && lighter info >/dev/null 2>&1; then
   suite
@@ -97,8 +143,8 @@ else
   failed=$((failed + 1))
   echo "FAIL systemd: the daemon does not start with native.cgroupdriver=systemd: $(journalctl -u lighter.service -n 3 --no-pager -o cat | tr '\n' '|')"
 fi
-echo '{}' > /etc/lighter/daemon.json
-systemctl restart lighter.service
+podman_suite cgroupfs
+podman_suite systemd
 driver=end
 check "journal has the daemon's log" "*" journalctl -u lighter.service -n 1 --no-pager -o cat
 check "nothing failed in the units" "" systemctl list-units --failed --no-legend --plain

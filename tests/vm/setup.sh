@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${LIGHTER_TEST_CACHE:-/var/cache/lighter-tests}/vm
 suite=${VM_SUITE:-trixie}
 mirror=${VM_MIRROR:-http://deb.debian.org/debian}
-packages=systemd,systemd-sysv,dbus,udev,kmod,linux-image-cloud-amd64,apparmor,nftables,iproute2,procps,busybox-static
+packages=systemd,systemd-sysv,dbus,udev,kmod,linux-image-cloud-amd64,apparmor,nftables,iproute2,procps,busybox-static,runc,crun,podman,conmon
 missing=
 need() { # COMMAND PACKAGE...
   command -v "$1" >/dev/null 2>&1 || { shift; missing="$missing $*"; }
@@ -21,10 +21,10 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 mkdir -p "$cache"
-if [ ! -e "$cache/root.tar" ]; then
+if [ ! -e "$cache/root.tar" ] || [ "$here/setup.sh" -nt "$cache/root.tar" ]; then
   echo "== making a Debian $suite root file system" >&2
-  mmdebstrap --variant=minbase --components=main --include="$packages" "$suite" "$cache/root.tar.new" "$mirror" >&2
-  mv "$cache/root.tar.new" "$cache/root.tar"
+  mmdebstrap --variant=minbase --components=main --include="$packages" "$suite" "$cache/new-root.tar" "$mirror" >&2
+  mv "$cache/new-root.tar" "$cache/root.tar"
 fi
 if [ ! -e "$cache/root.img" ] || [ "$here/setup.sh" -nt "$cache/root.img" ]; then
   echo "== making its disk" >&2

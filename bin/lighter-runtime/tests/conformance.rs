@@ -441,6 +441,9 @@ fn limits_at_create_and_by_update() {
     b.ok(&["update", "--resources", "more", &b.id]);
     assert_eq!(read("pids.max", "pids.max"), "55");
     assert!(!b.output(&["update", "--memory", "much", &b.id]).status.success());
+    let told: Value = serde_json::from_slice(&b.output(&["events", "--stats", &b.id]).stdout).unwrap();
+    assert_eq!((&told["type"], &told["data"]["pids"]["limit"]), (&json!("stats"), &json!(55)));
+    assert!(told["data"]["memory"]["usage"]["usage"].as_u64().unwrap() > 0);
     let output = b.output(&["delete", "--force", &b.id]);
     assert!(output.status.success(), "{output:?}");
     support::groups(path.rsplit_once('/').unwrap().0).iter().for_each(|group| std::fs::remove_dir(group).unwrap());

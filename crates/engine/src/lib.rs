@@ -4,6 +4,7 @@
 //! builder) needs no knowledge of shims, snapshots or links.
 
 mod byte_stream;
+mod apparmor;
 pub mod config;
 pub mod container;
 mod detach_keys;

@@ -27,7 +27,7 @@ pub struct Machine {
     pub seccomp: bool,
     pub cgroup_namespaces: bool,
     pub apparmor: bool,
-    /// The profile for containers that the administrator loaded (`docker-default`), if any.
+    /// The profile for containers that is loaded (`docker-default`), if any.
     pub apparmor_profile: Option<String>,
     pub selinux: bool,
 }
@@ -77,7 +77,7 @@ impl Machine {
             seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
             cgroup_namespaces: Path::new("/proc/self/ns/cgroup").exists(),
             apparmor,
-            apparmor_profile: apparmor.then(loaded_profile).flatten(),
+            apparmor_profile: apparmor.then(crate::apparmor::profile).flatten(),
             selinux: Path::new("/sys/fs/selinux/enforce").exists(),
         }
     }
@@ -208,13 +208,6 @@ fn limits_v2(root: &Path) -> Limits {
         blkio_throttle: has("io"),
         devices: true,
     }
-}
-
-/// Docker's profile, where it is loaded.
-fn loaded_profile() -> Option<String> {
-    let profiles = text("/sys/kernel/security/apparmor/profiles");
-    let mut names = profiles.lines().filter_map(|line| line.split(' ').next());
-    names.find(|name| matches!(*name, "lighter-default" | "docker-default")).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod bundle;
 mod checkpoint;
 mod console;
 mod create;
+mod events;
 mod exec;
 mod features;
 mod log;
@@ -64,6 +65,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "pause", usage: "ID", flags: &[], run: manage::pause },
     Command { name: "resume", usage: "ID", flags: &[], run: manage::resume },
     Command { name: "update", usage: "[flags] ID", flags: update::FLAGS, run: update::update },
+    Command { name: "events", usage: "[flags] ID", flags: events::FLAGS, run: events::events },
     Command { name: "checkpoint", usage: "[flags] ID", flags: checkpoint::FLAGS, run: checkpoint::refuse },
     Command { name: "restore", usage: "[flags] ID", flags: checkpoint::FLAGS, run: checkpoint::refuse },
     Command { name: "list", usage: "[flags]", flags: report::LIST_FLAGS, run: report::list },
