@@ -3,8 +3,8 @@
 //! [`Engine`] has one method for each thing a user can ask. Whoever calls it (the API server, later compose and the
 //! builder) needs no knowledge of shims, snapshots or links.
 
-mod byte_stream;
 mod apparmor;
+mod byte_stream;
 pub mod config;
 pub mod container;
 mod detach_keys;

@@ -271,7 +271,10 @@ fn spawn(
 }
 
 /// Makes `fd`'s pid namespace the one of children born in `clone`.
-fn in_pid_namespace<T>(fd: BorrowedFd<'_>, clone: impl FnOnce() -> Result<T, StartError>) -> Result<T, StartError> {
+pub(crate) fn in_pid_namespace<T>(
+    fd: BorrowedFd<'_>,
+    clone: impl FnOnce() -> Result<T, StartError>,
+) -> Result<T, StartError> {
     let failed = |errno| StartError::other(format!("failed to setns into pid namespace: {}", text(errno)));
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
     let own = rustix::fs::open(c"/proc/thread-self/ns/pid", flags, Mode::empty()).map_err(failed)?;

@@ -79,9 +79,7 @@ fn tell_usage(id: &str, group: &Cgroup) -> Result<(), Failure> {
 fn document(usage: &Usage) -> Value {
     let (cpu, memory) = (&usage.cpu, &usage.memory);
     let counts = |list: &[cgroup::IoCount]| {
-        let one = |count: &cgroup::IoCount| {
-            json!({"major": count.major, "minor": count.minor, "op": count.operation, "value": count.value})
-        };
+        let one = |count: &cgroup::IoCount| json!({"major": count.major, "minor": count.minor, "op": count.operation, "value": count.value});
         list.iter().map(one).collect::<Vec<Value>>()
     };
     json!({
