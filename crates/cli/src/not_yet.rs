@@ -16,7 +16,6 @@ const NOT_YET: &[&str] = &[
     "login",
     "logout",
     "manifest",
-    "network",
     "node",
     "plugin",
     "pull",

@@ -213,7 +213,9 @@ fn bridge(v: &Reader<'_>) -> Result<Bridge> {
         mtu @ 68..=65535 => Some(mtu as u32),
         mtu => return Err(Error::invalid(format!("invalid default MTU: {mtu}"))),
     };
+    let host_ip = v.text("ip").map(|text| text.parse().map_err(|_| bad("ip", text, "it must be an IP address")));
     Ok(Bridge {
+        host_ip: host_ip.transpose()?,
         disabled: name == "none",
         name: if name == "none" { String::new() } else { name.into() },
         bip,

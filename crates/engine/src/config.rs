@@ -55,6 +55,8 @@ pub struct Bridge {
     pub mtu: Option<u32>,
     pub ip_masq: bool,
     pub icc: bool,
+    /// Where ports are published that name no address.
+    pub host_ip: Option<std::net::IpAddr>,
     /// `BASE/LENGTH` and the length of the subnets cut from it; empty: Docker's.
     pub address_pools: Vec<(String, u8)>,
 }
@@ -68,6 +70,7 @@ impl Default for Bridge {
             mtu: None,
             ip_masq: true,
             icc: true,
+            host_ip: None,
             address_pools: vec![],
         }
     }

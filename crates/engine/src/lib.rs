@@ -22,9 +22,11 @@ mod open;
 mod prune;
 mod records;
 mod registry;
+mod relay;
 pub mod remap;
 mod restore;
 mod runtimes;
+mod serving;
 mod shared;
 mod shim_link;
 mod system;
@@ -40,8 +42,9 @@ use api::progress::JsonMessage;
 use api::types::{
     ContainerCreateRequest, ContainerInspect, ContainerSummary, ContainerWhy, ContainersPruneResponse, CreateResponse,
     DiskUsage, ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem, IdResponse,
-    ImageDeleteItem, ImageInspect, ImagePruneResponse, ImageSummary, Network, PathStat, Stats, SystemInfo,
-    SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
+    ImageDeleteItem, ImageInspect, ImagePruneResponse, ImageSummary, Network, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkCreateResponse, NetworkDisconnectRequest, NetworkPruneResponse, PathStat, Stats,
+    SystemInfo, SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Digest, Platform, Result, Timestamp};
@@ -393,6 +396,31 @@ impl Engine {
     }
 
     // ── networks ──
+
+    pub async fn network_create(&self, body: NetworkCreateRequest) -> Result<NetworkCreateResponse> {
+        networks::create(&self.shared, body).await
+    }
+
+    pub async fn network_connect(&self, network: &str, body: NetworkConnectRequest) -> Result<()> {
+        networks::connect(&self.shared, network, body).await
+    }
+
+    pub async fn network_disconnect(&self, network: &str, body: NetworkDisconnectRequest) -> Result<()> {
+        networks::disconnect(&self.shared, network, body).await
+    }
+
+    pub async fn network_remove(&self, network: &str) -> Result<()> {
+        networks::remove(&self.shared, network).await
+    }
+
+    pub async fn network_prune(&self, filters: &Filters) -> Result<NetworkPruneResponse> {
+        networks::prune(&self.shared, filters).await
+    }
+
+    /// Ids of the networks on which a container is or is to be.
+    pub fn networks_in_use(&self) -> Vec<String> {
+        networks::in_use(&self.shared)
+    }
 
     pub fn network_list(&self) -> Vec<Network> {
         networks::list(&self.shared)

@@ -16,9 +16,11 @@ use crate::container::verbs;
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::machine::Machine;
+use crate::networks::Directory;
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::remap::Remap;
+use crate::serving::Serving;
 use crate::shared::{Shared, blocking};
 use crate::tidy::Tidy;
 
@@ -52,13 +54,16 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         tracing::debug!("starts after a pause will be slower: {e}");
         None
     });
-    let networks = if config.bridge.disabled { None } else { Some(Arc::new(open_bridge(&config, &records)?)) };
+    let directory = Directory::default();
+    let networks = Arc::new(open_networks(&config, &records, &daemon_id, &directory)?);
     Ok(Arc::new(Shared {
         config,
         records,
         images: Arc::new(images),
         snapshots,
         networks,
+        directory,
+        serving: Serving::default(),
         events: Events::default(),
         registry: Registry::default(),
         execs: Execs::default(),
@@ -88,7 +93,8 @@ fn lasting_id(records: &Records) -> Result<String> {
     Ok(id)
 }
 
-fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
+/// Writes the table, makes the default bridge and all networks that are recorded.
+fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory: &Directory) -> Result<Networks> {
     let bridge = &config.bridge;
     let mut wanted = BridgeConfig::new(Names::of_data_root(&config.data_root));
     if !bridge.name.is_empty() {
@@ -100,7 +106,7 @@ fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
     wanted.mtu = bridge.mtu;
     wanted.ip_masq = bridge.ip_masq;
     wanted.icc = bridge.icc;
-    wanted.namespace_owner = config.defaults.remap.as_ref().map(namespace_owner);
+    wanted.host_ip = bridge.host_ip.filter(|ip| !ip.is_unspecified());
     if !bridge.address_pools.is_empty() {
         wanted.pools.clear();
         for (base, size) in &bridge.address_pools {
@@ -109,18 +115,39 @@ fn open_bridge(config: &Config, records: &Records) -> Result<Networks> {
             wanted.pools.extend(cut);
         }
     }
-    let remembered = records.fact(FACT_BRIDGE)?;
-    wanted.remembered = remembered.as_deref().and_then(|t| t.parse().ok());
-    let networks = Networks::open(wanted).during(|| "cannot set up the default bridge")?;
+    let remap = config.defaults.remap.as_ref().map(namespace_owner);
+    let networks = Networks::open(&wanted.owner, wanted.pools.clone(), remap).during(|| "cannot write the firewall")?;
+    if !bridge.disabled {
+        let remembered = records.fact(FACT_BRIDGE)?;
+        wanted.remembered = remembered.as_deref().and_then(|t| t.parse().ok());
+        let id = crate::shared::network_id(daemon_id, crate::networks::BRIDGE);
+        let address = networks.open_default(&id, &wanted).during(|| "cannot set up the default bridge")?.to_string();
+        if remembered.as_deref() != Some(address.as_str()) {
+            records.set_fact(FACT_BRIDGE, &address)?;
+        }
+    }
+    for record in records.networks()? {
+        if let Some(plan) = record.plan.clone() {
+            let (id, name) = (plan.id.clone(), plan.name.clone());
+            networks.enter(plan);
+            if let Err(e) = networks.up(&id) {
+                tracing::error!("network {name} cannot be set up: {e}");
+            }
+        }
+        if let Err(e) = directory.insert(record) {
+            tracing::error!("{e}");
+        }
+    }
     for chain in networks.foreign_drops().unwrap_or_default() {
         tracing::warn!(
             "the chain {chain} drops what is forwarded: containers may not reach the outside (see docs/network.md)"
         );
     }
-    let address = networks.address().to_string();
-    if remembered.as_deref() != Some(address.as_str()) {
-        records.set_fact(FACT_BRIDGE, &address)?;
-    }
+    let told = |outcome: Result<()>| match outcome {
+        Ok(()) => tracing::warn!("the daemon's nftables table was removed by somebody; it is written again"),
+        Err(e) => tracing::error!("the daemon's nftables table was removed and cannot be written again: {e}"),
+    };
+    networks.watch(told)?;
     Ok(networks)
 }
 
@@ -152,7 +179,8 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
         }
     }
     let in_use = all.iter().any(|c| c.state().is_running() || c.is_starting());
-    if let (false, Some(networks)) = (in_use, shared.networks.clone()) {
+    if !in_use {
+        let networks = shared.networks.clone();
         let closed = blocking(move || networks.close_and_remove()).await;
         if let Err(e) = closed {
             tracing::warn!("removing the bridge: {e}");

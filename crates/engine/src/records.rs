@@ -6,9 +6,12 @@ use store::{Batch, Durability, Store, Table};
 use values::{Id, Result};
 
 use crate::container::record::{Record, Volatile};
+use crate::networks::NetworkRecord;
 
 const CONTAINERS: Table<Record> = Table::new("container", 1);
-const STATES: Table<Volatile> = Table::new("container-state", 1);
+/// The first schema had one endpoint at most.
+const STATES: Table<Volatile> = Table::new("container-state", 2).migrating(several_endpoints);
+const NETWORKS: Table<NetworkRecord> = Table::new("network", 1);
 /// Small facts about the daemon itself, by name.
 const DAEMON: Table<String> = Table::new("daemon", 1);
 
@@ -60,6 +63,22 @@ impl Records {
         containers.into_iter().map(with_state).collect()
     }
 
+    pub fn save_network(&self, record: &NetworkRecord) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.put(&NETWORKS, record.id(), record)?;
+        self.store.commit(batch, Durability::Power)
+    }
+
+    pub fn delete_network(&self, id: &str) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.delete(&NETWORKS, id);
+        self.store.commit(batch, Durability::Power)
+    }
+
+    pub fn networks(&self) -> Result<Vec<NetworkRecord>> {
+        Ok(self.store.all(&NETWORKS)?.into_iter().map(|(_, record)| record).collect())
+    }
+
     pub fn fact(&self, name: &str) -> Result<Option<String>> {
         self.store.get(&DAEMON, name)
     }
@@ -71,6 +90,29 @@ impl Records {
     }
 }
 
+fn several_endpoints(_: u32, mut old: serde_json::Value) -> Result<serde_json::Value> {
+    if let Some(fields) = old.as_object_mut() {
+        let endpoint = fields.remove("endpoint").filter(|e| !e.is_null());
+        fields.insert("endpoints".into(), endpoint.into_iter().collect());
+    }
+    Ok(old)
+}
+
 fn durability(record: &Record) -> Durability {
     if record.host.auto_remove { Durability::Process } else { Durability::Power }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_the_first_release_is_read() {
+        let old = r#"{"endpoint":{"endpoint_id":"e","host_ifname":"veth1","mac":"02:42:ac:11:00:02","ip":"172.17.0.2",
+            "prefix_len":16,"gateway":"172.17.0.1"}}"#;
+        let new = several_endpoints(1, serde_json::from_str(old).unwrap()).unwrap();
+        assert_eq!((new["endpoints"][0]["host_ifname"].as_str(), new.get("endpoint")), (Some("veth1"), None));
+        let none = several_endpoints(1, serde_json::json!({"endpoint": null})).unwrap();
+        assert_eq!(none["endpoints"], serde_json::json!([]));
+    }
 }

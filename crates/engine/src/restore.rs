@@ -9,17 +9,48 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, JoinSet};
-use values::{Id, Result, Timestamp};
+use values::{Error, Id, Result, ResultExt, Timestamp};
 
-use crate::container::record::{Endpoint, Record, Volatile};
+use network::{Endpoint, Published};
+
+use crate::container::record::{Record, Volatile};
 use crate::container::state::{Ask, Fact, Phase, Then, wanted_at_boot};
 use crate::container::supervisor::supervise;
-use crate::container::{Container, Mail, launch, lost};
+use crate::container::{Container, Mail, launch, lost, networks};
 use crate::shared::{Shared, blocking};
 use crate::shim_link;
 
-/// Name of the file in a shim's directory that tells its place on the network.
-pub const ENDPOINT_FILE: &str = "endpoint.json";
+/// Name of the file in a shim's directory that tells its places on networks; of the one the first release wrote.
+const NETWORK_FILE: &str = "network.json";
+const ENDPOINT_FILE: &str = "endpoint.json";
+
+/// What a daemon writes beside a shim for the one that comes after it.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+pub struct NetworkNote {
+    pub endpoints: Vec<Endpoint>,
+    pub ports: Vec<Published>,
+}
+
+impl NetworkNote {
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        let text = serde_json::to_vec(self).map_err(|e| Error::internal(e.to_string()))?;
+        let (path, new) = (directory.join(NETWORK_FILE), directory.join("network.new"));
+        std::fs::write(&new, text)
+            .and_then(|()| std::fs::rename(&new, &path))
+            .during(|| format!("write {}", path.display()))
+    }
+
+    fn read(directory: &Path, bridge: &str) -> Self {
+        let read = |name: &str| std::fs::read(directory.join(name)).ok();
+        let new = read(NETWORK_FILE).and_then(|text| serde_json::from_slice(&text).ok());
+        let old = || {
+            let mut endpoint: Endpoint = serde_json::from_slice(&read(ENDPOINT_FILE)?).ok()?;
+            endpoint.network_id = bridge.into();
+            Some(Self { endpoints: vec![endpoint], ports: vec![] })
+        };
+        new.or_else(old).unwrap_or_default()
+    }
+}
 
 /// A shim that takes longer to answer is waited for in the background.
 const PROMPT: Duration = Duration::from_secs(2);
@@ -76,14 +107,14 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     let found: Vec<Found> = looks.join_all().await.into_iter().flatten().collect();
     let runs = |f: &&Found| matches!(f.end, End::Runs(..) | End::Unclear(..));
     let running: HashSet<Id> = found.iter().filter(runs).map(|f| f.record.id.clone()).collect();
-    let addresses = found
+    let live: Vec<_> = found
         .iter()
         .filter(|f| running.contains(&f.record.id))
-        .filter_map(|f| f.volatile.endpoint.clone().map(|e| (f.record.id.to_string(), e.ip, e.host_ifname)))
+        .map(|f| (f.record.id.to_string(), f.volatile.endpoints.clone()))
         .collect();
     // before any container may be started again: what is swept now belongs to nobody
     let s = shared.clone();
-    blocking(move || sweep(&s, &known, &running, addresses)).await?;
+    blocking(move || sweep(&s, &known, &running, &live)).await?;
     let taken: Vec<_> = found.into_iter().map(|f| take_up(shared, f)).collect();
     // now all are there, for those which join others
     for (container, end, was) in taken {
@@ -136,7 +167,9 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
         return Some(Found { record, volatile, was, end });
     };
     volatile.state.generation = trace.generation;
-    volatile.endpoint = endpoint(&trace.directory);
+    let note = NetworkNote::read(&trace.directory, &shared.bridge_id());
+    volatile.endpoints = note.endpoints;
+    volatile.ports = note.ports;
     let mut answer = tokio::spawn(reconnect(trace.directory.clone()));
     let end = match tokio::time::timeout(PROMPT, &mut answer).await {
         Err(_) => End::Unclear(trace.directory, answer),
@@ -186,8 +219,10 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
 fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: PathBuf, (stream, said): Shim) {
     let state = container.state();
     let Some(started) = said.started else { return };
-    let endpoint = endpoint(&directory);
-    launch::hand_over(container, state.generation, directory, stream, &started, endpoint);
+    let volatile = container.volatile();
+    let places = launch::Places { endpoints: volatile.endpoints, ports: volatile.ports };
+    serve_again(shared, container, &places);
+    launch::hand_over(container, state.generation, directory, stream, &started, places);
     // the daemon may have ended between the deed and the note of it
     let frozen = cgroup::Cgroup::open(&shared.cgroup_path(&container.id)).and_then(|c| c.frozen());
     match frozen.unwrap_or(state.is_paused()) {
@@ -212,9 +247,19 @@ async fn reconnect(directory: PathBuf) -> Option<Shim> {
     }
 }
 
-fn endpoint(directory: &Path) -> Option<Endpoint> {
-    let text = std::fs::read(directory.join(ENDPOINT_FILE)).ok()?;
-    serde_json::from_slice(&text).ok()
+/// The ports of a container that ran meanwhile.
+fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>, places: &launch::Places) {
+    let Some(endpoint) = networks::port_endpoint(&places.endpoints).filter(|_| !places.ports.is_empty()) else {
+        return;
+    };
+    let (id, targets) = (container.id.as_str(), networks::targets(endpoint));
+    match shared.networks.adopt_ports(id, &container.name(), &places.ports, targets) {
+        Ok((relays, problems)) => {
+            problems.iter().for_each(|problem| tracing::warn!("container {id}: {problem}"));
+            shared.serving.relay(&container.id, relays);
+        }
+        Err(e) => tracing::error!("the ports of container {id} cannot be opened again: {e}"),
+    }
 }
 
 /// A shim, or what is left of one, which no container owns. `cgroup`: its container's, to be ended, too.
@@ -237,7 +282,7 @@ fn sweep(
     shared: &Arc<Shared>,
     known: &HashSet<Id>,
     running: &HashSet<Id>,
-    addresses: Vec<(String, std::net::Ipv4Addr, String)>,
+    live: &[(String, Vec<Endpoint>)],
 ) -> Result<()> {
     let is_known = |name: &str| Id::parse(name).is_some_and(|id| known.contains(&id));
     for root in [&shared.config.data_root, &shared.config.run_root] {
@@ -259,9 +304,7 @@ fn sweep(
             lost::end_cgroup(&format!("{}/{name}", shared.config.cgroup_parent.trim_end_matches('/')));
         }
     }
-    if let Some(networks) = &shared.networks {
-        networks.restore(&addresses)?;
-    }
+    shared.networks.restore(live)?;
     Ok(())
 }
 

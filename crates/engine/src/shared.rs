@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use image::Images;
-use network::Networks;
+use network::{Endpoint, Networks};
 use snapshot::Snapshotter;
 use values::{Error, Id, Result, ResultExt};
 
@@ -18,8 +18,10 @@ use crate::container::stats::Sampling;
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::machine::Machine;
+use crate::networks::Directory;
 use crate::records::Records;
 use crate::registry::Registry;
+use crate::serving::Serving;
 use crate::tidy::Tidy;
 
 pub struct Shared {
@@ -27,8 +29,12 @@ pub struct Shared {
     pub records: Records,
     pub images: Arc<Images>,
     pub snapshots: Arc<dyn Snapshotter>,
-    /// The default bridge; `None` when it is disabled.
-    pub networks: Option<Arc<Networks>>,
+    /// Networks in the kernel.
+    pub networks: Arc<Networks>,
+    /// Networks by name.
+    pub directory: Directory,
+    /// What this process does for containers' networks.
+    pub serving: Serving,
     pub events: Events,
     pub registry: Registry,
     pub execs: Execs,
@@ -51,6 +57,11 @@ pub struct Shared {
 /// Runs what blocks on a thread for that.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal(format!("a task failed: {e}")))?
+}
+
+/// Id of the predefined network `name` of a daemon.
+pub fn network_id(daemon_id: &str, name: &str) -> String {
+    image::sha256(format!("{daemon_id}/{name}").as_bytes()).hex().to_owned()
 }
 
 impl Shared {
@@ -88,28 +99,26 @@ impl Shared {
         format!("{}/{id}", self.config.cgroup_parent.trim_end_matches('/'))
     }
 
-    /// Frees the container's address. The kernel's part goes with the namespace.
-    pub fn release_network(&self, container: &Container) {
-        if let Some(networks) = &self.networks {
-            networks.release(container.id.as_str());
+    /// Frees the container's addresses and ports. The rest of the kernel's part goes with the namespace.
+    pub fn release_networks(&self, container: &Container, endpoints: &[Endpoint], published: bool) {
+        let id = container.id.as_str();
+        self.serving.end(&container.id);
+        if published && let Err(e) = self.networks.unpublish(id) {
+            tracing::error!("taking back the ports of container {id}: {e}");
         }
-        let mut attributes = std::collections::BTreeMap::new();
-        attributes.insert("container".into(), container.id.to_string());
-        attributes.insert("name".into(), "bridge".into());
-        attributes.insert("type".into(), "bridge".into());
-        self.events.emit("network", "disconnect", &self.bridge_id(), attributes);
+        for endpoint in endpoints {
+            self.networks.release(id, &endpoint.network_id);
+            self.emit_network("disconnect", container, endpoint);
+        }
     }
 
     /// Id of the predefined network `name`, the same after each start.
     pub fn network_id(&self, name: &str) -> String {
-        let digest = image::sha256(format!("{}/{name}", self.daemon_id).as_bytes());
-        digest.hex().to_owned()
+        network_id(&self.daemon_id, name)
     }
 
-    pub fn bridge(&self) -> Result<&Arc<Networks>> {
-        self.networks
-            .as_ref()
-            .ok_or_else(|| Error::not_found("network bridge not found: this daemon runs without one (bridge: none)"))
+    pub fn has_bridge(&self) -> bool {
+        !self.config.bridge.disabled
     }
 
     pub fn bridge_id(&self) -> String {
@@ -146,12 +155,14 @@ impl Shared {
         self.events.emit("container", action, container.id.as_str(), container.event_attributes());
     }
 
-    pub fn emit_network_connect(&self, container: &Container) {
-        let mut attributes = std::collections::BTreeMap::new();
-        attributes.insert("container".into(), container.id.to_string());
-        attributes.insert("name".into(), "bridge".into());
-        attributes.insert("type".into(), "bridge".into());
-        self.events.emit("network", "connect", &self.bridge_id(), attributes);
+    pub fn emit_network(&self, action: &str, container: &Container, endpoint: &Endpoint) {
+        let driver = crate::networks::find(self, &endpoint.network_id).map_or("bridge".into(), |found| found.driver);
+        let attributes = std::collections::BTreeMap::from([
+            ("container".to_owned(), container.id.to_string()),
+            ("name".to_owned(), endpoint.network.clone()),
+            ("type".to_owned(), driver),
+        ]);
+        self.events.emit("network", action, &endpoint.network_id, attributes);
     }
 
     /// Where shims complain: the daemon's own log, which outlives it as theirs must.

@@ -41,6 +41,28 @@ impl Socket {
         Self::open(Some(NETFILTER))
     }
 
+    /// What nf_tables does, told to the members of `group`. Waits for ever.
+    pub(crate) fn netfilter_events(group: u32) -> Result<Self> {
+        let failed = |errno| Error::new("listen to netlink events", errno);
+        let socket = Self::open(Some(NETFILTER))?;
+        rustix::net::bind(&socket.fd, &SocketAddrNetlink::new(0, 1 << (group - 1))).map_err(failed)?;
+        set_socket_timeout(&socket.fd, Timeout::Recv, None).map_err(failed)?;
+        Ok(socket)
+    }
+
+    /// Reads events until one is `wanted`, or some were lost.
+    pub(crate) fn wait_for(&mut self, wanted: impl Fn(&Message<'_>) -> bool) -> Result<()> {
+        let mut buffer = vec![0u8; BUFFER];
+        loop {
+            match self.receive(&mut buffer, RecvFlags::empty()) {
+                Ok(length) if parse::messages(&buffer[..length]).any(|message| wanted(&message)) => return Ok(()),
+                Ok(_) => {}
+                Err(Errno::NOBUFS | Errno::MSGSIZE) => return Ok(()),
+                Err(errno) => return Err(Error::new("wait for netlink events", errno)),
+            }
+        }
+    }
+
     fn open(protocol: Option<Protocol>) -> Result<Self> {
         let failed = |errno| Error::new("open netlink socket", errno);
         let fd =

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use netlink::nft::{self, Chain, Family, Hook, Kind, Policy, Rule, Table, Verdict};
+use netlink::nft::{self, Base, Chain, Family, Hook, Kind, Policy, Rule, Table, Verdict};
 use netlink::route::{self, Address, Bridge, LinkChange, Target, Veth};
 use netlink::{Batch, Errno, Socket};
 use sys::namespace::Kinds;
@@ -144,15 +144,14 @@ fn table(rules: usize) -> Table {
     forward.resize(rules, Rule::new().input_link("br0").verdict(Verdict::Drop));
     let chain = |name: &str, kind, hook, priority, rules| Chain {
         name: name.into(),
-        kind,
-        hook,
-        priority,
-        policy: Policy::Accept,
+        base: Some(Base { kind, hook, priority, policy: Policy::Accept }),
         rules,
     };
     Table {
         family: Family::Ipv4,
         name: "lighter-test".into(),
+        owned: false,
+        sets: vec![],
         chains: vec![
             chain("postrouting", Kind::Nat, Hook::Postrouting, 100, vec![nat]),
             chain("forward", Kind::Filter, Hook::Forward, 0, forward),
@@ -191,5 +190,25 @@ fn a_refused_transaction_leaves_the_old_table() {
         assert_eq!(nft::rule_count(&mut socket, Family::Ipv4, "lighter-test").unwrap(), 6);
         nft::replace(&mut socket, &table(3)).unwrap();
         assert_eq!(nft::rule_count(&mut socket, Family::Ipv4, "lighter-test").unwrap(), 4);
+    });
+}
+
+#[test]
+fn an_owned_table_is_not_flushed_and_can_be_taken_over() {
+    in_namespace(|| {
+        let owned = Table { owned: true, ..table(3) };
+        let mut first = Socket::netfilter().unwrap();
+        if nft::replace(&mut first, &owned).is_err() {
+            return; // a kernel before 6.9
+        }
+        let mut second = Socket::netfilter().unwrap();
+        assert!(nft::delete(&mut second, Family::Ipv4, "lighter-test").is_err());
+        assert!(nft::replace(&mut second, &owned).is_err());
+        nft::replace(&mut first, &owned).unwrap();
+        drop(first);
+        assert_eq!(nft::rule_count(&mut second, Family::Ipv4, "lighter-test").unwrap(), 4, "it stays");
+        nft::replace(&mut second, &owned).unwrap();
+        nft::delete(&mut second, Family::Ipv4, "lighter-test").unwrap();
+        assert!(nft::tables(&mut second, Family::Ipv4).unwrap().is_empty());
     });
 }

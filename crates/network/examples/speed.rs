@@ -11,7 +11,9 @@ const ROUNDS: usize = 100;
 fn main() {
     sys::namespace::unshare(sys::namespace::Kinds::NETWORK).expect("root needed");
     let start = Instant::now();
-    let networks = Networks::open(BridgeConfig::new(Names::of_data_root("/test/speed".as_ref()))).expect("open");
+    let config = BridgeConfig::new(Names::of_data_root("/test/speed".as_ref()));
+    let networks = Networks::open(&config.owner, network::default_pools(), None).expect("open");
+    networks.open_default("default", &config).expect("bridge");
     println!("open                 {:7.0}", micros(start.elapsed()));
     for spare in [false, true, false, true] {
         round(&networks, spare);
@@ -29,8 +31,11 @@ fn round(networks: &Networks, spare: bool) {
         }
         std::thread::sleep(Duration::from_millis(20));
         let container = i.to_string();
-        walls.push(timed(|| drop(networks.sandbox(&container, &EndpointRequest::default()).expect("sandbox"))));
-        networks.release(&container);
+        let request = EndpointRequest { network: "default".into(), ..EndpointRequest::default() };
+        walls.push(timed(|| {
+            drop(networks.sandbox(&container, std::slice::from_ref(&request), false).expect("sandbox"))
+        }));
+        networks.release(&container, "default");
     }
     let each = (cpu() - before) / ROUNDS as f64;
     println!("sandbox, spare {spare:5} {}; CPU {each:5.0}", summary(&mut walls));

@@ -1,11 +1,12 @@
 use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use netlink::route::{self, Address, Bridge, Link, LinkChange, Target};
 use netlink::{Batch, Socket};
 use values::{Error, Result};
 
 use crate::config::BridgeConfig;
+use crate::plan::Plan;
 use crate::{mac, owner, pool};
 
 /// Shorter prefixes are no networks one could collide with but ways to the whole world (a VPN's `0.0.0.0/1`).
@@ -34,10 +35,73 @@ pub(crate) fn ensure(socket: &mut Socket, config: &BridgeConfig, mtu: u32, names
     Ok(Made { index: link.index, address })
 }
 
+/// Makes the bridge of a network, or finds it again. Answers its index.
+pub(crate) fn make(socket: &mut Socket, owner: &str, plan: &Plan, mtu: u32) -> Result<u32> {
+    check_name(&plan.link)?;
+    let config = BridgeConfig { name: plan.link.clone(), owner: owner.into(), ..BridgeConfig::bare() };
+    let purpose = format!("bridge:{}", plan.id);
+    let link = match route::link(socket, Target::Name(&plan.link)).map_err(failed)? {
+        Some(link) => adopt(socket, &config, link, mtu)?,
+        None => create_as(socket, &config, mtu, &purpose)?,
+    };
+    let wanted: Vec<IpNet> = if plan.no_gateway_address {
+        vec![]
+    } else {
+        plan.subnets.iter().filter_map(|subnet| subnet.gateway_net()).collect()
+    };
+    let present = present(socket, link.index)?;
+    let mut batch = Batch::new();
+    if owner::owns(owner, link.alias.as_deref()) {
+        present
+            .iter()
+            .filter(|net| !wanted.contains(net))
+            .for_each(|net| route::delete_address(&mut batch, &at(link.index, *net)));
+    }
+    wanted
+        .iter()
+        .filter(|net| !present.contains(net))
+        .for_each(|net| route::add_address(&mut batch, &at(link.index, *net)));
+    route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(link.index) });
+    socket.execute(batch).map_err(failed)?;
+    Ok(link.index)
+}
+
+/// What the kernel shall do with packets of the bridge. `routed_neighbours`: containers do not reach each other but
+/// over us, who then say which may (RFC 3069).
+pub(crate) fn tune(name: &str, routed_neighbours: bool) {
+    let set = |family: &str, key: &str, value: &str| {
+        // a kernel without IPv6, a host with a read-only /proc/sys: what needs it says so when it is used
+        let _ = std::fs::write(format!("/proc/sys/net/{family}/conf/{name}/{key}"), value);
+    };
+    set("ipv4", "route_localnet", "1");
+    set("ipv6", "accept_ra", "0");
+    set("ipv6", "accept_redirects", "0");
+    if routed_neighbours {
+        set("ipv4", "proxy_arp_pvlan", "1");
+        set("ipv4", "send_redirects", "0");
+    }
+}
+
+/// Addresses of the link that somebody gave it.
+fn present(socket: &mut Socket, index: u32) -> Result<Vec<IpNet>> {
+    let mut all = route::addresses(socket).map_err(failed)?;
+    all.extend(route::addresses6(socket).unwrap_or_default());
+    let own = all.iter().filter(|a| a.link == index && !is_link_local(a.ip));
+    Ok(own.filter_map(|a| IpNet::new(a.ip, a.prefix_len).ok()).collect())
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
+fn at(link: u32, address: IpNet) -> Address {
+    Address { link, ip: address.addr(), prefix_len: address.prefix_len() }
+}
+
 /// Removes the bridge if this daemon made it.
-pub(crate) fn remove(socket: &mut Socket, config: &BridgeConfig) -> Result<()> {
-    let found = route::link(socket, Target::Name(&config.name)).map_err(failed)?;
-    let Some(link) = found.filter(|link| owner::owns(&config.owner, link.alias.as_deref())) else { return Ok(()) };
+pub(crate) fn remove(socket: &mut Socket, owner: &str, name: &str) -> Result<()> {
+    let found = route::link(socket, Target::Name(name)).map_err(failed)?;
+    let Some(link) = found.filter(|link| owner::owns(owner, link.alias.as_deref())) else { return Ok(()) };
     let mut batch = Batch::new();
     route::delete_link(&mut batch, Target::Index(link.index));
     match socket.execute(batch) {
@@ -56,9 +120,13 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn create(socket: &mut Socket, config: &BridgeConfig, mtu: u32) -> Result<Link> {
+    create_as(socket, config, mtu, "bridge")
+}
+
+fn create_as(socket: &mut Socket, config: &BridgeConfig, mtu: u32, purpose: &str) -> Result<Link> {
     let mut batch = Batch::new();
     route::add_bridge(&mut batch, &Bridge { name: &config.name, mac: mac::random()?, mtu });
-    let alias = owner::alias(&config.owner, "bridge");
+    let alias = owner::alias(&config.owner, purpose);
     let change = LinkChange { alias: Some(&alias), no_ipv6_address: true, ..LinkChange::name(&config.name) };
     route::set_link(&mut batch, &change);
     socket.execute(batch).map_err(failed)?;
@@ -145,6 +213,15 @@ fn choose(socket: &mut Socket, config: &BridgeConfig, index: u32, nameservers: &
         socket.execute(batch).map_err(failed)?;
     }
     Err(Error::invalid("all predefined address pools have been fully subnetted"))
+}
+
+/// The networks of the host's routes and addresses, of both families.
+pub(crate) fn taken_by_host(socket: &mut Socket) -> Result<Vec<IpNet>> {
+    let mut networks: Vec<IpNet> = taken(socket, 0)?.into_iter().map(IpNet::V4).collect();
+    let routes = route::routes6(socket).unwrap_or_default();
+    let v6 = routes.iter().filter(|r| r.prefix_len >= SHORTEST_NETWORK);
+    networks.extend(v6.filter_map(|r| IpNet::new(r.destination, r.prefix_len).ok()));
+    Ok(networks)
 }
 
 /// The networks that links other than `index` have or lead to.

@@ -1,6 +1,5 @@
 use ipnet::Ipv4Net;
 
-use crate::namespace::NamespaceOwner;
 use crate::owner::Names;
 use crate::pool;
 
@@ -22,13 +21,18 @@ pub struct BridgeConfig {
     pub ip_masq: bool,
     /// Containers on the bridge can talk to each other.
     pub icc: bool,
-    /// Who owns containers' namespaces, unless one asks for the host's ids.
-    pub namespace_owner: Option<NamespaceOwner>,
-    /// [`Networks::address`](crate::Networks::address) of the last time, taken again if it is still free.
+    /// Where ports are published that name no address; `None`: on all of the host's.
+    pub host_ip: Option<std::net::IpAddr>,
+    /// What [`Networks::open_default`](crate::Networks::open_default) answered the last time, taken again if it is still free.
     pub remembered: Option<Ipv4Net>,
 }
 
 impl BridgeConfig {
+    /// Nothing chosen.
+    pub(crate) fn bare() -> Self {
+        Self::new(Names { owner: String::new(), bridge: String::new() })
+    }
+
     /// Docker's defaults under our names.
     pub fn new(names: Names) -> Self {
         Self {
@@ -39,7 +43,7 @@ impl BridgeConfig {
             owner: names.owner,
             ip_masq: true,
             icc: true,
-            namespace_owner: None,
+            host_ip: None,
             remembered: None,
         }
     }

@@ -1,113 +1,280 @@
-use ipnet::Ipv4Net;
-use netlink::nft::{self, Chain, Family, Hook, Kind, Policy, Rule, Table, Verdict};
-use netlink::{Result, Socket};
+//! The daemon's one nft table: fixed chains over sets whose elements come and go with networks and ports.
+//!
+//! In nft's words (`FAMILY inet`):
+//! ```text
+//! chain loopback    { type filter hook prerouting priority raw
+//!     iifname @bridges ip daddr 127.0.0.0/8 drop               (route_localnet is on there: CVE-2020-8558) }
+//! chain ports       {
+//!     dnat ip to meta l4proto . ip daddr . th dport map @ports4
+//!     fib daddr type local dnat ip to meta l4proto . th dport map @all_ports4      (and the same for ip6) }
+//! chain prerouting  { type nat hook prerouting priority dstnat;   jump ports }
+//! chain output      { type nat hook output priority dstnat;       jump ports }
+//! chain postrouting { type nat hook postrouting priority srcnat
+//!     oifname @bridges ct status dnat ip saddr 127.0.0.0/8 masquerade
+//!     oifname @bridges ct status dnat ip saddr @local4 masquerade  (the way back of a neighbour must lead over us)
+//!     oifname != @bridges ip saddr @masquerade4 masquerade      (and the same for ip6) }
+//! chain to_bridge   {
+//!     iifname . oifname @icc accept
+//!     iifname @internal drop
+//!     ct status dnat accept
+//!     ip saddr . ip daddr . meta l4proto . th dport @links accept
+//!     drop                                                      (nobody reaches a port that was not published) }
+//! chain forward     { type filter hook forward priority filter
+//!     ct state established,related accept
+//!     oifname @bridges jump to_bridge
+//!     iifname @internal drop }
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use netlink::nft::{
+    self, Base, Chain, Change, Element, Family, Field, Hook, Kind, NatKey, Policy, Rule, Set, Table, Verdict,
+};
+use netlink::{Errno, Result, Socket};
 
 use crate::owner;
 
-/// `srcnat` and `filter` of nft(8).
-const SOURCE_NAT: i32 = 100;
+/// `raw`, `dstnat`, `filter`, `srcnat` of nft(8).
+const RAW: i32 = -300;
+const DESTINATION_NAT: i32 = -100;
 const FILTER: i32 = 0;
+const SOURCE_NAT: i32 = 100;
 /// `NF_INET_FORWARD`.
 const FORWARD: u32 = libc::NF_INET_FORWARD as u32;
+/// For the socket of a daemon that was just killed to be closed by the kernel.
+const TAKEOVER_TRIES: u32 = 50;
+const TAKEOVER_PAUSE: Duration = Duration::from_millis(20);
 
-/// What the rules depend on.
-#[derive(Clone, Debug)]
-pub(crate) struct Rules<'a> {
-    pub(crate) owner: &'a str,
-    pub(crate) bridge: &'a str,
-    pub(crate) subnet: Ipv4Net,
-    pub(crate) ip_masq: bool,
-    pub(crate) icc: bool,
+/// The names of the sets.
+pub(crate) mod set {
+    pub(crate) const BRIDGES: &str = "bridges";
+    pub(crate) const INTERNAL: &str = "internal";
+    pub(crate) const ICC: &str = "icc";
+    pub(crate) const LOCAL4: &str = "local4";
+    pub(crate) const LOCAL6: &str = "local6";
+    pub(crate) const MASQUERADE4: &str = "masquerade4";
+    pub(crate) const MASQUERADE6: &str = "masquerade6";
+    pub(crate) const LINKS: &str = "links";
+    pub(crate) const PORTS4: &str = "ports4";
+    pub(crate) const PORTS6: &str = "ports6";
+    pub(crate) const ALL_PORTS4: &str = "all_ports4";
+    pub(crate) const ALL_PORTS6: &str = "all_ports6";
 }
 
-/// Writes the daemon's table, whatever was in it before.
-pub(crate) fn install(socket: &mut Socket, rules: &Rules<'_>) -> Result<()> {
-    nft::replace(socket, &table(rules))
+/// The table in the kernel and what is in its sets.
+pub(crate) struct Firewall {
+    socket: Socket,
+    name: String,
+    /// The kernel lets nobody else change the table (since Linux 6.9).
+    owned: bool,
+    elements: BTreeMap<&'static str, BTreeSet<Element>>,
 }
 
-pub(crate) fn remove(socket: &mut Socket, owner: &str) -> Result<()> {
-    nft::delete(socket, Family::Ipv4, &owner::table(owner))
+impl Firewall {
+    /// Writes the table with empty sets, whatever was in it before.
+    pub(crate) fn open(owner: &str) -> Result<Self> {
+        let socket = Socket::netfilter()?;
+        let mut firewall = Self { socket, name: owner::table(owner), owned: true, elements: BTreeMap::new() };
+        // an older release had it in the other family
+        let _ = nft::delete(&mut firewall.socket, Family::Ipv4, &firewall.name);
+        firewall.install()?;
+        Ok(firewall)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owned
+    }
+
+    /// Changes the sets: in the kernel and in our memory, or nowhere.
+    pub(crate) fn apply(&mut self, add: &[(&'static str, Element)], delete: &[(&'static str, Element)]) -> Result<()> {
+        let mut elements = self.elements.clone();
+        let mut changes = Vec::new();
+        for (name, element) in delete {
+            if elements.get_mut(name).is_some_and(|set| set.remove(element)) {
+                changes.push(Change::Delete((*name).to_owned(), vec![element.clone()]));
+            }
+        }
+        for (name, element) in add {
+            if elements.entry(name).or_default().insert(element.clone()) {
+                changes.push(Change::Add((*name).to_owned(), vec![element.clone()]));
+            }
+        }
+        let before = std::mem::replace(&mut self.elements, elements);
+        let changed = match nft::change(&mut self.socket, Family::Inet, &self.name, &merged(changes)) {
+            // somebody took the table away, or an element of it
+            Err(error) if matches!(error.errno, Errno::NOENT | Errno::EXIST) => self.install(),
+            other => other,
+        };
+        if changed.is_err() {
+            self.elements = before;
+        }
+        changed
+    }
+
+    /// Writes the table again if it is gone. Answers whether it was.
+    pub(crate) fn mend(&mut self) -> Result<bool> {
+        let there = nft::tables(&mut self.socket, Family::Inet)?.contains(&self.name);
+        if !there {
+            self.install()?;
+        }
+        Ok(!there)
+    }
+
+    pub(crate) fn remove(&mut self) -> Result<()> {
+        nft::delete(&mut self.socket, Family::Inet, &self.name)
+    }
+
+    fn install(&mut self) -> Result<()> {
+        if self.owned {
+            for _ in 0..TAKEOVER_TRIES {
+                match nft::replace(&mut self.socket, &table(&self.name, true, &self.elements)) {
+                    Err(error) if error.errno == Errno::PERM => std::thread::sleep(TAKEOVER_PAUSE),
+                    Err(error) if matches!(error.errno, Errno::OPNOTSUPP | Errno::INVAL) => break,
+                    other => return other,
+                }
+            }
+            self.owned = false;
+        }
+        nft::replace(&mut self.socket, &table(&self.name, false, &self.elements))
+    }
 }
 
-/// Whether the daemon's table is there.
-pub(crate) fn installed(socket: &mut Socket, owner: &str) -> Result<bool> {
-    let name = owner::table(owner);
-    Ok(nft::tables(socket, Family::Ipv4)?.contains(&name))
+/// Neighbouring changes of the same kind and set as one message.
+fn merged(changes: Vec<Change>) -> Vec<Change> {
+    let mut merged: Vec<Change> = Vec::new();
+    for change in changes {
+        match (merged.last_mut(), change) {
+            (Some(Change::Add(a, list)), Change::Add(b, more)) if *a == b => list.extend(more),
+            (Some(Change::Delete(a, list)), Change::Delete(b, more)) if *a == b => list.extend(more),
+            (_, change) => merged.push(change),
+        }
+    }
+    merged
 }
 
 /// Forward chains with policy `drop` in tables that are not ours, as `FAMILY TABLE CHAIN`.
 pub(crate) fn foreign_drops(socket: &mut Socket) -> Result<Vec<String>> {
     let mut found = nft::chains(socket)?;
     found.retain(|chain| {
-        let ip = [Family::Ipv4, Family::Inet].map(family_number).contains(&chain.family);
+        let ip = [libc::NFPROTO_IPV4, libc::NFPROTO_INET].map(|n| n as u8).contains(&chain.family);
         ip && chain.hook.is_some_and(|(hook, _)| hook == FORWARD) && chain.policy == Some(Policy::Drop)
     });
     Ok(found.into_iter().map(|c| format!("{} {} {}", family_name(c.family), c.table, c.name)).collect())
-}
-
-fn family_number(family: Family) -> u8 {
-    match family {
-        Family::Inet => libc::NFPROTO_INET as u8,
-        Family::Ipv4 => libc::NFPROTO_IPV4 as u8,
-        Family::Ipv6 => libc::NFPROTO_IPV6 as u8,
-    }
 }
 
 fn family_name(number: u8) -> &'static str {
     if number == libc::NFPROTO_INET as u8 { "inet" } else { "ip" }
 }
 
-/// In nft's words:
-/// ```text
-/// chain postrouting { type nat hook postrouting priority srcnat; policy accept;
-///     ip saddr SUBNET oifname != BRIDGE masquerade }
-/// chain forward { type filter hook forward priority filter; policy accept;
-///     oifname BRIDGE ct state established,related accept
-///     iifname BRIDGE oifname BRIDGE accept          (drop without icc)
-///     oifname BRIDGE drop                           (nobody reaches a port that was not published)
-///     iifname BRIDGE accept }
-/// ```
-fn table(rules: &Rules<'_>) -> Table {
-    let bridge = rules.bridge;
-    let among = if rules.icc { Verdict::Accept } else { Verdict::Drop };
-    let source = |rule: Rule| rule.ipv4_source(rules.subnet.network(), rules.subnet.prefix_len());
-    let masquerade = source(Rule::new()).output_link_is_not(bridge).masquerade();
-    let postrouting = Chain {
-        name: "postrouting".into(),
-        kind: Kind::Nat,
-        hook: Hook::Postrouting,
-        priority: SOURCE_NAT,
-        policy: Policy::Accept,
-        rules: if rules.ip_masq { vec![masquerade] } else { Vec::new() },
+const V4: Family = Family::Ipv4;
+const V6: Family = Family::Ipv6;
+
+fn table(name: &str, owned: bool, elements: &BTreeMap<&'static str, BTreeSet<Element>>) -> Table {
+    let mut sets = sets();
+    for set in &mut sets {
+        set.elements = elements.get(set.name.as_str()).into_iter().flatten().cloned().collect();
+    }
+    Table { family: Family::Inet, name: name.into(), owned, sets, chains: chains() }
+}
+
+fn sets() -> Vec<Set> {
+    use Field::{Ipv4, Ipv6, Link, Port, Protocol};
+    let set = |name: &str, key: &[Field], data: Option<&[Field]>, interval| Set {
+        name: name.into(),
+        key: key.to_vec(),
+        data: data.map(<[Field]>::to_vec),
+        interval,
+        elements: vec![],
     };
-    let forward = Chain {
-        name: "forward".into(),
-        kind: Kind::Filter,
-        hook: Hook::Forward,
-        priority: FILTER,
-        policy: Policy::Accept,
-        rules: vec![
-            Rule::new().output_link(bridge).established().verdict(Verdict::Accept),
-            Rule::new().input_link(bridge).output_link(bridge).verdict(among),
-            Rule::new().output_link(bridge).verdict(Verdict::Drop),
-            Rule::new().input_link(bridge).verdict(Verdict::Accept),
-        ],
+    vec![
+        set(set::BRIDGES, &[Link], None, false),
+        set(set::INTERNAL, &[Link], None, false),
+        set(set::ICC, &[Link, Link], None, false),
+        set(set::LOCAL4, &[Ipv4], None, true),
+        set(set::LOCAL6, &[Ipv6], None, true),
+        set(set::MASQUERADE4, &[Ipv4], None, true),
+        set(set::MASQUERADE6, &[Ipv6], None, true),
+        set(set::LINKS, &[Ipv4, Ipv4, Protocol, Port], None, false),
+        set(set::PORTS4, &[Protocol, Ipv4, Port], Some(&[Ipv4, Port]), false),
+        set(set::PORTS6, &[Protocol, Ipv6, Port], Some(&[Ipv6, Port]), false),
+        set(set::ALL_PORTS4, &[Protocol, Port], Some(&[Ipv4, Port]), false),
+        set(set::ALL_PORTS6, &[Protocol, Port], Some(&[Ipv6, Port]), false),
+    ]
+}
+
+fn chains() -> Vec<Chain> {
+    let base = |name: &str, kind, hook, priority, rules| Chain {
+        name: name.into(),
+        base: Some(Base { kind, hook, priority, policy: Policy::Accept }),
+        rules,
     };
-    Table { family: Family::Ipv4, name: owner::table(rules.owner), chains: vec![postrouting, forward] }
+    let jump = |chain: &str| Verdict::Jump(chain.into());
+    let part = |name: &str, rules| Chain { name: name.into(), base: None, rules };
+    let loopback = vec![Rule::new().input_link_in(set::BRIDGES).loopback_destination().verdict(Verdict::Drop)];
+    let ports = vec![
+        Rule::new().destination_nat(V4, NatKey::Address, set::PORTS4),
+        Rule::new().destination_nat(V6, NatKey::Address, set::PORTS6),
+        Rule::new().local_destination().destination_nat(V4, NatKey::Port, set::ALL_PORTS4),
+        // no route leads from ::1 to a container: the daemon serves it itself
+        Rule::new().not_loopback6_destination().local_destination().destination_nat(V6, NatKey::Port, set::ALL_PORTS6),
+    ];
+    let hairpin = || Rule::new().output_link_in(set::BRIDGES).translated();
+    let outside = || Rule::new().output_link_not_in(set::BRIDGES);
+    let postrouting = vec![
+        hairpin().loopback_source().masquerade(),
+        hairpin().source_in(V4, set::LOCAL4).masquerade(),
+        hairpin().source_in(V6, set::LOCAL6).masquerade(),
+        outside().source_in(V4, set::MASQUERADE4).masquerade(),
+        outside().source_in(V6, set::MASQUERADE6).masquerade(),
+    ];
+    let to_bridge = vec![
+        Rule::new().links_in(set::ICC).verdict(Verdict::Accept),
+        Rule::new().input_link_in(set::INTERNAL).verdict(Verdict::Drop),
+        Rule::new().translated().verdict(Verdict::Accept),
+        Rule::new().ipv4_flow_in(set::LINKS).verdict(Verdict::Accept),
+        Rule::new().verdict(Verdict::Drop),
+    ];
+    let forward = vec![
+        Rule::new().established().verdict(Verdict::Accept),
+        Rule::new().output_link_in(set::BRIDGES).verdict(jump("to_bridge")),
+        Rule::new().input_link_in(set::INTERNAL).verdict(Verdict::Drop),
+    ];
+    let to_ports = || vec![Rule::new().verdict(jump("ports"))];
+    vec![
+        part("ports", ports),
+        part("to_bridge", to_bridge),
+        base("loopback", Kind::Filter, Hook::Prerouting, RAW, loopback),
+        base("prerouting", Kind::Nat, Hook::Prerouting, DESTINATION_NAT, to_ports()),
+        base("output", Kind::Nat, Hook::Output, DESTINATION_NAT, to_ports()),
+        base("postrouting", Kind::Nat, Hook::Postrouting, SOURCE_NAT, postrouting),
+        base("forward", Kind::Filter, Hook::Forward, FILTER, forward),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netlink::nft::Key;
 
     #[test]
-    fn masquerading_is_left_out_when_it_is_not_wanted() {
-        let subnet = "172.17.0.0/16".parse().unwrap();
-        let rules = Rules { owner: "0", bridge: "lighter0", subnet, ip_masq: true, icc: true };
-        let counts = |rules: &Rules<'_>| table(rules).chains.iter().map(|c| c.rules.len()).collect::<Vec<_>>();
-        assert_eq!(counts(&rules), [1, 4]);
-        assert_eq!(counts(&Rules { ip_masq: false, ..rules.clone() }), [0, 4]);
-        assert_ne!(table(&rules), table(&Rules { icc: false, ..rules.clone() }));
-        assert_eq!(table(&rules).name, "lighter");
+    fn neighbours_are_merged() {
+        let element = |name: &str| Element::new(Key::default().link(name));
+        let add = |set: &str, name: &str| Change::Add(set.into(), vec![element(name)]);
+        let changes = merged(vec![add("a", "x"), add("a", "y"), add("b", "x"), Change::Delete("b".into(), vec![])]);
+        assert_eq!(changes.len(), 3);
+        assert_eq!(changes[0], Change::Add("a".into(), vec![element("x"), element("y")]));
+    }
+
+    #[test]
+    fn every_set_has_a_rule_that_asks_it() {
+        let rules = format!("{:?}", chains());
+        for set in sets() {
+            assert!(rules.contains(&format!("{:?}", set.name)), "{}", set.name);
+        }
     }
 }

@@ -1,8 +1,10 @@
 use std::collections::{BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use values::{Error, Result};
+
+use crate::plan::Subnet;
 
 /// Who has which address of a subnet.
 ///
@@ -10,40 +12,62 @@ use values::{Error, Result};
 /// old interface may still be dying in the kernel, is taken again as late as possible.
 #[derive(Debug)]
 pub(crate) struct Leases {
-    subnet: Ipv4Net,
-    used: BTreeSet<u32>,
-    by_container: HashMap<String, u32>,
-    last: u32,
+    subnet: IpNet,
+    /// First and last address that are given without being asked for.
+    range: (u128, u128),
+    used: BTreeSet<u128>,
+    by_container: HashMap<String, u128>,
+    last: u128,
 }
 
 impl Leases {
-    /// All of `subnet` but its own address, its broadcast address and the gateway's.
-    pub(crate) fn new(subnet: Ipv4Net, gateway: Ipv4Addr) -> Self {
-        let ends = [subnet.network(), subnet.broadcast(), gateway].map(Ipv4Addr::to_bits);
-        Self { subnet, used: ends.into(), by_container: HashMap::new(), last: subnet.network().to_bits() }
+    /// All of the subnet (or its range) but its own address, its broadcast address, the gateway's and auxiliary ones.
+    pub(crate) fn new(subnet: &Subnet) -> Self {
+        let net = subnet.net;
+        let mut used = BTreeSet::from([bits(net.network())]);
+        if net.addr().is_ipv4() {
+            used.insert(bits(net.broadcast()));
+        }
+        used.extend(subnet.gateway.iter().chain(subnet.auxiliary.values()).copied().map(bits));
+        let range = subnet.range.unwrap_or(net);
+        let range = (bits(range.network()), bits(range.broadcast()));
+        Self { subnet: net, range, used, by_container: HashMap::new(), last: range.1 }
     }
 
     /// The next free address, for `container`.
-    pub(crate) fn take(&mut self, container: &str) -> Result<Ipv4Addr> {
-        let (first, end) = (self.subnet.network().to_bits(), self.subnet.broadcast().to_bits());
-        let free = |range: std::ops::RangeInclusive<u32>| range.into_iter().find(|ip| !self.used.contains(ip));
-        let after = self.last.saturating_add(1)..=end;
-        let found = free(after).or_else(|| free(first..=self.last)).ok_or_else(|| {
-            Error::internal(format!("no available IPv4 addresses on this network's address pools: {}", self.subnet))
+    pub(crate) fn take(&mut self, container: &str) -> Result<IpAddr> {
+        let (first, end) = self.range;
+        let free = |from: u128, to: u128| (from..=to).find(|ip| !self.used.contains(ip));
+        let after = if self.last >= end { None } else { free(self.last + 1, end) };
+        let family = if self.subnet.addr().is_ipv4() { "IPv4" } else { "IPv6" };
+        let found = after.or_else(|| free(first, self.last.min(end))).ok_or_else(|| {
+            Error::internal(format!("no available {family} addresses on this network's address pools: {}", self.subnet))
         })?;
         self.last = found;
         self.enter(container, found);
-        Ok(Ipv4Addr::from_bits(found))
+        Ok(self.address(found))
+    }
+
+    pub(crate) fn covers(&self, ip: IpAddr) -> bool {
+        self.subnet.contains(&ip)
+    }
+
+    pub(crate) fn is_ipv4(&self) -> bool {
+        self.subnet.addr().is_ipv4()
+    }
+
+    pub(crate) fn prefix_len(&self) -> u8 {
+        self.subnet.prefix_len()
     }
 
     /// That very address, for `container`. One it has already is fine.
-    pub(crate) fn claim(&mut self, container: &str, ip: Ipv4Addr) -> Result<()> {
-        let bits = ip.to_bits();
-        if !self.subnet.contains(&ip) {
+    pub(crate) fn claim(&mut self, container: &str, ip: IpAddr) -> Result<()> {
+        if !self.covers(ip) {
             return Err(Error::invalid(format!(
                 "Invalid address {ip}: It does not belong to any of this network's subnets"
             )));
         }
+        let bits = bits(ip);
         if self.used.contains(&bits) && self.by_container.get(container) != Some(&bits) {
             return Err(Error::forbidden("Address already in use"));
         }
@@ -58,10 +82,24 @@ impl Leases {
         }
     }
 
-    fn enter(&mut self, container: &str, ip: u32) {
+    fn enter(&mut self, container: &str, ip: u128) {
         self.release(container);
         self.used.insert(ip);
         self.by_container.insert(container.to_owned(), ip);
+    }
+
+    fn address(&self, bits: u128) -> IpAddr {
+        match self.subnet {
+            IpNet::V4(_) => Ipv4Addr::from_bits(bits as u32).into(),
+            IpNet::V6(_) => Ipv6Addr::from_bits(bits).into(),
+        }
+    }
+}
+
+fn bits(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_bits().into(),
+        IpAddr::V6(ip) => ip.to_bits(),
     }
 }
 
@@ -70,8 +108,9 @@ mod tests {
     use super::*;
 
     fn leases(subnet: &str) -> Leases {
-        let subnet: Ipv4Net = subnet.parse().unwrap();
-        Leases::new(subnet, Ipv4Addr::from_bits(subnet.network().to_bits() + 1))
+        let net: IpNet = subnet.parse().unwrap();
+        let gateway = net.hosts().find(|ip| *ip != net.network());
+        Leases::new(&Subnet { gateway, ..Subnet::of(net) })
     }
 
     fn take(leases: &mut Leases, container: &str) -> String {
@@ -89,6 +128,19 @@ mod tests {
         assert_eq!(take(&mut l, "g"), "no available IPv4 addresses on this network's address pools: 10.0.0.0/29");
         l.release("e");
         assert_eq!(take(&mut l, "g"), "10.0.0.6");
+    }
+
+    #[test]
+    fn a_range_auxiliary_addresses_and_ipv6() {
+        let net = "10.0.0.0/16".parse().unwrap();
+        let auxiliary = [("router".to_owned(), "10.0.5.1".parse().unwrap())].into();
+        let range = Some("10.0.5.0/30".parse().unwrap());
+        let mut l = Leases::new(&Subnet { range, auxiliary, ..Subnet::of(net) });
+        assert_eq!([take(&mut l, "a"), take(&mut l, "b"), take(&mut l, "c")], ["10.0.5.0", "10.0.5.2", "10.0.5.3"]);
+        assert!(take(&mut l, "d").starts_with("no available"));
+        l.claim("d", "10.0.9.9".parse().unwrap()).unwrap();
+        let mut l = leases("fd00:1::/64");
+        assert_eq!([take(&mut l, "a"), take(&mut l, "b")], ["fd00:1::2", "fd00:1::3"]);
     }
 
     #[test]

@@ -1,13 +1,15 @@
-//! The network of containers: the default bridge of one daemon, and the three files that go with a network.
+//! The networks of containers: bridges, addresses, ports on the host, and the three files that go with a network.
 //!
-//! [`Networks::open`] makes (or finds again) the bridge, chooses its subnet, writes the private nftables table and
-//! turns forwarding on. [`Networks::sandbox`] makes what a container gets: a network namespace with `lo`, `eth0` and
-//! a default route, as a descriptor to hand to the runtime. Nothing is kept in the file system: a namespace lives as
-//! long as its processes, and its pair of interfaces dies with it.
+//! [`Networks::open`] writes the private nftables table; [`Networks::open_default`] makes (or finds again) the default
+//! bridge and chooses its subnet; [`Networks::plan`] and [`Networks::up`] do so for networks that users create.
+//! [`Networks::sandbox`] makes what a container gets: a network namespace with `lo`, a link for each network and a
+//! default route, as a descriptor to hand to the runtime. Nothing is kept in the file system: a namespace lives as long
+//! as its processes, and its pairs of interfaces die with it. [`Networks::publish`] leads ports of the host to it.
 //!
-//! Everything in the kernel carries its owner: the bridge and the host's ends of the pairs in their alias
+//! Everything in the kernel carries its owner: bridges and the host's ends of the pairs in their alias
 //! (`lighter:OWNER:…`), the table in its name. So [`Networks::restore`] can sweep what a killed daemon left, and
-//! several daemons live side by side.
+//! several daemons live side by side. What networks there are and who has which port is recorded by the caller, who tells
+//! it again at a start.
 //!
 //! The API blocks (for about 0.2–2 ms): call it from blocking threads.
 //!
@@ -16,22 +18,31 @@
 //! bridge pass; [`Networks::foreign_drops`] names such chains, and we change none of them.
 
 mod bridge;
+mod child;
 mod config;
+pub mod dns;
 mod egress;
+mod endpoint;
 pub mod files;
 mod firewall;
+mod forwarding;
 mod lease;
 mod mac;
 mod namespace;
 mod networks;
 mod owner;
+mod plan;
 mod pool;
+mod ports;
 mod sandbox;
 
 pub use config::BridgeConfig;
-pub use ipnet::Ipv4Net;
+pub use endpoint::{Endpoint, EndpointRequest, ways_out};
+pub use ipnet::{IpNet, Ipv4Net};
 pub use namespace::{Isolated, NamespaceOwner, isolated};
-pub use networks::Networks;
+pub use networks::{Networks, Passage, namespace_of};
 pub use owner::Names;
+pub use plan::{Driver, Plan, Subnet, SubnetRequest};
 pub use pool::default_pools;
-pub use sandbox::{Endpoint, EndpointRequest, Sandbox};
+pub use ports::{PortRequest, Protocol, Published, Relay, Taken, Targets};
+pub use sandbox::Sandbox;

@@ -1,4 +1,4 @@
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc;
 
 use netlink::route::{self, LinkChange};
@@ -91,6 +91,16 @@ impl Maker {
         sys::namespace::join(self.home.as_fd(), Kinds::NETWORK)
             .map_err(|e| Error::internal(format!("return from network namespace: {e}")))?;
         made
+    }
+
+    /// Runs `work` in another namespace.
+    pub(crate) fn inside<T>(&self, namespace: BorrowedFd<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        sys::namespace::join(namespace, Kinds::NETWORK)
+            .map_err(|e| Error::internal(format!("enter network namespace: {e}")))?;
+        let done = work();
+        sys::namespace::join(self.home.as_fd(), Kinds::NETWORK)
+            .map_err(|e| Error::internal(format!("return from network namespace: {e}")))?;
+        done
     }
 }
 

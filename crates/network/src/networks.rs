@@ -1,23 +1,27 @@
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ipnet::Ipv4Net;
-use netlink::route::{self, Target};
+use ipnet::{IpNet, Ipv4Net};
+use netlink::nft::{Element, Family, Key, Watch};
+use netlink::route::{self, ChildKind, LinkChange, Target};
 use netlink::{Batch, Socket};
 use values::{Error, Result};
 
 use crate::bridge::{self, failed};
 use crate::config::BridgeConfig;
-use crate::firewall::{self, Rules};
+use crate::endpoint::{Endpoint, EndpointRequest, ways_out};
+use crate::firewall::{self, Firewall, set};
 use crate::lease::Leases;
-use crate::namespace::{self, Maker};
-use crate::sandbox::{self, EndpointRequest, Identity, Plug, Prepared, Sandbox};
-use crate::{egress, files, mac, owner};
+use crate::namespace::{self, Maker, Namespace, NamespaceOwner};
+use crate::plan::{self, Driver, Plan, Space, Subnet, SubnetRequest};
+use crate::ports::{PortRequest, Ports, Published, Relay, Taken, Targets};
+use crate::sandbox::{self, Identity, Plug, Prepared, Routes, Sandbox};
+use crate::{child, dns, egress, files, forwarding, mac, owner};
 
-const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
-
-/// The networks of one daemon: today its default bridge.
+/// The networks of one daemon, and the ports that its containers have on the host.
 pub struct Networks {
     shared: Arc<Shared>,
     thread: namespace::Thread,
@@ -25,100 +29,332 @@ pub struct Networks {
 
 /// What the namespace thread needs, too.
 struct Shared {
-    config: BridgeConfig,
-    /// The bridge's own address with the subnet's prefix.
-    address: Ipv4Net,
-    bridge: AtomicU32,
-    mtu: AtomicU32,
+    owner: String,
+    pools: Vec<Ipv4Net>,
+    /// Who owns containers' namespaces, unless one asks for the host's ids.
+    namespace_owner: Option<NamespaceOwner>,
     host: Mutex<Socket>,
-    leases: Mutex<Leases>,
+    firewall: Mutex<Firewall>,
+    ports: Mutex<Ports>,
+    networks: RwLock<BTreeMap<String, Arc<Net>>>,
+    /// Id of the default bridge's network, if there is one.
+    default: Mutex<Option<String>>,
+    /// For the default bridge.
     spare: Mutex<Option<Prepared>>,
     /// A prefetch waits for its turn: one is enough for any number of starts.
     prefetching: AtomicBool,
 }
 
+/// One network.
+struct Net {
+    plan: Plan,
+    /// Of the bridge or the parent; 0 while it is not there.
+    link: AtomicU32,
+    mtu: AtomicU32,
+    leases: Mutex<Vec<Leases>>,
+}
+
+impl Net {
+    fn new(plan: Plan) -> Self {
+        let leases = Mutex::new(plan.subnets.iter().map(Leases::new).collect());
+        Self { plan, link: AtomicU32::new(0), mtu: AtomicU32::new(0), leases }
+    }
+
+    fn leases(&self) -> MutexGuard<'_, Vec<Leases>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release(&self, container: &str) {
+        self.leases().iter_mut().for_each(|leases| leases.release(container));
+    }
+
+    fn gateway(&self, ipv4: bool) -> Option<IpAddr> {
+        if self.plan.internal {
+            return None;
+        }
+        let subnet = self.plan.subnets.iter().find(|subnet| subnet.net.addr().is_ipv4() == ipv4)?;
+        if !self.plan.driver.has_gateway() {
+            return Some(if ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() });
+        }
+        subnet.gateway
+    }
+
+    /// What the firewall's sets have of it.
+    fn elements(&self) -> Vec<(&'static str, Element)> {
+        if self.plan.driver != Driver::Bridge {
+            return vec![];
+        }
+        let link = || Key::default().link(&self.plan.link);
+        let mut all = vec![(set::BRIDGES, Element::new(link()))];
+        if self.plan.icc {
+            all.push((set::ICC, Element::new(link().link(&self.plan.link))));
+        }
+        if self.plan.internal {
+            all.push((set::INTERNAL, Element::new(link())));
+        }
+        for subnet in &self.plan.subnets {
+            let (local, masquerade) = if subnet.net.addr().is_ipv4() {
+                (set::LOCAL4, set::MASQUERADE4)
+            } else {
+                (set::LOCAL6, set::MASQUERADE6)
+            };
+            let network = Element::network(subnet.net.network(), subnet.net.broadcast());
+            if self.plan.masquerade && !self.plan.internal {
+                all.push((masquerade, network.clone()));
+            }
+            all.push((local, network));
+        }
+        all
+    }
+}
+
+/// A link between two containers of a network whose containers do not reach each other: from, to, and the ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage {
+    pub from: Ipv4Addr,
+    pub to: Ipv4Addr,
+    pub ports: Vec<(crate::ports::Protocol, u16)>,
+}
+
 impl Networks {
-    /// Makes or adopts the bridge, writes the table, turns forwarding on. All of it is done again at every start, so
-    /// that whatever happened to it meanwhile is mended. Belongs to the network namespace of the calling thread.
+    /// Writes an empty table. Belongs to the network namespace of the calling thread.
     ///
-    /// Errors: `Conflict` if the bridge's name is another kind of interface, `InvalidArgument` for a bad name or `bip` or
-    /// if no subnet is free, `Internal` with the kernel's words.
-    pub fn open(config: BridgeConfig) -> Result<Self> {
+    /// Errors: `Internal` with the kernel's words.
+    pub fn open(owner: &str, pools: Vec<Ipv4Net>, namespace_owner: Option<NamespaceOwner>) -> Result<Self> {
         let thread = namespace::Thread::start()?;
-        let mut host = Socket::route().map_err(failed)?;
-        let mtu = config.mtu.map_or_else(|| egress::mtu(&mut host).map_err(failed), Ok)?;
-        let made = bridge::ensure(&mut host, &config, mtu, &files::resolv::host_nameservers())?;
-        install_rules(&config, made.address)?;
-        turn_on_forwarding()?;
         let shared = Shared {
-            address: made.address,
-            bridge: AtomicU32::new(made.index),
-            mtu: AtomicU32::new(mtu),
-            host: Mutex::new(host),
-            leases: Mutex::new(Leases::new(made.address.trunc(), made.address.addr())),
+            owner: owner.into(),
+            pools,
+            namespace_owner,
+            host: Mutex::new(Socket::route().map_err(failed)?),
+            firewall: Mutex::new(Firewall::open(owner).map_err(failed)?),
+            ports: Mutex::default(),
+            networks: RwLock::default(),
+            default: Mutex::default(),
             spare: Mutex::new(None),
             prefetching: AtomicBool::new(false),
-            config,
         };
         Ok(Self { shared: Arc::new(shared), thread })
     }
 
-    /// The bridge's name.
-    pub fn name(&self) -> &str {
-        &self.shared.config.name
-    }
-
-    /// The bridge's own address with its subnet's prefix, such as 172.17.0.1/16: what to hand in as
+    /// Makes or adopts the default bridge, turns forwarding on. All of it is done again at every start, so that whatever
+    /// happened to it meanwhile is mended. Answers the bridge's own address with its prefix: what to hand in as
     /// [`BridgeConfig::remembered`] next time.
-    pub fn address(&self) -> Ipv4Net {
-        self.shared.address
-    }
-
-    pub fn subnet(&self) -> Ipv4Net {
-        self.shared.address.trunc()
-    }
-
-    pub fn gateway(&self) -> Ipv4Addr {
-        self.shared.address.addr()
-    }
-
-    /// Of the bridge and of containers made from now on.
-    pub fn mtu(&self) -> u32 {
-        self.shared.mtu.load(Ordering::Relaxed)
-    }
-
-    pub fn icc(&self) -> bool {
-        self.shared.config.icc
-    }
-
-    pub fn ip_masq(&self) -> bool {
-        self.shared.config.ip_masq
-    }
-
-    /// A namespace on the bridge for `container`, which has the address until [`release`](Self::release).
     ///
-    /// Errors: `Forbidden` if the wanted address is taken, `InvalidArgument` if it is not in the subnet, `Internal` if
-    /// none is free or the kernel refuses. Nothing is left behind.
-    pub fn sandbox(&self, container: &str, request: &EndpointRequest) -> Result<Sandbox> {
-        let ip = self.lease(container, request.ip)?;
-        let identity = Identity {
-            container,
-            ip,
-            prefix_len: self.shared.address.prefix_len(),
-            gateway: self.gateway(),
-            mac: request.mac.unwrap_or_else(|| mac::of_ip(ip)),
+    /// Errors: `Conflict` if the bridge's name is another kind of interface, `InvalidArgument` for a bad name or `bip` or
+    /// if no subnet is free, `Internal` with the kernel's words.
+    pub fn open_default(&self, id: &str, config: &BridgeConfig) -> Result<Ipv4Net> {
+        let shared = &self.shared;
+        let mtu = match config.mtu {
+            Some(mtu) => mtu,
+            None => egress::mtu(&mut shared.host()).map_err(failed)?,
         };
-        let made = self.furnish(&identity, request.host_ids);
+        let made = bridge::ensure(&mut shared.host(), config, mtu, &files::resolv::host_nameservers())?;
+        let subnet = Subnet { gateway: Some(made.address.addr().into()), ..Subnet::of(made.address.trunc().into()) };
+        let plan = Plan {
+            id: id.into(),
+            name: "bridge".into(),
+            driver: Driver::Bridge,
+            subnets: vec![subnet],
+            link: config.name.clone(),
+            mtu: config.mtu,
+            internal: false,
+            icc: config.icc,
+            masquerade: config.ip_masq,
+            no_gateway_address: false,
+            host_ip: config.host_ip,
+            ifname_prefix: "eth".into(),
+        };
+        let net = Net::new(plan);
+        net.link.store(made.index, Ordering::Relaxed);
+        net.mtu.store(mtu, Ordering::Relaxed);
+        shared.firewall().apply(&net.elements(), &[]).map_err(failed)?;
+        bridge::tune(&config.name, !config.icc);
+        forwarding::ipv4()?;
+        shared.insert(net);
+        *shared.default() = Some(id.into());
+        Ok(made.address)
+    }
+
+    /// Chooses what `plan` and the subnets asked for leave open, and takes it. Nothing is in the kernel yet:
+    /// [`up`](Self::up). `ipv4`, `ipv6`: the network shall have it.
+    ///
+    /// Errors: those of the subnets, see [`SubnetRequest`].
+    pub fn plan(&self, mut plan: Plan, asked: &[SubnetRequest], ipv4: bool, ipv6: bool) -> Result<Plan> {
+        let mut taken = bridge::taken_by_host(&mut self.shared.host())?;
+        taken.extend(files::resolv::host_nameservers().into_iter().map(IpNet::V4));
+        // two networks at the same moment: the second looks when the first is entered
+        let mut networks = self.shared.networks.write().unwrap_or_else(PoisonError::into_inner);
+        let own: Vec<IpNet> = networks.values().flat_map(|net| net.plan.subnets.iter().map(|s| s.net)).collect();
+        let space =
+            Space { pools: &self.shared.pools, taken: &taken, own: &own, seed: seed(&self.shared.owner, &plan.id) };
+        plan.subnets = plan::subnets(asked, ipv4, ipv6, &space)?;
+        networks.insert(plan.id.clone(), Arc::new(Net::new(plan.clone())));
+        Ok(plan)
+    }
+
+    /// Enters a network as it was recorded.
+    pub fn enter(&self, plan: Plan) {
+        self.shared.insert(Net::new(plan));
+    }
+
+    /// Makes a network's bridge and its rules, or finds them again. On an error nothing is left of it in the kernel.
+    pub fn up(&self, id: &str) -> Result<()> {
+        let net = self.shared.net(id)?;
+        self.shared.up(&net)
+    }
+
+    /// Forgets a network and takes it out of the kernel.
+    pub fn remove(&self, id: &str) -> Result<()> {
+        let Ok(net) = self.shared.net(id) else { return Ok(()) };
+        self.shared.down(&net)?;
+        self.shared.networks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        Ok(())
+    }
+
+    /// What became of a network: its MTU, for the default bridge also the subnet.
+    pub fn mtu(&self, id: &str) -> u32 {
+        self.shared.net(id).map_or(0, |net| net.mtu.load(Ordering::Relaxed))
+    }
+
+    pub fn current_plan(&self, id: &str) -> Option<Plan> {
+        self.shared.net(id).ok().map(|net| net.plan.clone())
+    }
+
+    /// The default bridge's own address.
+    pub fn default_gateway(&self) -> Option<Ipv4Addr> {
+        let net = self.shared.default_net()?;
+        match net.plan.subnets.first()?.gateway? {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    /// A namespace for `container` with a link for each of its places, which has the addresses until
+    /// [`release`](Self::release). `host_ids`: the namespace belongs to the host's root, whoever owns the others.
+    ///
+    /// Errors: `Forbidden` if a wanted address is taken, `InvalidArgument` if it is not in the subnet, `Internal` if none
+    /// is free or the kernel refuses. Nothing is left behind.
+    pub fn sandbox(&self, container: &str, requests: &[EndpointRequest], host_ids: bool) -> Result<Sandbox> {
+        let made = self.furnish(container, requests, host_ids);
         if made.is_err() {
-            self.release(container);
+            requests.iter().for_each(|request| self.release(container, &request.network));
         }
         made
     }
 
-    /// Frees the address of `container`. Its interfaces go with the namespace, which ends with the container's last
-    /// process: deleting them here would wait for the kernel.
-    pub fn release(&self, container: &str) {
-        self.shared.leases().release(container);
+    /// A place on one more network for a container that runs in `netns` and has `present` ones.
+    ///
+    /// Errors: as [`sandbox`](Self::sandbox).
+    pub fn connect(
+        &self,
+        container: &str,
+        netns: OwnedFd,
+        request: &EndpointRequest,
+        present: &[Endpoint],
+    ) -> Result<Endpoint> {
+        let net = self.shared.net(&request.network)?;
+        let ifname = free_name(&net, request, present);
+        let identity = self.shared.identity(&net, container, request)?;
+        let (netns, mut inside) = self.inside(netns)?;
+        let attached = sandbox::attach(
+            &self.shared.host,
+            &mut inside,
+            netns.as_fd(),
+            self.shared.plug(&net)?,
+            &ifname,
+            &identity,
+            Routes::default(),
+        );
+        let endpoint = attached.inspect_err(|_| net.release(container))?;
+        let all: Vec<Endpoint> = present.iter().cloned().chain([endpoint.clone()]).collect();
+        route_out(&mut inside, &all)?;
+        self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
+        Ok(endpoint)
+    }
+
+    /// Takes a running container off a network; `rest` are the places it keeps.
+    pub fn disconnect(&self, container: &str, netns: OwnedFd, endpoint: &Endpoint, rest: &[Endpoint]) -> Result<()> {
+        let (_netns, mut inside) = self.inside(netns)?;
+        sandbox::detach(&mut inside, &endpoint.ifname)?;
+        self.release(container, &endpoint.network_id);
+        route_out(&mut inside, rest)
+    }
+
+    /// Frees the container's addresses on a network. Its interfaces go with the namespace, which ends with the container's
+    /// last process: deleting them here would wait for the kernel.
+    pub fn release(&self, container: &str, network: &str) {
+        if let Ok(net) = self.shared.net(network) {
+            net.release(container);
+        }
+    }
+
+    /// Gives a container its ports on the host: all or none. `host_ifname`: of the place the targets are on.
+    ///
+    /// Errors: `Internal` in Docker's words, the container that has it or the program of the host being in the way.
+    pub fn publish(
+        &self,
+        container: &str,
+        name: &str,
+        requests: &[PortRequest],
+        targets: Targets,
+        host_ifname: &str,
+    ) -> Result<Taken> {
+        if requests.is_empty() {
+            return Ok(Taken::default());
+        }
+        let mut ports = self.shared.ports();
+        let taken = ports.take(container, name, requests, targets)?;
+        let elements = ports.elements(container);
+        let open = || -> netlink::Result<()> {
+            // where br_netfilter is on, a container's way to its own published port leads back through the bridge's port
+            let mut batch = Batch::new();
+            let change = LinkChange { hairpin: Some(true), ..LinkChange::name(host_ifname) };
+            route::set_link(&mut batch, &change);
+            self.shared.host().execute(batch)?;
+            self.shared.firewall().apply(&elements, &[])
+        };
+        if let Err(error) = open() {
+            ports.release(container);
+            return Err(failed(error));
+        }
+        Ok(taken)
+    }
+
+    /// Takes a container's ports off the host.
+    pub fn unpublish(&self, container: &str) -> Result<()> {
+        let mut ports = self.shared.ports();
+        let elements = ports.elements(container);
+        ports.release(container);
+        if elements.is_empty() { Ok(()) } else { self.shared.firewall().apply(&[], &elements).map_err(failed) }
+    }
+
+    /// Ports of a container that ran when the daemon began. Answers what the daemon has to serve, and what is amiss.
+    pub fn adopt_ports(
+        &self,
+        container: &str,
+        name: &str,
+        published: &[Published],
+        targets: Targets,
+    ) -> Result<(Vec<Relay>, Vec<String>)> {
+        let mut ports = self.shared.ports();
+        let (relays, problems) = ports.adopt(container, name, published, targets);
+        self.shared.firewall().apply(&ports.elements(container), &[]).map_err(failed)?;
+        Ok((relays, problems))
+    }
+
+    /// Opens the way of links where containers do not reach each other.
+    pub fn open_passages(&self, passages: &[Passage]) -> Result<()> {
+        self.shared.firewall().apply(&passage_elements(passages), &[]).map_err(failed)
+    }
+
+    pub fn close_passages(&self, passages: &[Passage]) -> Result<()> {
+        self.shared.firewall().apply(&[], &passage_elements(passages)).map_err(failed)
+    }
+
+    /// Sockets for DNS in a container's namespace, and what leads its queries there.
+    pub fn dns_sockets(&self, netns: OwnedFd) -> Result<dns::Sockets> {
+        self.thread.run(move |maker| maker.inside(netns.as_fd(), dns::open))
     }
 
     /// Gets the next sandbox ready in the background, and looks after what the host may have changed meanwhile: the
@@ -132,19 +368,26 @@ impl Networks {
         self.thread.later(move |maker| drop(shared.prefetch(maker)));
     }
 
-    /// After a restart of the daemon: `live` containers (id, address, host's interface) keep their addresses, and
-    /// interfaces of this daemon that belong to none of them are removed in the background. Returns these.
-    pub fn restore(&self, live: &[(String, Ipv4Addr, String)]) -> Result<Vec<String>> {
-        let mut leases = self.shared.leases();
-        for (container, ip, _) in live {
-            // One outside the subnet (`--bip` was changed) is of no concern to it.
-            if self.subnet().contains(ip) {
-                leases.claim(container, *ip)?;
+    /// After a restart of the daemon: `live` containers keep their addresses, and links of this daemon that belong to none
+    /// of them, or to no network, are removed in the background. Returns these.
+    pub fn restore(&self, live: &[(String, Vec<Endpoint>)]) -> Result<Vec<String>> {
+        for (container, endpoints) in live {
+            for endpoint in endpoints {
+                let Ok(net) = self.shared.net(&endpoint.network_id) else { continue };
+                // One outside the subnet (`--bip` was changed) is of no concern to it.
+                let mut leases = net.leases();
+                for ip in endpoint.addresses() {
+                    if let Some(of_it) = leases.iter_mut().find(|leases| leases.covers(ip)) {
+                        of_it.claim(container, ip)?;
+                    }
+                }
             }
         }
-        drop(leases);
-        let mut stale = self.shared.own_ports()?;
-        stale.retain(|name| !live.iter().any(|(_, _, kept)| kept == name));
+        let kept = |name: &str| {
+            live.iter().flat_map(|(_, e)| e).any(|e| e.host_ifname == name) || self.shared.has_bridge(name)
+        };
+        let mut stale = self.shared.own_links()?;
+        stale.retain(|name| !kept(name));
         let (shared, names) = (Arc::clone(&self.shared), stale.clone());
         self.thread.later(move |_| names.iter().for_each(|name| shared.delete(name)));
         Ok(stale)
@@ -155,44 +398,204 @@ impl Networks {
     pub fn foreign_drops(&self) -> Result<Vec<String>> {
         let mut socket = Socket::netfilter().map_err(failed)?;
         let mut found = firewall::foreign_drops(&mut socket).map_err(failed)?;
-        let own = format!(" {} ", owner::table(&self.shared.config.owner));
+        let own = format!(" {} ", self.shared.firewall().name());
         found.retain(|chain| !chain.contains(&own));
         Ok(found)
     }
 
-    /// Removes the bridge (if this daemon made it) and the table. Containers still running are cut off.
+    /// Calls `told` whenever somebody took the table away and it was written again, on a thread of its own, for as long
+    /// as the daemon lives. Nobody can where the kernel lets us own it.
+    pub fn watch(&self, told: impl Fn(Result<()>) + Send + 'static) -> Result<()> {
+        if self.shared.firewall().is_owned() {
+            return Ok(());
+        }
+        let mut watch = Watch::new(Family::Inet, self.shared.firewall().name()).map_err(failed)?;
+        let shared = Arc::clone(&self.shared);
+        let run = move || {
+            while watch.removed().is_ok() {
+                match shared.firewall().mend() {
+                    Ok(true) => told(Ok(())),
+                    Ok(false) => {} // we did it ourselves
+                    Err(error) => told(Err(failed(error))),
+                }
+            }
+        };
+        let builder = std::thread::Builder::new().name("firewall".into()).stack_size(128 * 1024);
+        builder.spawn(run).map_err(|e| Error::internal(format!("start thread: {e}")))?;
+        Ok(())
+    }
+
+    /// Removes the bridges this daemon made, and the table. Containers still running are cut off.
     pub fn close_and_remove(&self) -> Result<()> {
         self.shared.spare().take();
         self.thread.run(|_| Ok(()))?; // a spare being made, stale interfaces being deleted
         self.shared.spare().take();
-        let removed = bridge::remove(&mut self.shared.host(), &self.shared.config);
-        let mut socket = Socket::netfilter().map_err(failed)?;
-        firewall::remove(&mut socket, &self.shared.config.owner).map_err(failed)?;
-        removed
+        let mut result = Ok(());
+        for net in self.shared.all() {
+            if net.plan.driver == Driver::Bridge {
+                result = result.and(bridge::remove(&mut self.shared.host(), &self.shared.owner, &net.plan.link));
+            }
+        }
+        self.shared.firewall().remove().map_err(failed)?;
+        result
     }
 
-    fn lease(&self, container: &str, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr> {
-        let mut leases = self.shared.leases();
-        match wanted {
-            Some(ip) => leases.claim(container, ip).map(|()| ip),
-            None => leases.take(container),
+    fn inside(&self, netns: OwnedFd) -> Result<(OwnedFd, Socket)> {
+        self.thread.run(move |maker| {
+            let socket = maker.inside(netns.as_fd(), || Socket::route().map_err(failed))?;
+            Ok((netns, socket))
+        })
+    }
+
+    fn furnish(&self, container: &str, requests: &[EndpointRequest], host_ids: bool) -> Result<Sandbox> {
+        let owned = self.shared.namespace_owner.is_some() && !host_ids;
+        let mut identities = Vec::new();
+        let nets = requests.iter().map(|r| self.shared.net(&r.network)).collect::<Result<Vec<_>>>()?;
+        for (request, net) in requests.iter().zip(&nets) {
+            identities.push(self.shared.identity(net, container, request)?);
         }
+        let ways = ways_out_of(&identities);
+        let (Some(net), Some(identity), Some(request)) = (nets.first(), identities.first(), requests.first()) else {
+            let made = namespace::isolated(self.shared.namespace_owner.clone().filter(|_| owned))?;
+            return Ok(Sandbox { netns: made.netns, userns: made.userns, endpoints: vec![] });
+        };
+        let (mut namespace, first) = if net.plan.driver == Driver::Bridge && free_name(net, request, &[]) == "eth0" {
+            self.first_pair(net, identity, ways[0], owned)?
+        } else {
+            let owner = self.shared.namespace_owner.clone().filter(|_| owned);
+            let mut namespace = self.thread.run(move |maker| maker.namespace(owner.as_ref()))?;
+            let name = free_name(net, request, &[]);
+            let endpoint = self.attach(&mut namespace, net, &name, identity, ways[0])?;
+            (namespace, endpoint)
+        };
+        let mut endpoints = vec![first];
+        for (at, identity) in identities.iter().enumerate().skip(1) {
+            let name = free_name(&nets[at], &requests[at], &endpoints);
+            endpoints.push(self.attach(&mut namespace, &nets[at], &name, identity, ways[at])?);
+        }
+        let Namespace { fd: mut netns, user: userns, .. } = namespace;
+        for (request, endpoint) in requests.iter().zip(&endpoints) {
+            netns = self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
+        }
+        Ok(Sandbox { netns, userns, endpoints })
+    }
+
+    fn attach(
+        &self,
+        namespace: &mut Namespace,
+        net: &Net,
+        ifname: &str,
+        identity: &Identity<'_>,
+        routes: Routes,
+    ) -> Result<Endpoint> {
+        let (host, plug) = (&self.shared.host, self.shared.plug(net)?);
+        sandbox::attach(host, &mut namespace.socket, namespace.fd.as_fd(), plug, ifname, identity, routes)
     }
 
     /// With the spare if there is one that still fits.
-    fn furnish(&self, identity: &Identity<'_>, host_ids: bool) -> Result<Sandbox> {
-        let owned = self.shared.config.namespace_owner.is_some() && !host_ids;
-        let fits = |spare: &mut Prepared| spare.mtu == self.mtu() && spare.is_owned() == owned;
-        let spare = self.shared.spare().take_if(fits);
-        if let Some(spare) = spare
-            && let Ok(sandbox) = spare.finish(&self.shared.host, self.shared.plug(), identity)
-        {
-            return Ok(sandbox);
+    fn first_pair(
+        &self,
+        net: &Arc<Net>,
+        identity: &Identity<'_>,
+        routes: Routes,
+        owned: bool,
+    ) -> Result<(Namespace, Endpoint)> {
+        let host = &self.shared.host;
+        if self.shared.is_default(&net.plan.id) {
+            let mtu = net.mtu.load(Ordering::Relaxed);
+            let spare = self.shared.spare().take_if(|spare| spare.mtu == mtu && spare.is_owned() == owned);
+            if let Some(spare) = spare
+                && let Ok(made) = spare.finish(host, self.shared.plug(net)?, identity, routes)
+            {
+                return Ok(made);
+            }
         }
-        let shared = Arc::clone(&self.shared);
-        let prepared = self.thread.run(move |maker| shared.prepare(maker, owned))?;
-        prepared.finish(&self.shared.host, self.shared.plug(), identity)
+        let (shared, of) = (Arc::clone(&self.shared), net.clone());
+        let prepared = self.thread.run(move |maker| shared.prepare(maker, &of, owned))?;
+        prepared.finish(host, self.shared.plug(net)?, identity, routes)
     }
+
+    /// Gives the namespace back.
+    fn sysctls(&self, netns: OwnedFd, ifname: &str, sysctls: &[(String, String)]) -> Result<OwnedFd> {
+        if sysctls.is_empty() {
+            return Ok(netns);
+        }
+        let (ifname, sysctls) = (ifname.to_owned(), sysctls.to_vec());
+        self.thread.run(move |maker| {
+            maker.inside(netns.as_fd(), || {
+                sysctls.iter().try_for_each(|(key, value)| {
+                    let path = format!("/proc/sys/{}", key.replace('.', "/").replace("IFNAME", &ifname));
+                    let failed = |e| Error::internal(format!("failed to set endpoint sysctl {key}={value}: {e}"));
+                    std::fs::write(path, value).map_err(failed)
+                })
+            })?;
+            Ok(netns)
+        })
+    }
+}
+
+/// Half of a ULA is the daemon's, half the network's.
+fn seed(owner: &str, id: &str) -> [u8; 8] {
+    let hash = |text: &str| {
+        let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        text.bytes().fold(0x811c_9dc5, step).to_be_bytes()
+    };
+    let ([a, b, c, d], [e, f, g, h]) = (hash(owner), hash(id));
+    [a, b, c, d, e, f, g, h]
+}
+
+fn passage_elements(passages: &[Passage]) -> Vec<(&'static str, Element)> {
+    let element = |passage: &Passage, (protocol, port): (crate::ports::Protocol, u16)| {
+        let key = Key::default().ip(passage.from.into()).ip(passage.to.into());
+        (set::LINKS, Element::new(key.protocol(protocol.number()).port(port)))
+    };
+    passages.iter().flat_map(|p| p.ports.iter().map(move |port| element(p, *port))).collect()
+}
+
+fn free_name(net: &Net, request: &EndpointRequest, present: &[Endpoint]) -> String {
+    if let Some(name) = &request.ifname {
+        return name.clone();
+    }
+    let mut names = (0..).map(|number| format!("{}{number}", net.plan.ifname_prefix));
+    names.find(|name| !present.iter().any(|e| e.ifname == *name)).unwrap_or_default()
+}
+
+/// Which of a new container's places lead out.
+fn ways_out_of(identities: &[Identity<'_>]) -> Vec<Routes> {
+    let best = |has: &dyn Fn(&Identity<'_>) -> bool| {
+        let able = identities.iter().enumerate().filter(|(_, i)| has(i));
+        able.min_by(|(_, a), (_, b)| b.gateway_priority.cmp(&a.gateway_priority).then_with(|| a.network.cmp(b.network)))
+            .map(|(at, _)| at)
+    };
+    let (v4, v6) = (best(&|i| i.gateway.is_some()), best(&|i| i.gateway6.is_some()));
+    (0..identities.len()).map(|at| Routes { v4: v4 == Some(at), v6: v6 == Some(at) }).collect()
+}
+
+/// Makes the default routes of a namespace what its endpoints ask for.
+fn route_out(inside: &mut Socket, endpoints: &[Endpoint]) -> Result<()> {
+    let (v4, v6) = ways_out(endpoints);
+    let wanted = [
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), v4.and_then(|e| Some((&e.ifname, IpAddr::V4(e.gateway?))))),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), v6.and_then(|e| Some((&e.ifname, IpAddr::V6(e.gateway6?))))),
+    ];
+    for (any, way) in wanted {
+        let index = match way {
+            Some((ifname, _)) => route::link(inside, Target::Name(ifname)).map_err(failed)?.map(|link| link.index),
+            None => None,
+        };
+        let mut batch = Batch::new();
+        route::delete_default_route(&mut batch, any);
+        match inside.execute(batch) {
+            Err(error) if !error.missing() => return Err(failed(error)),
+            _ => {}
+        }
+        if let (Some(index), Some((_, gateway))) = (index, way) {
+            let mut batch = Batch::new();
+            sandbox::add_route(&mut batch, index, gateway);
+            inside.execute(batch).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 impl Shared {
@@ -200,78 +603,184 @@ impl Shared {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leases(&self) -> MutexGuard<'_, Leases> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    fn firewall(&self) -> MutexGuard<'_, Firewall> {
+        self.firewall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Ports> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spare(&self) -> MutexGuard<'_, Option<Prepared>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn plug(&self) -> Plug<'_> {
-        Plug {
-            owner: &self.config.owner,
-            bridge: self.bridge.load(Ordering::Relaxed),
-            mtu: self.mtu.load(Ordering::Relaxed),
-            isolated: !self.config.icc,
+    fn default(&self) -> MutexGuard<'_, Option<String>> {
+        self.default.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_default(&self, id: &str) -> bool {
+        self.default().as_deref() == Some(id)
+    }
+
+    fn default_net(&self) -> Option<Arc<Net>> {
+        let id = self.default().clone()?;
+        self.net(&id).ok()
+    }
+
+    fn all(&self) -> Vec<Arc<Net>> {
+        self.networks.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn net(&self, id: &str) -> Result<Arc<Net>> {
+        let networks = self.networks.read().unwrap_or_else(PoisonError::into_inner);
+        networks.get(id).cloned().ok_or_else(|| Error::not_found(format!("network {id} not found")))
+    }
+
+    fn insert(&self, net: Net) {
+        self.networks.write().unwrap_or_else(PoisonError::into_inner).insert(net.plan.id.clone(), Arc::new(net));
+    }
+
+    fn plug(&self, net: &Net) -> Result<Plug<'_>> {
+        let link = net.link.load(Ordering::Relaxed);
+        if link == 0 {
+            return Err(Error::internal(format!("network {} is not up: the daemon's log says why", net.plan.name)));
         }
+        let child = match net.plan.driver {
+            Driver::Bridge => None,
+            Driver::Macvlan { mode } => Some(ChildKind::Macvlan { mode }),
+            Driver::Ipvlan { mode, flags } => Some(ChildKind::Ipvlan { mode, flags }),
+        };
+        let mtu = net.mtu.load(Ordering::Relaxed);
+        Ok(Plug { owner: &self.owner, link, mtu, isolated: !net.plan.icc, child })
+    }
+
+    /// Leases addresses. On an error none is kept.
+    fn identity<'a>(&self, net: &'a Net, container: &'a str, request: &EndpointRequest) -> Result<Identity<'a>> {
+        let taken = lease(&mut net.leases(), container, request);
+        let (ip, ip6) = taken.inspect_err(|_| net.release(container))?;
+        let own_mac = !matches!(net.plan.driver, Driver::Ipvlan { .. });
+        let mac = match (request.mac, ip.map(|net| net.addr())) {
+            _ if !own_mac => None,
+            (Some(mac), _) => Some(mac),
+            (None, Some(IpAddr::V4(ip))) => Some(mac::of_ip(ip)),
+            _ => Some(mac::random()?),
+        };
+        let v4 = |ip: IpAddr| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
+        let v6 = |ip: IpAddr| if let IpAddr::V6(ip) = ip { Some(ip) } else { None };
+        Ok(Identity {
+            container,
+            network_id: &net.plan.id,
+            network: &net.plan.name,
+            ip,
+            ip6,
+            gateway: net.gateway(true).filter(|_| ip.is_some()).and_then(v4),
+            gateway6: net.gateway(false).filter(|_| ip6.is_some()).and_then(v6),
+            link_local: request.link_local.clone(),
+            mac,
+            gateway_priority: request.gateway_priority,
+        })
+    }
+
+    fn up(&self, net: &Net) -> Result<()> {
+        let made = self.make(net);
+        if made.is_err() {
+            let _ = self.down(net);
+        }
+        made
+    }
+
+    fn make(&self, net: &Net) -> Result<()> {
+        let plan = &net.plan;
+        if plan.driver != Driver::Bridge {
+            let parent = child::parent(&mut self.host(), &self.owner, &plan.link)?;
+            net.mtu.store(plan.mtu.unwrap_or(parent.mtu), Ordering::Relaxed);
+            net.link.store(parent.index, Ordering::Relaxed);
+            return Ok(());
+        }
+        let mtu = match plan.mtu {
+            Some(mtu) => mtu,
+            None => egress::mtu(&mut self.host()).map_err(failed)?,
+        };
+        // the rules come first: nothing passes a bridge that they do not know
+        self.firewall().apply(&net.elements(), &[]).map_err(failed)?;
+        let index = bridge::make(&mut self.host(), &self.owner, plan, mtu)?;
+        bridge::tune(&plan.link, !plan.icc);
+        forwarding::ipv4()?;
+        if plan.subnets.iter().any(|subnet| subnet.net.addr().is_ipv6()) {
+            forwarding::ipv6()?;
+        }
+        net.mtu.store(mtu, Ordering::Relaxed);
+        net.link.store(index, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn down(&self, net: &Net) -> Result<()> {
+        match net.plan.driver {
+            Driver::Bridge => bridge::remove(&mut self.host(), &self.owner, &net.plan.link)?,
+            _ => child::remove_parent(&mut self.host(), &self.owner, &net.plan.link)?,
+        }
+        net.link.store(0, Ordering::Relaxed);
+        self.firewall().apply(&[], &net.elements()).map_err(failed)
     }
 
     /// Makes the bridge again and tries once more if somebody deleted it.
-    fn prepare(&self, maker: &Maker, owned: bool) -> Result<Prepared> {
-        let owner = self.config.namespace_owner.as_ref().filter(|_| owned);
-        match sandbox::prepare(maker, self.plug(), owner, |batch| self.host().execute(batch)) {
-            Err(_) if self.bridge_is_gone()? => {
-                self.ensure_bridge()?;
-                sandbox::prepare(maker, self.plug(), owner, |batch| self.host().execute(batch)).map_err(failed)?
+    fn prepare(&self, maker: &Maker, net: &Net, owned: bool) -> Result<Prepared> {
+        let owner = self.namespace_owner.as_ref().filter(|_| owned);
+        match sandbox::prepare(maker, self.plug(net)?, owner, |batch| self.host().execute(batch)) {
+            Err(_) if self.bridge_is_gone(net)? => {
+                self.ensure_bridge(net)?;
+                sandbox::prepare(maker, self.plug(net)?, owner, |batch| self.host().execute(batch)).map_err(failed)?
             }
             other => other.map_err(failed)?,
         }
     }
 
-    fn bridge_is_gone(&self) -> Result<bool> {
-        let found = route::link(&mut self.host(), Target::Index(self.bridge.load(Ordering::Relaxed)));
+    fn bridge_is_gone(&self, net: &Net) -> Result<bool> {
+        let found = route::link(&mut self.host(), Target::Index(net.link.load(Ordering::Relaxed)));
         Ok(found.map_err(failed)?.is_none())
     }
 
-    fn ensure_bridge(&self) -> Result<()> {
-        let config = BridgeConfig { bip: Some(self.address), ..self.config.clone() };
-        let made = bridge::ensure(&mut self.host(), &config, self.mtu.load(Ordering::Relaxed), &[])?;
-        self.bridge.store(made.index, Ordering::Relaxed);
+    fn ensure_bridge(&self, net: &Net) -> Result<()> {
+        let index = bridge::make(&mut self.host(), &self.owner, &net.plan, net.mtu.load(Ordering::Relaxed))?;
+        bridge::tune(&net.plan.link, !net.plan.icc);
+        net.link.store(index, Ordering::Relaxed);
         Ok(())
     }
 
     fn prefetch(&self, maker: &Maker) -> Result<()> {
         self.prefetching.store(false, Ordering::Relaxed);
-        self.follow_mtu()?;
-        let mut netfilter = Socket::netfilter().map_err(failed)?;
-        if !firewall::installed(&mut netfilter, &self.config.owner).map_err(failed)? {
-            install_rules(&self.config, self.address)?;
-        }
+        let Some(net) = self.default_net() else { return Ok(()) };
+        self.follow_mtu(&net)?;
+        self.firewall().mend().map_err(failed)?;
         if self.spare().is_none() {
-            let prepared = self.prepare(maker, self.config.namespace_owner.is_some())?;
+            let prepared = self.prepare(maker, &net, self.namespace_owner.is_some())?;
             *self.spare() = Some(prepared);
         }
         Ok(())
     }
 
-    fn follow_mtu(&self) -> Result<()> {
-        if self.config.mtu.is_some() {
+    fn follow_mtu(&self, net: &Net) -> Result<()> {
+        if net.plan.mtu.is_some() {
             return Ok(());
         }
         let mtu = egress::mtu(&mut self.host()).map_err(failed)?;
-        if mtu != self.mtu.swap(mtu, Ordering::Relaxed) {
+        if mtu != net.mtu.swap(mtu, Ordering::Relaxed) {
             self.spare().take();
-            self.ensure_bridge()?;
+            self.ensure_bridge(net)?;
         }
         Ok(())
     }
 
-    /// Names of the bridge's ports that this daemon made.
-    fn own_ports(&self) -> Result<Vec<String>> {
-        let ports = route::ports(&mut self.host(), self.bridge.load(Ordering::Relaxed)).map_err(failed)?;
-        let own = |port: &route::Link| owner::owns(&self.config.owner, port.alias.as_deref());
-        Ok(ports.into_iter().filter(own).map(|port| port.name).collect())
+    fn has_bridge(&self, name: &str) -> bool {
+        self.all().iter().any(|net| net.plan.link == name)
+    }
+
+    /// Names of all links that this daemon made.
+    fn own_links(&self) -> Result<Vec<String>> {
+        let links = route::links(&mut self.host()).map_err(failed)?;
+        let own = |link: &route::Link| owner::owns(&self.owner, link.alias.as_deref());
+        Ok(links.into_iter().filter(own).map(|link| link.name).collect())
     }
 
     /// Its namespace may take it first, which is as good.
@@ -282,23 +791,48 @@ impl Shared {
     }
 }
 
-fn install_rules(config: &BridgeConfig, address: Ipv4Net) -> Result<()> {
-    let mut socket = Socket::netfilter().map_err(failed)?;
-    let rules = Rules {
-        owner: &config.owner,
-        bridge: &config.name,
-        subnet: address.trunc(),
-        ip_masq: config.ip_masq,
-        icc: config.icc,
-    };
-    firewall::install(&mut socket, &rules).map_err(failed)
+/// Addresses with their prefixes, of both families where the network has them.
+fn lease(leases: &mut [Leases], container: &str, request: &EndpointRequest) -> Result<(Option<IpNet>, Option<IpNet>)> {
+    let wanted = [request.ip.map(IpAddr::V4), request.ip6.map(IpAddr::V6)];
+    let mut found = [None, None];
+    for (family, v4) in [(0, true), (1, false)] {
+        let mut of_it: Vec<&mut Leases> = leases.iter_mut().filter(|l| l.is_ipv4() == v4).collect();
+        let ip = match wanted[family] {
+            Some(ip) => match of_it.iter_mut().find(|leases| leases.covers(ip)) {
+                Some(leases) => leases.claim(container, ip).map(|()| (ip, leases.prefix_len()))?,
+                None => {
+                    return Err(Error::invalid(format!(
+                        "Invalid address {ip}: It does not belong to any of this network's subnets"
+                    )));
+                }
+            },
+            None => {
+                let mut result = None;
+                for leases in &mut of_it {
+                    result = Some(leases.take(container).map(|ip| (ip, leases.prefix_len())));
+                    if result.as_ref().is_some_and(Result::is_ok) {
+                        break;
+                    }
+                }
+                match result {
+                    Some(taken) => taken?,
+                    None => continue,
+                }
+            }
+        };
+        found[family] = IpNet::new(ip.0, ip.1).ok();
+    }
+    let [v4, v6] = found;
+    Ok((v4, v6))
 }
 
-/// Written only where needed: writing resets per-link settings of whoever tuned them.
-fn turn_on_forwarding() -> Result<()> {
-    let failed = |e: std::io::Error| Error::internal(format!("turn on IPv4 forwarding in {IP_FORWARD}: {e}"));
-    if std::fs::read_to_string(IP_FORWARD).map_err(failed)?.trim() != "1" {
-        std::fs::write(IP_FORWARD, "1").map_err(failed)?;
-    }
-    Ok(())
+/// A descriptor of the namespace a process is in.
+///
+/// Errors: `Internal` where it has ended.
+pub fn namespace_of(pid: i32) -> Result<OwnedFd> {
+    let open = |path: String| {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, rustix::fs::Mode::empty())
+    };
+    open(format!("/proc/{pid}/ns/net")).map_err(|e| Error::internal(format!("open network namespace of {pid}: {e}")))
 }

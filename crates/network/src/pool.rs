@@ -2,12 +2,14 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-/// Docker's pools for networks of one machine, in the order in which they are taken: 172.17–31/16, then sixteen /20
-/// of 192.168/16 (spec/wire-formats.md §12).
+/// Docker's pools for networks of one machine, in the order in which they are taken: 172.17–30/16, then sixteen /20
+/// of 192.168/16 (spec/wire-formats.md §12). Its last one of 172/12 comes at the end and in small pieces, so that there
+/// are not 31 networks but 286.
 pub fn default_pools() -> Vec<Ipv4Net> {
-    let large = (17..=31).map(|second| net(Ipv4Addr::new(172, second, 0, 0), 16));
-    let small = (0..16).map(|block| net(Ipv4Addr::new(192, 168, block * 16, 0), 20));
-    large.chain(small).collect()
+    let large = (17..=30).map(|second| net(Ipv4Addr::new(172, second, 0, 0), 16));
+    let middle = (0..16).map(|block| net(Ipv4Addr::new(192, 168, block * 16, 0), 20));
+    let small = (0..=255).map(|third| net(Ipv4Addr::new(172, 31, third, 0), 24));
+    large.chain(middle).chain(small).collect()
 }
 
 fn net(address: Ipv4Addr, prefix_len: u8) -> Ipv4Net {
@@ -35,10 +37,11 @@ mod tests {
     #[test]
     fn dockers_pools() {
         let pools = default_pools();
-        assert_eq!(pools.len(), 31);
+        assert_eq!(pools.len(), 286);
         let texts: Vec<String> = pools.iter().map(ToString::to_string).collect();
-        assert_eq!((texts[0].as_str(), texts[14].as_str()), ("172.17.0.0/16", "172.31.0.0/16"));
-        assert_eq!((texts[15].as_str(), texts[30].as_str()), ("192.168.0.0/20", "192.168.240.0/20"));
+        assert_eq!((texts[0].as_str(), texts[13].as_str()), ("172.17.0.0/16", "172.30.0.0/16"));
+        assert_eq!((texts[14].as_str(), texts[29].as_str()), ("192.168.0.0/20", "192.168.240.0/20"));
+        assert_eq!((texts[30].as_str(), texts[285].as_str()), ("172.31.0.0/24", "172.31.255.0/24"));
         assert_eq!(with_gateway(&pools[0]).to_string(), "172.17.0.1/16");
     }
 

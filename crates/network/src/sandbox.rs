@@ -1,50 +1,18 @@
-use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use netlink::route::{self, Address, LinkChange, Target, Veth};
+use ipnet::IpNet;
+use netlink::route::{self, Address, Child, ChildKind, LinkChange, Target, Veth};
 use netlink::{Batch, Socket};
-use serde::{Deserialize, Serialize};
 use values::{Error, Id, Result};
 
 use crate::bridge::failed;
+use crate::endpoint::Endpoint;
 use crate::namespace::{Maker, Namespace, NamespaceOwner};
 use crate::owner;
 
-const IFNAME: &str = "eth0";
-
-/// What a container asks of its place on the network.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EndpointRequest {
-    /// `None` derives it from the address.
-    pub mac: Option<[u8; 6]>,
-    /// `None` takes the next free one.
-    pub ip: Option<Ipv4Addr>,
-    /// The namespace belongs to the host's root, whoever owns the others.
-    pub host_ids: bool,
-}
-
-/// A container's place on the network, to be recorded and shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    pub endpoint_id: Id,
-    /// Inside: `eth0`.
-    pub ifname: String,
-    /// The other end, a port of the bridge: `veth` and seven digits.
-    pub host_ifname: String,
-    pub mac: [u8; 6],
-    pub ip: Ipv4Addr,
-    pub prefix_len: u8,
-    pub gateway: Ipv4Addr,
-}
-
-impl Endpoint {
-    /// As Docker writes it: `02:42:ac:11:00:02`.
-    pub fn mac_text(&self) -> String {
-        let [a, b, c, d, e, f] = self.mac;
-        format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
-    }
-}
+const FIRST: &str = "eth0";
 
 /// A finished network for one container. It ends when the descriptor is closed and no process is in it.
 #[derive(Debug)]
@@ -52,17 +20,20 @@ pub struct Sandbox {
     pub netns: OwnedFd,
     /// The user namespace which `netns` belongs to.
     pub userns: Option<OwnedFd>,
-    pub endpoint: Endpoint,
+    pub endpoints: Vec<Endpoint>,
 }
 
-/// The bridge a sandbox is plugged into.
+/// What a container's link is plugged into.
 #[derive(Clone, Copy)]
 pub(crate) struct Plug<'a> {
     pub(crate) owner: &'a str,
-    pub(crate) bridge: u32,
+    /// Index of the bridge or of the parent.
+    pub(crate) link: u32,
     pub(crate) mtu: u32,
     /// Containers may not talk to each other.
     pub(crate) isolated: bool,
+    /// `None`: a pair of links and a bridge.
+    pub(crate) child: Option<ChildKind>,
 }
 
 /// A sandbox before it is anybody's: namespace and pair are there, address and name are missing.
@@ -87,9 +58,9 @@ pub(crate) fn prepare(
         Err(error) => return Ok(Err(error)),
     };
     let endpoint_id = Id::random();
-    let host_ifname = format!("veth{}", &endpoint_id.as_str()[..7]);
-    host(pair(plug, &host_ifname, namespace.fd.as_fd()))?;
-    let Some(eth0) = route::link(&mut namespace.socket, Target::Name(IFNAME))? else {
+    let host_ifname = host_name(&endpoint_id);
+    host(pair(plug, &host_ifname, FIRST, "spare", namespace.fd.as_fd()))?;
+    let Some(eth0) = route::link(&mut namespace.socket, Target::Name(FIRST))? else {
         return Ok(Err(Error::internal("eth0 vanished while it was set up")));
     };
     let mut batch = Batch::new();
@@ -98,19 +69,17 @@ pub(crate) fn prepare(
     Ok(Ok(Prepared { namespace, endpoint_id, host_ifname, index: eth0.index, mtu: plug.mtu }))
 }
 
+fn host_name(endpoint_id: &Id) -> String {
+    format!("veth{}", &endpoint_id.as_str()[..7])
+}
+
 /// The pair with its host end up. Its alias comes in the same system call, so no crash leaves one without an owner.
-fn pair(plug: Plug<'_>, name: &str, peer: std::os::fd::BorrowedFd<'_>) -> Batch {
-    let alias = owner::alias(plug.owner, "spare");
+fn pair(plug: Plug<'_>, name: &str, peer_name: &str, purpose: &str, peer: BorrowedFd<'_>) -> Batch {
+    let alias = owner::alias(plug.owner, purpose);
     let isolated = plug.isolated.then_some(true);
     let mut batch = Batch::new();
-    let veth = Veth {
-        name,
-        master: Some(plug.bridge),
-        mtu: plug.mtu,
-        peer_name: IFNAME,
-        peer_mac: None,
-        peer_namespace: Some(peer),
-    };
+    let veth =
+        Veth { name, master: Some(plug.link), mtu: plug.mtu, peer_name, peer_mac: None, peer_namespace: Some(peer) };
     route::add_veth(&mut batch, &veth);
     let change = LinkChange { alias: Some(&alias), no_ipv6_address: true, isolated, ..LinkChange::name(name) };
     route::set_link(&mut batch, &change);
@@ -118,13 +87,85 @@ fn pair(plug: Plug<'_>, name: &str, peer: std::os::fd::BorrowedFd<'_>) -> Batch 
     batch
 }
 
-/// What makes a prepared sandbox one container's.
+/// What makes a link one container's.
+#[derive(Clone, Debug)]
 pub(crate) struct Identity<'a> {
     pub(crate) container: &'a str,
-    pub(crate) ip: Ipv4Addr,
-    pub(crate) prefix_len: u8,
-    pub(crate) gateway: Ipv4Addr,
-    pub(crate) mac: [u8; 6],
+    pub(crate) network_id: &'a str,
+    pub(crate) network: &'a str,
+    pub(crate) ip: Option<IpNet>,
+    pub(crate) ip6: Option<IpNet>,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) gateway6: Option<Ipv6Addr>,
+    pub(crate) link_local: Vec<IpAddr>,
+    /// `None`: the link has its parent's.
+    pub(crate) mac: Option<[u8; 6]>,
+    pub(crate) gateway_priority: i64,
+}
+
+impl Identity<'_> {
+    fn endpoint(&self, endpoint_id: &Id, ifname: &str, host_ifname: String) -> Endpoint {
+        let v4 = self.ip.and_then(|net| if let IpAddr::V4(ip) = net.addr() { Some(ip) } else { None });
+        let v6 = self.ip6.and_then(|net| if let IpAddr::V6(ip) = net.addr() { Some(ip) } else { None });
+        Endpoint {
+            network_id: self.network_id.into(),
+            network: self.network.into(),
+            endpoint_id: endpoint_id.to_string(),
+            ifname: ifname.into(),
+            host_ifname,
+            mac: self.mac.map(crate::endpoint::mac_text).unwrap_or_default(),
+            ip: v4,
+            prefix_len: self.ip.map_or(0, |net| net.prefix_len()),
+            gateway: self.gateway,
+            ip6: v6,
+            prefix_len6: self.ip6.map_or(0, |net| net.prefix_len()),
+            gateway6: self.gateway6,
+            gateway_priority: self.gateway_priority,
+        }
+    }
+
+    /// Names the link's addresses and brings it up.
+    fn inside(&self, index: u32) -> Batch {
+        let mut batch = Batch::new();
+        if self.mac.is_some() {
+            route::set_link(&mut batch, &LinkChange { mac: self.mac, ..LinkChange::index(index) });
+        }
+        for net in self.ip.iter().chain(&self.ip6) {
+            let address = Address { link: index, ip: net.addr(), prefix_len: net.prefix_len() };
+            route::add_address(&mut batch, &address);
+        }
+        for ip in &self.link_local {
+            let prefix_len = if ip.is_ipv4() { 16 } else { 64 };
+            route::add_address(&mut batch, &Address { link: index, ip: *ip, prefix_len });
+        }
+        route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(index) });
+        batch
+    }
+}
+
+/// The ways out of a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Routes {
+    pub(crate) v4: bool,
+    pub(crate) v6: bool,
+}
+
+fn add_routes(batch: &mut Batch, index: u32, identity: &Identity<'_>, routes: Routes) {
+    if let Some(gateway) = identity.gateway.filter(|_| routes.v4) {
+        add_route(batch, index, gateway.into());
+    }
+    if let Some(gateway) = identity.gateway6.filter(|_| routes.v6) {
+        add_route(batch, index, gateway.into());
+    }
+}
+
+/// An unspecified gateway stands for a link that needs none.
+pub(crate) fn add_route(batch: &mut Batch, index: u32, gateway: IpAddr) {
+    if gateway.is_unspecified() {
+        route::add_link_route(batch, index, gateway);
+    } else {
+        route::add_default_route(batch, index, gateway);
+    }
 }
 
 impl Prepared {
@@ -134,63 +175,89 @@ impl Prepared {
     }
 
     /// The quick part (0.1–0.2 ms): names, address, route.
-    pub(crate) fn finish(mut self, host: &Mutex<Socket>, plug: Plug<'_>, identity: &Identity<'_>) -> Result<Sandbox> {
+    pub(crate) fn finish(
+        mut self,
+        host: &Mutex<Socket>,
+        plug: Plug<'_>,
+        identity: &Identity<'_>,
+        routes: Routes,
+    ) -> Result<(Namespace, Endpoint)> {
         let lock = || host.lock().unwrap_or_else(PoisonError::into_inner);
         let alias = owner::alias(plug.owner, identity.container);
         let mut batch = Batch::new();
         // A spare may have lost its bridge meanwhile: naming the master costs nothing where it is so, and fails here
         // where there is none.
-        let change =
-            LinkChange { alias: Some(&alias), master: Some(plug.bridge), ..LinkChange::name(&self.host_ifname) };
+        let change = LinkChange { alias: Some(&alias), master: Some(plug.link), ..LinkChange::name(&self.host_ifname) };
         route::set_link(&mut batch, &change);
         lock().execute(batch).map_err(failed)?;
-        self.namespace.socket.execute(self.inside(identity)).map_err(failed)?;
-        // Now both ends are up. The container's first packet shall not be lost to a port that is not open yet, or to a
-        // bridge that had no port with a carrier before: ARP would repeat it only after a second.
-        let mut batch = Batch::new();
-        route::settle_link(&mut batch, Target::Name(&self.host_ifname));
-        route::settle_link(&mut batch, Target::Index(plug.bridge));
-        lock().execute(batch).map_err(failed)?;
-        let endpoint = Endpoint {
-            endpoint_id: self.endpoint_id,
-            ifname: IFNAME.into(),
-            host_ifname: self.host_ifname,
-            mac: identity.mac,
-            ip: identity.ip,
-            prefix_len: identity.prefix_len,
-            gateway: identity.gateway,
-        };
-        Ok(Sandbox { netns: self.namespace.fd, userns: self.namespace.user, endpoint })
-    }
-
-    fn inside(&self, identity: &Identity<'_>) -> Batch {
-        let mut batch = Batch::new();
-        let address = Address { link: self.index, ip: identity.ip.into(), prefix_len: identity.prefix_len };
-        route::set_link(&mut batch, &LinkChange { mac: Some(identity.mac), ..LinkChange::index(self.index) });
-        route::add_address(&mut batch, &address);
-        route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(self.index) });
-        route::add_default_route(&mut batch, self.index, identity.gateway.into());
-        batch
+        let mut batch = identity.inside(self.index);
+        add_routes(&mut batch, self.index, identity, routes);
+        self.namespace.socket.execute(batch).map_err(failed)?;
+        settle(&mut lock(), plug, &self.host_ifname)?;
+        let endpoint = identity.endpoint(&self.endpoint_id, FIRST, self.host_ifname);
+        Ok((self.namespace, endpoint))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Now both ends are up. The container's first packet shall not be lost to a port that is not open yet, or to a bridge
+/// that had no port with a carrier before: ARP would repeat it only after a second.
+fn settle(host: &mut Socket, plug: Plug<'_>, port: &str) -> Result<()> {
+    let mut batch = Batch::new();
+    route::settle_link(&mut batch, Target::Name(port));
+    route::settle_link(&mut batch, Target::Index(plug.link));
+    host.execute(batch).map_err(failed)
+}
 
-    #[test]
-    fn an_endpoint_is_kept_as_json() {
-        let endpoint = Endpoint {
-            endpoint_id: Id::random(),
-            ifname: "eth0".into(),
-            host_ifname: "veth1234567".into(),
-            mac: [2, 0x42, 172, 17, 0, 2],
-            ip: Ipv4Addr::new(172, 17, 0, 2),
-            prefix_len: 16,
-            gateway: Ipv4Addr::new(172, 17, 0, 1),
-        };
-        let text = serde_json::to_string(&endpoint).unwrap();
-        assert_eq!(serde_json::from_str::<Endpoint>(&text).unwrap(), endpoint);
-        assert_eq!(endpoint.mac_text(), "02:42:ac:11:00:02");
+/// One more link in a namespace that is there. On an error nothing of it is left.
+pub(crate) fn attach(
+    host: &Mutex<Socket>,
+    inside: &mut Socket,
+    namespace: BorrowedFd<'_>,
+    plug: Plug<'_>,
+    ifname: &str,
+    identity: &Identity<'_>,
+    routes: Routes,
+) -> Result<Endpoint> {
+    let lock = || host.lock().unwrap_or_else(PoisonError::into_inner);
+    let endpoint_id = Id::random();
+    let (batch, host_ifname) = match plug.child {
+        None => {
+            let name = host_name(&endpoint_id);
+            (pair(plug, &name, ifname, identity.container, namespace), name)
+        }
+        Some(kind) => {
+            let mut batch = Batch::new();
+            let (mtu, mac) = (Some(plug.mtu).filter(|mtu| *mtu > 0), identity.mac);
+            let child = Child { name: ifname, parent: plug.link, kind, mtu, mac, namespace: Some(namespace) };
+            route::add_child(&mut batch, &child);
+            (batch, String::new())
+        }
+    };
+    lock().execute(batch).map_err(failed)?;
+    let furnish = |inside: &mut Socket| -> Result<()> {
+        let found = route::link(inside, Target::Name(ifname)).map_err(failed)?;
+        let link = found.ok_or_else(|| Error::internal(format!("{ifname} vanished while it was set up")))?;
+        let mut batch = Batch::new();
+        route::set_link(&mut batch, &LinkChange { no_ipv6_address: true, ..LinkChange::index(link.index) });
+        inside.execute(batch).map_err(failed)?;
+        let mut batch = identity.inside(link.index);
+        add_routes(&mut batch, link.index, identity, routes);
+        inside.execute(batch).map_err(failed)?;
+        if host_ifname.is_empty() { Ok(()) } else { settle(&mut lock(), plug, &host_ifname) }
+    };
+    if let Err(error) = furnish(inside) {
+        let _ = detach(inside, ifname);
+        return Err(error);
+    }
+    Ok(identity.endpoint(&endpoint_id, ifname, host_ifname))
+}
+
+/// Takes a link out of a namespace, and so its other end, too. One that is not there is fine.
+pub(crate) fn detach(inside: &mut Socket, ifname: &str) -> Result<()> {
+    let mut batch = Batch::new();
+    route::delete_link(&mut batch, Target::Name(ifname));
+    match inside.execute(batch) {
+        Err(error) if !error.missing() => Err(failed(error)),
+        _ => Ok(()),
     }
 }

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use ipnet::Ipv4Net;
 use netlink::route::{self, Address, Bridge, Link, LinkChange, Target, Veth};
 use netlink::{Batch, Socket, nft};
-use network::{BridgeConfig, EndpointRequest, Names, Networks};
+use network::{
+    BridgeConfig, Driver, Endpoint, EndpointRequest, Names, Networks, Plan, PortRequest, Protocol, SubnetRequest,
+    Targets,
+};
 use sys::namespace::{Kinds, join, unshare};
 use values::ErrorKind;
 
@@ -48,8 +51,59 @@ fn config(root: &str) -> BridgeConfig {
     BridgeConfig::new(Names::of_data_root(root.as_ref()))
 }
 
-fn open(root: &str) -> Networks {
-    Networks::open(config(root)).unwrap()
+/// The networks of a daemon, and its default bridge.
+struct One {
+    networks: Networks,
+    address: Ipv4Net,
+    name: String,
+}
+
+impl std::ops::Deref for One {
+    type Target = Networks;
+    fn deref(&self) -> &Networks {
+        &self.networks
+    }
+}
+
+const DEFAULT: &str = "default";
+
+impl One {
+    fn open(config: BridgeConfig) -> values::Result<Self> {
+        let networks = Networks::open(&config.owner, network::default_pools(), None)?;
+        let address = networks.open_default(DEFAULT, &config)?;
+        Ok(Self { networks, address, name: config.name })
+    }
+
+    fn address(&self) -> Ipv4Net {
+        self.address
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mtu(&self) -> u32 {
+        self.networks.mtu(DEFAULT)
+    }
+
+    /// On the default bridge.
+    fn one(&self, container: &str, request: &EndpointRequest) -> values::Result<Made> {
+        let request = EndpointRequest { network: DEFAULT.into(), ..request.clone() };
+        let made = self.networks.sandbox(container, &[request], false)?;
+        let endpoint = made.endpoints.into_iter().next().unwrap();
+        Ok(Made { netns: made.netns, ip: endpoint.ip.unwrap(), endpoint })
+    }
+}
+
+#[derive(Debug)]
+struct Made {
+    netns: OwnedFd,
+    endpoint: Endpoint,
+    ip: Ipv4Addr,
+}
+
+fn open(root: &str) -> One {
+    One::open(config(root)).unwrap()
 }
 
 fn net(text: &str) -> Ipv4Net {
@@ -133,16 +187,16 @@ fn a_container_reaches_the_world_and_is_not_reached_from_it() {
     on_a_host(|| {
         let outside = internet(1400);
         let networks = open("/test/world");
-        assert_eq!((networks.subnet(), networks.gateway()), (net("172.17.0.0/16"), [172, 17, 0, 1].into()));
+        assert_eq!(networks.address(), net("172.17.0.1/16"));
         assert_eq!(networks.mtu(), 1400);
-        let a = networks.sandbox("a", &EndpointRequest::default()).unwrap();
-        assert_eq!((a.endpoint.ip, a.endpoint.mac_text().as_str()), ([172, 17, 0, 2].into(), "02:42:ac:11:00:02"));
+        let a = networks.one("a", &EndpointRequest::default()).unwrap();
+        assert_eq!((a.ip, a.endpoint.mac.as_str()), ([172, 17, 0, 2].into(), "02:42:ac:11:00:02"));
 
         let seen = peer_seen(outside.as_fd(), WORLD, a.netns.as_fd(), SOON);
         assert_eq!(seen, Some([203, 0, 113, 2].into()), "masqueraded");
         let host = current();
         let seen = peer_seen(host.as_fd(), "172.17.0.1:81", a.netns.as_fd(), SOON);
-        assert_eq!(seen, Some(a.endpoint.ip), "the gateway sees the container's own address");
+        assert_eq!(seen, Some(a.ip), "the gateway sees the container's own address");
 
         // Someone outside who adds a route to the subnet gets nothing but what was published.
         let mut there = inside(outside.as_fd(), || Socket::route().unwrap());
@@ -153,7 +207,7 @@ fn a_container_reaches_the_world_and_is_not_reached_from_it() {
         assert_eq!(peer_seen(a.netns.as_fd(), "172.17.0.2:82", outside.as_fd(), SOON), None);
 
         let eth0 = inside(a.netns.as_fd(), || link("eth0").unwrap());
-        assert_eq!((eth0.mtu, eth0.up, eth0.mac), (1400, true, Some(a.endpoint.mac)));
+        assert_eq!((eth0.mtu, eth0.up, eth0.mac), (1400, true, Some([2, 0x42, 172, 17, 0, 2])));
         assert_eq!(link(networks.name()).unwrap().mtu, 1400);
     });
 }
@@ -169,9 +223,9 @@ fn the_first_packet_of_a_new_container_arrives_at_once() {
                 std::thread::sleep(Duration::from_millis(10));
             }
             let start = Instant::now();
-            let sandbox = networks.sandbox("a", &EndpointRequest::default()).unwrap();
+            let sandbox = networks.one("a", &EndpointRequest::default()).unwrap();
             let seen = peer_seen(host.as_fd(), "172.17.0.1:80", sandbox.netns.as_fd(), SOON);
-            assert_eq!(seen, Some(sandbox.endpoint.ip));
+            assert_eq!(seen, Some(sandbox.ip));
             // A lost ARP request is repeated after a second.
             assert!(start.elapsed() < SOON, "{:?} (spare: {spare})", start.elapsed());
         }
@@ -182,11 +236,11 @@ fn the_first_packet_of_a_new_container_arrives_at_once() {
 fn containers_talk_to_each_other_unless_icc_is_off() {
     for icc in [true, false] {
         on_a_host(|| {
-            let networks = Networks::open(BridgeConfig { icc, ..config("/test/icc") }).unwrap();
-            let a = networks.sandbox("a", &EndpointRequest::default()).unwrap();
-            let b = networks.sandbox("b", &EndpointRequest::default()).unwrap();
+            let networks = One::open(BridgeConfig { icc, ..config("/test/icc") }).unwrap();
+            let a = networks.one("a", &EndpointRequest::default()).unwrap();
+            let b = networks.one("b", &EndpointRequest::default()).unwrap();
             let seen = peer_seen(a.netns.as_fd(), "172.17.0.2:80", b.netns.as_fd(), SOON);
-            assert_eq!(seen, icc.then_some(b.endpoint.ip), "icc {icc}");
+            assert_eq!(seen, icc.then_some(b.ip), "icc {icc}");
             let host = current();
             assert!(peer_seen(host.as_fd(), "172.17.0.1:80", b.netns.as_fd(), SOON).is_some());
         });
@@ -197,21 +251,21 @@ fn containers_talk_to_each_other_unless_icc_is_off() {
 fn many_start_at_once() {
     on_a_host(|| {
         let networks = &open("/test/many");
-        let mut made: Vec<network::Sandbox> = std::thread::scope(|scope| {
+        let mut made: Vec<Made> = std::thread::scope(|scope| {
             let start = |i: usize| {
-                let made = networks.sandbox(&i.to_string(), &EndpointRequest::default()).unwrap();
+                let made = networks.one(&i.to_string(), &EndpointRequest::default()).unwrap();
                 networks.prefetch();
                 made
             };
             let threads: Vec<_> = (0..50).map(|i| scope.spawn(move || start(i))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        made.sort_by_key(|sandbox| sandbox.endpoint.ip);
-        made.dedup_by_key(|sandbox| sandbox.endpoint.ip);
+        made.sort_by_key(|sandbox| sandbox.ip);
+        made.dedup_by_key(|sandbox| sandbox.ip);
         assert_eq!(made.len(), 50);
         let host = current();
         let last = made.pop().unwrap();
-        assert_eq!(peer_seen(host.as_fd(), "172.17.0.1:80", last.netns.as_fd(), SOON), Some(last.endpoint.ip));
+        assert_eq!(peer_seen(host.as_fd(), "172.17.0.1:80", last.netns.as_fd(), SOON), Some(last.ip));
     });
 }
 
@@ -243,15 +297,15 @@ fn the_subnet_avoids_what_the_host_uses() {
         assert_ne!(first.name(), second.name());
         drop(second);
         // The bridge keeps its address over a restart of the daemon, whatever is asked for by memory.
-        let again = Networks::open(BridgeConfig { remembered: Some(net("172.25.0.1/16")), ..config("/test/two") });
+        let again = One::open(BridgeConfig { remembered: Some(net("172.25.0.1/16")), ..config("/test/two") });
         assert_eq!(again.unwrap().address(), net("172.20.0.1/16"));
-        let third = Networks::open(BridgeConfig { remembered: Some(net("172.25.0.1/16")), ..config("/test/3") });
+        let third = One::open(BridgeConfig { remembered: Some(net("172.25.0.1/16")), ..config("/test/3") });
         assert_eq!(third.unwrap().address(), net("172.25.0.1/16"));
-        let taken = Networks::open(BridgeConfig { remembered: Some(net("172.17.0.1/16")), ..config("/test/4") });
+        let taken = One::open(BridgeConfig { remembered: Some(net("172.17.0.1/16")), ..config("/test/4") });
         assert_eq!(taken.unwrap().address(), net("172.21.0.1/16"));
         let bip = BridgeConfig { bip: Some(net("10.9.0.7/24")), ..config("/test/two") };
-        assert_eq!(Networks::open(bip).unwrap().address(), net("10.9.0.7/24"));
-        let full = Networks::open(BridgeConfig { pools: vec![net("172.17.0.0/16")], ..config("/test/5") });
+        assert_eq!(One::open(bip).unwrap().address(), net("10.9.0.7/24"));
+        let full = One::open(BridgeConfig { pools: vec![net("172.17.0.0/16")], ..config("/test/5") });
         assert_eq!(full.err().unwrap().message, "all predefined address pools have been fully subnetted");
     });
 }
@@ -264,7 +318,7 @@ fn daemons_that_start_together_take_different_subnets() {
         let open_one = |i: usize| {
             join(host.as_fd(), Kinds::NETWORK).unwrap();
             start.wait();
-            open(&format!("/test/together/{i}")).subnet()
+            open(&format!("/test/together/{i}")).address().trunc()
         };
         let open_one = &open_one;
         let mut found: Vec<Ipv4Net> = std::thread::scope(|scope| {
@@ -281,13 +335,13 @@ fn daemons_that_start_together_take_different_subnets() {
 fn a_bridge_of_somebody_else_is_used_and_left_alone() {
     on_a_host(|| {
         occupy("br-mine", "10.20.0.1/24");
-        let networks = Networks::open(BridgeConfig { name: "br-mine".into(), ..config("/test/mine") }).unwrap();
+        let networks = One::open(BridgeConfig { name: "br-mine".into(), ..config("/test/mine") }).unwrap();
         assert_eq!(networks.address(), net("10.20.0.1/24"));
-        let sandbox = networks.sandbox("a", &EndpointRequest::default()).unwrap();
-        assert_eq!(sandbox.endpoint.ip, Ipv4Addr::new(10, 20, 0, 2));
+        let sandbox = networks.one("a", &EndpointRequest::default()).unwrap();
+        assert_eq!(sandbox.ip, Ipv4Addr::new(10, 20, 0, 2));
         networks.close_and_remove().unwrap();
         assert!(link("br-mine").is_some());
-        let error = Networks::open(BridgeConfig { name: "lo".into(), ..config("/test/mine") }).err().unwrap();
+        let error = One::open(BridgeConfig { name: "lo".into(), ..config("/test/mine") }).err().unwrap();
         assert_eq!(
             (error.kind, error.message.as_str()),
             (ErrorKind::Conflict, "interface lo exists and is not a bridge")
@@ -299,20 +353,20 @@ fn a_bridge_of_somebody_else_is_used_and_left_alone() {
 fn wanted_addresses_and_macs() {
     on_a_host(|| {
         let networks = open("/test/wanted");
-        let request =
-            EndpointRequest { ip: Some([172, 17, 9, 9].into()), mac: Some([2, 1, 2, 3, 4, 5]), host_ids: false };
-        let a = networks.sandbox("a", &request).unwrap();
-        assert_eq!((a.endpoint.ip, a.endpoint.mac_text().as_str()), ([172, 17, 9, 9].into(), "02:01:02:03:04:05"));
-        let error = networks.sandbox("b", &request).unwrap_err();
+        let request = EndpointRequest {
+            ip: Some([172, 17, 9, 9].into()),
+            mac: Some([2, 1, 2, 3, 4, 5]),
+            ..EndpointRequest::default()
+        };
+        let a = networks.one("a", &request).unwrap();
+        assert_eq!((a.ip, a.endpoint.mac.as_str()), ([172, 17, 9, 9].into(), "02:01:02:03:04:05"));
+        let error = networks.one("b", &request).unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Forbidden, "Address already in use"));
-        networks.release("a");
-        assert!(networks.sandbox("b", &request).is_ok());
-        let wrong = EndpointRequest { mac: Some([0xff; 6]), ip: None, host_ids: false };
-        assert!(networks.sandbox("c", &wrong).is_err(), "a multicast address is no station's");
-        assert_eq!(
-            networks.sandbox("d", &EndpointRequest::default()).unwrap().endpoint.ip,
-            Ipv4Addr::new(172, 17, 0, 3)
-        );
+        networks.release("a", DEFAULT);
+        assert!(networks.one("b", &request).is_ok());
+        let wrong = EndpointRequest { mac: Some([0xff; 6]), ..EndpointRequest::default() };
+        assert!(networks.one("c", &wrong).is_err(), "a multicast address is no station's");
+        assert_eq!(networks.one("d", &EndpointRequest::default()).unwrap().ip, Ipv4Addr::new(172, 17, 0, 3));
     });
 }
 
@@ -321,24 +375,23 @@ fn wanted_addresses_and_macs() {
 fn a_restart_keeps_the_living_and_sweeps_the_rest() {
     on_a_host(|| {
         let networks = open("/test/restart");
-        let (a, b) =
-            (networks.sandbox("a", &EndpointRequest::default()), networks.sandbox("b", &EndpointRequest::default()));
+        let (a, b) = (networks.one("a", &EndpointRequest::default()), networks.one("b", &EndpointRequest::default()));
         let (a, b) = (a.unwrap(), b.unwrap());
         let other = open("/test/other");
-        let c = other.sandbox("c", &EndpointRequest::default()).unwrap();
+        let c = other.one("c", &EndpointRequest::default()).unwrap();
         drop(networks);
 
         let networks = open("/test/restart");
-        let kept = ("a".to_owned(), a.endpoint.ip, a.endpoint.host_ifname.clone());
+        let kept = ("a".to_owned(), vec![a.endpoint.clone()]);
         assert_eq!(networks.restore(&[kept]).unwrap(), [b.endpoint.host_ifname.as_str()]);
         until("the stale interface is gone", || link(&b.endpoint.host_ifname).is_none());
         assert!(link(&a.endpoint.host_ifname).is_some() && link(&c.endpoint.host_ifname).is_some());
         let host = current();
         assert!(peer_seen(host.as_fd(), "172.17.0.1:80", a.netns.as_fd(), SOON).is_some());
-        let d = networks.sandbox("d", &EndpointRequest { ip: Some(a.endpoint.ip), mac: None, host_ids: false });
+        let d = networks.one("d", &EndpointRequest { ip: Some(a.ip), ..EndpointRequest::default() });
         assert_eq!(d.unwrap_err().message, "Address already in use");
-        let d = networks.sandbox("d", &EndpointRequest::default()).unwrap();
-        assert_eq!(d.endpoint.ip, b.endpoint.ip, "the freed address");
+        let d = networks.one("d", &EndpointRequest::default()).unwrap();
+        assert_eq!(d.ip, b.ip, "the freed address");
     });
 }
 
@@ -352,18 +405,19 @@ fn the_host_changes_and_the_next_prefetch_follows() {
         run(|b| route::set_link(b, &LinkChange { mtu: Some(1300), ..LinkChange::index(uplink) }));
         run(|b| route::delete_link(b, Target::Name(networks.name())));
         let mut netfilter = Socket::netfilter().unwrap();
-        let table = nft::tables(&mut netfilter, nft::Family::Ipv4).unwrap().remove(0);
-        nft::delete(&mut netfilter, nft::Family::Ipv4, &table).unwrap();
+        let table = nft::tables(&mut netfilter, nft::Family::Inet).unwrap().remove(0);
+        // refused where the kernel lets us own it
+        let _ = nft::delete(&mut netfilter, nft::Family::Inet, &table);
         networks.prefetch();
         until("the MTU follows", || networks.mtu() == 1300);
-        until("the table is back", || nft::tables(&mut netfilter, nft::Family::Ipv4).unwrap().contains(&table));
-        let sandbox = networks.sandbox("a", &EndpointRequest::default()).unwrap();
+        until("the table is back", || nft::tables(&mut netfilter, nft::Family::Inet).unwrap().contains(&table));
+        let sandbox = networks.one("a", &EndpointRequest::default()).unwrap();
         assert_eq!(inside(sandbox.netns.as_fd(), || link("eth0").unwrap().mtu), 1300);
         let host = current();
         assert!(peer_seen(host.as_fd(), "172.17.0.1:80", sandbox.netns.as_fd(), SOON).is_some());
         // Without a prefetch in between, too.
         run(|b| route::delete_link(b, Target::Name(networks.name())));
-        let sandbox = networks.sandbox("b", &EndpointRequest::default()).unwrap();
+        let sandbox = networks.one("b", &EndpointRequest::default()).unwrap();
         assert!(peer_seen(host.as_fd(), "172.17.0.1:81", sandbox.netns.as_fd(), SOON).is_some());
     });
 }
@@ -374,7 +428,7 @@ fn nothing_is_left_after_the_end() {
         let networks = open("/test/end");
         networks.prefetch();
         let sandboxes: Vec<_> =
-            (0..20).map(|i| networks.sandbox(&i.to_string(), &EndpointRequest::default()).unwrap()).collect();
+            (0..20).map(|i| networks.one(&i.to_string(), &EndpointRequest::default()).unwrap()).collect();
         drop(sandboxes);
         networks.prefetch();
         networks.close_and_remove().unwrap();
@@ -385,28 +439,186 @@ fn nothing_is_left_after_the_end() {
             left().all(|link| !["veth", "bridge"].contains(&link.kind.as_deref().unwrap_or("")))
         });
         let mut netfilter = Socket::netfilter().unwrap();
-        assert!(nft::tables(&mut netfilter, nft::Family::Ipv4).unwrap().is_empty());
+        assert!(nft::tables(&mut netfilter, nft::Family::Inet).unwrap().is_empty());
     });
 }
 
 #[test]
 fn foreign_chains_that_drop_are_named() {
-    use nft::{Chain, Family, Hook, Kind, Policy, Table};
+    use nft::{Base, Chain, Family, Hook, Kind, Policy, Table};
     on_a_host(|| {
         let networks = open("/test/foreign");
         assert!(networks.foreign_drops().unwrap().is_empty());
         let chain = |hook, policy| Chain {
             name: format!("{hook:?}"),
-            kind: Kind::Filter,
-            hook,
-            priority: 0,
-            policy,
+            base: Some(Base { kind: Kind::Filter, hook, priority: 0, policy }),
             rules: Vec::new(),
         };
         let chains = vec![chain(Hook::Forward, Policy::Drop), chain(Hook::Input, Policy::Drop)];
-        let table = Table { family: Family::Inet, name: "firewall".into(), chains };
+        let table = Table { family: Family::Inet, name: "firewall".into(), owned: false, sets: vec![], chains };
         nft::replace(&mut Socket::netfilter().unwrap(), &table).unwrap();
         assert_eq!(networks.foreign_drops().unwrap(), ["inet firewall Forward"]);
+    });
+}
+
+fn bridge(id: &str) -> Plan {
+    Plan {
+        id: id.into(),
+        name: id.into(),
+        driver: Driver::Bridge,
+        subnets: vec![],
+        link: format!("br-{id}"),
+        mtu: None,
+        internal: false,
+        icc: true,
+        masquerade: true,
+        no_gateway_address: false,
+        host_ip: None,
+        ifname_prefix: "eth".into(),
+    }
+}
+
+fn create(networks: &Networks, plan: Plan, ipv6: bool) -> Plan {
+    let plan = networks.plan(plan, &[], true, ipv6).unwrap();
+    networks.up(&plan.id).unwrap();
+    plan
+}
+
+fn on(networks: &[&str]) -> Vec<EndpointRequest> {
+    let request = |id: &&str| EndpointRequest { network: (*id).into(), ..EndpointRequest::default() };
+    networks.iter().map(request).collect()
+}
+
+#[test]
+fn networks_do_not_reach_each_other_and_internal_ones_nothing() {
+    on_a_host(|| {
+        let outside = internet(1500);
+        let networks = open("/test/several");
+        create(&networks, bridge("one"), false);
+        create(&networks, Plan { internal: true, ..bridge("inner") }, false);
+        let a = networks.sandbox("a", &on(&["one", "inner"]), false).unwrap();
+        let b = networks.sandbox("b", &on(&["one"]), false).unwrap();
+        let c = networks.sandbox("c", &on(&["inner"]), false).unwrap();
+        let d = networks.one("d", &EndpointRequest::default()).unwrap();
+        let names: Vec<_> = a.endpoints.iter().map(|e| e.ifname.as_str()).collect();
+        assert_eq!(names, ["eth0", "eth1"]);
+        let at = |s: &network::Sandbox, n: usize| format!("{}:80", s.endpoints[n].ip.unwrap());
+        assert!(peer_seen(a.netns.as_fd(), &at(&a, 0), b.netns.as_fd(), SOON).is_some());
+        assert!(peer_seen(a.netns.as_fd(), &at(&a, 1), c.netns.as_fd(), SOON).is_some());
+        assert!(peer_seen(b.netns.as_fd(), &at(&b, 0), d.netns.as_fd(), SOON).is_none());
+        assert!(peer_seen(b.netns.as_fd(), &at(&b, 0), c.netns.as_fd(), SOON).is_none());
+        assert!(peer_seen(outside.as_fd(), WORLD, a.netns.as_fd(), SOON).is_some());
+        assert!(peer_seen(outside.as_fd(), WORLD, c.netns.as_fd(), SOON).is_none());
+    });
+}
+
+#[test]
+fn a_running_container_comes_and_goes() {
+    on_a_host(|| {
+        let outside = internet(1500);
+        let networks = open("/test/connect");
+        create(&networks, Plan { internal: true, ..bridge("inner") }, false);
+        create(&networks, bridge("one"), true);
+        let a = networks.sandbox("a", &on(&["inner"]), false).unwrap();
+        let netns = || a.netns.try_clone().unwrap();
+        assert!(peer_seen(outside.as_fd(), WORLD, a.netns.as_fd(), SOON).is_none());
+        let one = networks.connect("a", netns(), &on(&["one"])[0], &a.endpoints).unwrap();
+        assert_eq!((one.ifname.as_str(), one.ip6.is_some()), ("eth1", true));
+        assert!(peer_seen(outside.as_fd(), WORLD, a.netns.as_fd(), SOON).is_some());
+        networks.disconnect("a", netns(), &one, &a.endpoints).unwrap();
+        assert!(peer_seen(outside.as_fd(), WORLD, a.netns.as_fd(), SOON).is_none());
+        assert!(link(&one.host_ifname).is_none());
+        assert!(networks.connect("a", netns(), &on(&["nowhere"])[0], &a.endpoints).is_err());
+        networks.remove("one").unwrap();
+        assert!(link("br-one").is_none());
+    });
+}
+
+#[test]
+fn a_published_port_is_reached_from_everywhere_and_sees_who_asks() {
+    on_a_host(|| {
+        let outside = internet(1500);
+        let networks = open("/test/ports");
+        create(&networks, bridge("one"), false);
+        let a = networks.one("a", &EndpointRequest::default()).unwrap();
+        let (b, c) = (
+            networks.one("b", &EndpointRequest::default()).unwrap(),
+            networks.sandbox("c", &on(&["one"]), false).unwrap(),
+        );
+        let targets = Targets { ip: Some(a.ip), ip6: None };
+        let port = |host_ip: &str, port: u16| PortRequest {
+            protocol: Protocol::Tcp,
+            port: 80,
+            host_ip: host_ip.parse().ok(),
+            host_ports: Some((port, port)),
+        };
+        let taken = networks
+            .publish("a", "a", &[port("", 8080), port("127.0.0.1", 8081)], targets, &a.endpoint.host_ifname)
+            .unwrap();
+        assert_eq!(taken.published.iter().filter(|p| p.host_ip.is_ipv4()).count(), 2);
+        let host = current();
+        let seen = |to: &str, from: BorrowedFd<'_>| {
+            let listener = inside(a.netns.as_fd(), || TcpListener::bind("0.0.0.0:80").unwrap());
+            let to: SocketAddr = to.parse().unwrap();
+            let stream = inside(from, || TcpStream::connect_timeout(&to, SOON));
+            stream.ok().map(|_| listener.accept().unwrap().1.ip().to_string())
+        };
+        let some = |ip: &str| Some(ip.to_owned());
+        assert_eq!(seen("203.0.113.2:8080", outside.as_fd()), some("203.0.113.1"), "the client's own address");
+        assert_eq!(seen("127.0.0.1:8080", host.as_fd()), some("172.17.0.1"));
+        assert_eq!(seen("127.0.0.1:8081", host.as_fd()), some("172.17.0.1"));
+        assert_eq!(seen("203.0.113.2:8080", host.as_fd()), some("203.0.113.2"));
+        assert_eq!(seen("203.0.113.2:8080", b.netns.as_fd()), some("172.17.0.1"), "a neighbour");
+        assert_eq!(seen("203.0.113.2:8080", a.netns.as_fd()), some("172.17.0.1"), "itself");
+        assert!(seen("203.0.113.2:8080", c.netns.as_fd()).is_some(), "another network");
+        assert_eq!(seen("203.0.113.2:8081", outside.as_fd()), None, "loopback's");
+        assert_eq!(seen("203.0.113.2:80", outside.as_fd()), None);
+        networks.unpublish("a").unwrap();
+        drop(taken);
+        assert_eq!(seen("203.0.113.2:8080", outside.as_fd()), None);
+        let _ = networks.publish("b", "b", &[port("", 8080)], targets, &b.endpoint.host_ifname).unwrap();
+    });
+}
+
+#[test]
+fn dns_sockets_are_led_to_and_port_53_is_free() {
+    on_a_host(|| {
+        let networks = open("/test/dns");
+        let a = networks.one("a", &EndpointRequest::default()).unwrap();
+        for _ in 0..2 {
+            let sockets = networks.dns_sockets(a.netns.try_clone().unwrap()).unwrap();
+            let server = UdpSocket::from(sockets.udp);
+            inside(a.netns.as_fd(), || {
+                UdpSocket::bind("0.0.0.0:53").unwrap();
+                let client = UdpSocket::bind("0.0.0.0:0").unwrap();
+                client.connect("127.0.0.11:53").unwrap();
+                client.send(b"who?").unwrap();
+                let mut buffer = [0; 16];
+                server.set_nonblocking(false).unwrap();
+                server.set_read_timeout(Some(SOON)).unwrap();
+                let (_, from) = server.recv_from(&mut buffer).unwrap();
+                server.send_to(b"you", from).unwrap();
+                client.set_read_timeout(Some(SOON)).unwrap();
+                assert_eq!(client.recv(&mut buffer).unwrap(), 3);
+            });
+        }
+    });
+}
+
+#[test]
+fn what_is_asked_of_a_subnet() {
+    on_a_host(|| {
+        let networks = open("/test/subnets");
+        let asked = SubnetRequest { net: "10.77.0.0/24".parse().ok(), ..SubnetRequest::default() };
+        let plan = networks.plan(bridge("one"), &[asked.clone()], true, false).unwrap();
+        networks.up(&plan.id).unwrap();
+        assert_eq!(networks.plan(bridge("two"), &[asked], true, false).unwrap_err().kind, ErrorKind::Forbidden);
+        let ip = Some([10, 77, 0, 9].into());
+        let request = EndpointRequest { network: "one".into(), ip, ..EndpointRequest::default() };
+        assert_eq!(networks.sandbox("a", &[request], false).unwrap().endpoints[0].ip, ip);
+        for number in 0..60 {
+            create(&networks, bridge(&format!("n{number}")), false);
+        }
     });
 }
 

@@ -5,7 +5,7 @@
 use api::{Method, path};
 use values::Error;
 
-use Method::{Delete, Get, Post, Put};
+use Method::{Get, Post, Put};
 
 /// Method, path, and what is not supported yet.
 const NOT_YET: &[(Method, &str, &str)] = &[
@@ -21,11 +21,6 @@ const NOT_YET: &[(Method, &str, &str)] = &[
     (Get, "/images/{name}/attestations", "attestations of images"),
     (Get, "/distribution/{name}/json", "asking registries"),
     (Post, "/auth", "logging in to registries"),
-    (Post, "/networks/create", "creating networks"),
-    (Post, "/networks/{id}/connect", "connecting containers to networks"),
-    (Post, "/networks/{id}/disconnect", "disconnecting containers from networks"),
-    (Post, "/networks/prune", "pruning networks"),
-    (Delete, "/networks/{id}", "removing networks"),
     (Post, "/volumes/create", "creating volumes"),
     (Post, "/volumes/prune", "pruning volumes"),
     (Put, "/volumes/{name}", "updating volumes"),

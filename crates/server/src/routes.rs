@@ -71,6 +71,11 @@ pub(crate) const ROUTES: &[Route<Engine>] = routes! {
     ImageTag => image_tag,
     ImageRemove => image_remove,
     NetworkList => network_list,
+    NetworkCreate => network_create,
+    NetworkPrune => network_prune,
     NetworkInspect => network_inspect,
+    NetworkRemove => network_remove,
+    NetworkConnect => network_connect,
+    NetworkDisconnect => network_disconnect,
     VolumeList => volume_list,
 };

@@ -66,7 +66,10 @@ pub use image_manifest::{
 };
 pub use image_summary::ImageSummary;
 pub use mount::{BindOptions, ImageOptions, Mount, MountPoint, TmpfsOptions, VolumeDriverConfig, VolumeOptions};
-pub use network::{ConfigReference, EndpointResource, Ipam, IpamConfig, Network};
+pub use network::{
+    ConfigReference, EndpointResource, Ipam, IpamConfig, Network, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkCreateResponse, NetworkDisconnectRequest, NetworkPruneResponse,
+};
 pub use network_settings::{Address, NetworkSettings};
 pub use port::{PortBinding, PortMap, PortSummary};
 pub use resources::{DeviceMapping, DeviceRequest, Resources, ThrottleDevice, Ulimit, WeightDevice};

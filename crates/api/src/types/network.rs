@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::lenient::is_default;
+use crate::types::EndpointSettings;
 use crate::wire::wire;
 
 wire! {
@@ -79,5 +80,66 @@ wire! {
         pub ipv4_address: String,
         #[serde(rename = "IPv6Address")]
         pub ipv6_address: String,
+    }
+}
+
+wire! {
+    /// The body of `POST /networks/create`.
+    #[serde(rename_all = "PascalCase")]
+    pub struct NetworkCreateRequest {
+        pub name: String,
+        /// `bridge` when empty.
+        pub driver: String,
+        pub scope: String,
+        /// Null is on.
+        #[serde(rename = "EnableIPv4", skip_serializing_if = "is_default")]
+        pub enable_ipv4: Option<bool>,
+        /// Null is the daemon's default, off.
+        #[serde(rename = "EnableIPv6", skip_serializing_if = "is_default")]
+        pub enable_ipv6: Option<bool>,
+        #[serde(rename = "IPAM")]
+        pub ipam: Option<Ipam>,
+        pub internal: bool,
+        pub attachable: bool,
+        pub ingress: bool,
+        pub config_only: bool,
+        pub config_from: Option<ConfigReference>,
+        pub options: Option<BTreeMap<String, String>>,
+        pub labels: Option<BTreeMap<String, String>>,
+    }
+}
+
+wire! {
+    /// What was created.
+    #[serde(rename_all = "PascalCase")]
+    pub struct NetworkCreateResponse {
+        pub id: String,
+        pub warning: String,
+    }
+}
+
+wire! {
+    /// The body of `POST /networks/{id}/connect`.
+    #[serde(rename_all = "PascalCase")]
+    pub struct NetworkConnectRequest {
+        pub container: String,
+        pub endpoint_config: Option<EndpointSettings>,
+    }
+}
+
+wire! {
+    /// The body of `POST /networks/{id}/disconnect`.
+    #[serde(rename_all = "PascalCase")]
+    pub struct NetworkDisconnectRequest {
+        pub container: String,
+        pub force: bool,
+    }
+}
+
+wire! {
+    /// Names of the networks that were pruned.
+    #[serde(rename_all = "PascalCase")]
+    pub struct NetworkPruneResponse {
+        pub networks_deleted: Option<Vec<String>>,
     }
 }

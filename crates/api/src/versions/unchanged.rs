@@ -3,7 +3,8 @@
 use super::Lower;
 use crate::types::{
     ContainerWhy, ContainersPruneResponse, CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem,
-    ImagePruneResponse, SystemVersion, TopResponse, UpdateResponse, VolumeList, WaitResponse,
+    ImagePruneResponse, NetworkCreateResponse, NetworkPruneResponse, SystemVersion, TopResponse, UpdateResponse,
+    VolumeList, WaitResponse,
 };
 
 impl Lower for ContainersPruneResponse {}
@@ -14,6 +15,8 @@ impl Lower for HistoryItem {}
 impl Lower for IdResponse {}
 impl Lower for ImageDeleteItem {}
 impl Lower for ImagePruneResponse {}
+impl Lower for NetworkCreateResponse {}
+impl Lower for NetworkPruneResponse {}
 impl Lower for SystemVersion {}
 impl Lower for TopResponse {}
 impl Lower for UpdateResponse {}

@@ -2,6 +2,7 @@
 
 pub mod container;
 pub mod image;
+pub mod network;
 pub mod system;
 
 use crate::command::{Command, Group};
@@ -10,6 +11,7 @@ use crate::command::{Command, Group};
 pub static GROUPS: &[Group] = &[
     Group { name: "container", about: "Manage containers", swarm: false },
     Group { name: "image", about: "Manage images", swarm: false },
+    Group { name: "network", about: "Manage networks", swarm: false },
     Group { name: "system", about: "Manage Docker", swarm: false },
 ];
 
@@ -55,6 +57,13 @@ pub static COMMANDS: &[&Command] = &[
     &image::save::COMMAND,
     &image::tag::COMMAND,
     &system::df::COMMAND,
+    &network::connect::COMMAND,
+    &network::create::COMMAND,
+    &network::disconnect::COMMAND,
+    &network::inspect::COMMAND,
+    &network::ls::COMMAND,
+    &network::prune::COMMAND,
+    &network::rm::COMMAND,
     &system::events::COMMAND,
     &system::info::COMMAND,
     &system::inspect::COMMAND,

@@ -38,3 +38,41 @@ mod tests {
         assert_eq!(ago(i64::MAX), "Less than a second ago");
     }
 }
+
+/// The order of names in which numbers count as such: `net2` comes before `net10`.
+pub fn natural(a: &str, b: &str) -> std::cmp::Ordering {
+    let (mut a, mut b) = (a, b);
+    loop {
+        let number = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (digits_a, digits_b) = (number(a), number(b));
+        let ordering = if digits_a > 0 && digits_b > 0 {
+            let ((x, rest_a), (y, rest_b)) = (a.split_at(digits_a), b.split_at(digits_b));
+            (a, b) = (rest_a, rest_b);
+            let (bare_x, bare_y) = (x.trim_start_matches('0'), y.trim_start_matches('0'));
+            bare_x.len().cmp(&bare_y.len()).then_with(|| bare_x.cmp(bare_y)).then_with(|| x.len().cmp(&y.len()))
+        } else {
+            let (mut chars_a, mut chars_b) = (a.chars(), b.chars());
+            let (x, y) = (chars_a.next(), chars_b.next());
+            if x.is_none() && y.is_none() {
+                return std::cmp::Ordering::Equal;
+            }
+            (a, b) = (chars_a.as_str(), chars_b.as_str());
+            x.cmp(&y)
+        };
+        if ordering.is_ne() {
+            return ordering;
+        }
+    }
+}
+
+#[cfg(test)]
+mod natural_tests {
+    use super::natural;
+
+    #[test]
+    fn numbers_count_as_such() {
+        let mut names = ["net10", "net2", "bridge", "net", "net2a", "net02"];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(names, ["bridge", "net", "net2", "net2a", "net02", "net10"]);
+    }
+}

@@ -54,7 +54,7 @@ pub const ROWS: &[Row] = &[
     Row::new("init", Bool, "Run an init in containers that forwards signals and reaps processes"),
     Row::missing("init-path", Text),
     Row::missing("insecure-registries", List).flag("insecure-registry"),
-    Row::missing("ip", Text).only(&["\"0.0.0.0\""]),
+    Row::new("ip", Text, "Publish ports on this address unless another is named").default("0.0.0.0"),
     Row::missing("ip-forward", Bool).only(&["true"]),
     Row::missing("ip-forward-no-drop", Bool).only(&["true"]),
     Row::new("ip-masq", Bool, "Containers' packets leave with the machine's address").default("true"),

@@ -52,6 +52,7 @@ pub async fn create(
         config.hostname =
             if host.network_mode == "host" || host.uts_mode == "host" { host_name() } else { id.short().into() };
     }
+    let networks = Some(super::networks::attachments(shared, &config, &host, &networking)?);
     let record = Record {
         id: id.clone(),
         name,
@@ -63,6 +64,7 @@ pub async fn create(
         layers: image.chain.clone(),
         platform: "linux".into(),
         mounts: mounts::to_mount_points(&resolved),
+        networks,
     };
 
     let (s, r) = (shared.clone(), record.clone());

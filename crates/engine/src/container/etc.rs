@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use network::Endpoint;
 use network::files::{hosts, resolv};
 use values::{Error, Result, ResultExt};
 
 use super::modes::NetworkMode;
-use super::record::{Endpoint, Record};
+use super::record::Record;
 use crate::oci::EtcFiles;
 use crate::shared::Shared;
 
@@ -47,7 +48,7 @@ pub fn files(shared: &Shared, record: &Record) -> Result<Files> {
 }
 
 /// Writes them for a start.
-pub fn write(shared: &Arc<Shared>, record: &Record, endpoint: Option<&Endpoint>) -> Result<Files> {
+pub fn write(shared: &Arc<Shared>, record: &Record, endpoints: &[Endpoint]) -> Result<Files> {
     let mode = record.network();
     let files = files(shared, record)?;
     if matches!(mode, NetworkMode::Container(_)) {
@@ -61,8 +62,10 @@ pub fn write(shared: &Arc<Shared>, record: &Record, endpoint: Option<&Endpoint>)
     let hosts = if mode == NetworkMode::Host {
         hosts::on_host_network(&std::fs::read_to_string("/etc/hosts").unwrap_or_default(), &extra)
     } else {
-        let own = endpoint.map(|e| hosts::Entry::own(e.ip, record.hostname(), &record.config.domainname));
-        hosts::generate(&extra, own.as_slice())
+        let addresses = endpoints.iter().flat_map(Endpoint::addresses);
+        let own: Vec<_> =
+            addresses.map(|ip| hosts::Entry::own(ip, record.hostname(), &record.config.domainname)).collect();
+        hosts::generate(&extra, &own)
     };
     put(&files.hosts, &hosts)?;
     write_resolv_conf(shared, record, &files.resolv_conf)?;
@@ -113,8 +116,8 @@ fn extra_hosts(shared: &Shared, record: &Record) -> Result<Vec<hosts::Entry>> {
     for entry in record.host.extra_hosts.iter().flatten() {
         let bad = || Error::invalid(format!("bad format for add-host: {entry:?}"));
         let (name, address) = entry.split_once(':').ok_or_else(bad)?;
-        let address: IpAddr = match (address, &shared.networks) {
-            ("host-gateway", Some(networks)) => IpAddr::V4(networks.gateway()),
+        let address: IpAddr = match (address, shared.networks.default_gateway()) {
+            ("host-gateway", Some(gateway)) => IpAddr::V4(gateway),
             ("host-gateway", None) => {
                 return Err(Error::invalid(
                     "unable to derive the IP value for host-gateway: there is no default bridge",

@@ -8,8 +8,10 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use values::{Error, Id, Result};
 
+use network::{Endpoint, Published};
+
 use super::health;
-use super::record::{Endpoint, Record, Volatile};
+use super::record::{Record, Volatile};
 use super::state::{Ask, Fact, Phase, Policy, Refusal, State};
 use crate::shim_link::{ShimLink, Told};
 
@@ -31,8 +33,16 @@ pub enum Mail {
     Launched {
         fact: Fact,
         link: ShimLink,
-        endpoint: Option<Endpoint>,
+        endpoints: Vec<Endpoint>,
+        ports: Vec<Published>,
         directory: PathBuf,
+    },
+    /// It came onto a network or left one. Answers whether the launch still ran: otherwise nothing of it is kept.
+    Networks {
+        generation: u64,
+        endpoints: Vec<Endpoint>,
+        ports: Vec<Published>,
+        noted: oneshot::Sender<bool>,
     },
     /// The shim of this launch told something.
     Told {
@@ -60,6 +70,8 @@ pub struct Container {
     pub changing: tokio::sync::Mutex<()>,
     /// The running shim's directory and control connection.
     link: Mutex<Option<(PathBuf, ShimLink)>>,
+    /// Held while its networks are made or changed.
+    pub networking: tokio::sync::Mutex<()>,
 }
 
 impl Container {
@@ -73,6 +85,7 @@ impl Container {
             files: Arc::default(),
             changing: tokio::sync::Mutex::default(),
             link: Mutex::default(),
+            networking: tokio::sync::Mutex::default(),
         }
     }
 

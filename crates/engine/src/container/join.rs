@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use network::EndpointRequest;
 use values::{Error, Result};
 
 use super::modes::IpcMode;
-use super::record::{Endpoint, Record};
+use super::record::Record;
 use crate::oci::Joined;
 use crate::shared::Shared;
 
@@ -64,16 +63,6 @@ fn refuse_private_ipc(shared: &Arc<Shared>, record: &Record) -> Result<()> {
     }
 }
 
-/// What the user fixed of its address.
-pub fn endpoint_request(record: &Record) -> Result<EndpointRequest> {
-    let endpoints = record.networking.endpoints_config.as_ref();
-    let settings = endpoints.and_then(|e| e.get("bridge").or_else(|| e.get("default")));
-    let wanted = settings.map(|s| s.mac_address.as_str()).filter(|m| !m.is_empty());
-    let wanted = wanted.or(Some(record.config.mac_address.as_str()).filter(|m| !m.is_empty()));
-    let mac = wanted.map(parse_mac).transpose()?;
-    Ok(EndpointRequest { mac, ip: None, host_ids: record.host.userns_mode == "host" })
-}
-
 pub fn parse_mac(text: &str) -> Result<[u8; 6]> {
     let bad = || Error::invalid(format!("invalid MAC address: {text}"));
     let mut mac = [0; 6];
@@ -83,16 +72,4 @@ pub fn parse_mac(text: &str) -> Result<[u8; 6]> {
         *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
     }
     if parts.next().is_some() { Err(bad()) } else { Ok(mac) }
-}
-
-/// What was made, as it is recorded.
-pub fn endpoint(made: &network::Endpoint) -> Endpoint {
-    Endpoint {
-        endpoint_id: made.endpoint_id.to_string(),
-        host_ifname: made.host_ifname.clone(),
-        mac: made.mac_text(),
-        ip: made.ip,
-        prefix_len: made.prefix_len,
-        gateway: made.gateway,
-    }
 }

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use network::{Endpoint, Published, Relay};
 use shim::protocol::{self, FailureKind, Fds, Reply};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -15,7 +16,7 @@ use values::{Error, Result, ResultExt, RootMount, Timestamp};
 use super::etc;
 use super::handle::{Container, Mail};
 use super::modes::NetworkMode;
-use super::record::{Endpoint, Record};
+use super::record::Record;
 use super::state::Fact;
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
@@ -66,7 +67,15 @@ struct Sandbox {
     netns: Option<OwnedFd>,
     /// The user namespace that `netns` belongs to.
     userns: Option<OwnedFd>,
-    endpoint: Option<Endpoint>,
+    places: Places,
+    relays: Vec<Relay>,
+}
+
+/// Where a container is to be found.
+#[derive(Clone, Default)]
+pub struct Places {
+    pub endpoints: Vec<Endpoint>,
+    pub ports: Vec<Published>,
 }
 
 async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u64) -> Result<(), Failure> {
@@ -77,31 +86,33 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let files = tokio::time::timeout(super::files::PATIENCE, container.files.read());
     let _files = files.await.map_err(|_| busy())?;
     let joined = super::join::joined(shared, &record)?;
+    // nobody changes its networks meanwhile
+    let _held = container.networking.lock().await;
+    let record = if container.record().networks == record.networks { record } else { container.record() };
+    shared.serving.settled().await;
 
     let (s, r) = (shared.clone(), record.clone());
     let sandbox = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
     let directory = shared.shim_dir(&container.id, generation);
     let spawned = spawn_shim(shared, &directory, &mut undo);
     // whatever became of the shim: what the other task made must be given back
-    let sandbox = sandbox.await.map_err(|e| Error::internal(e.to_string()))??;
-    if sandbox.endpoint.is_some()
-        && let Some(networks) = shared.networks.clone()
-    {
-        let id = container.id.clone();
-        undo.push(move || networks.release(id.as_str()));
+    let mut sandbox = sandbox.await.map_err(|e| Error::internal(e.to_string()))??;
+    if !sandbox.places.endpoints.is_empty() {
+        let (s, id, places) = (shared.clone(), container.id.clone(), sandbox.places.clone());
+        undo.push(move || release(&s, &id, &places));
     }
+    shared.serving.relay(&container.id, std::mem::take(&mut sandbox.relays));
     let mut stream = spawned?;
 
-    if let Some(endpoint) = &sandbox.endpoint {
+    if !sandbox.places.endpoints.is_empty() {
         // a daemon that comes after this one reads it there
-        let text = serde_json::to_vec(endpoint).map_err(|e| Error::internal(e.to_string()))?;
-        std::fs::write(directory.join(crate::restore::ENDPOINT_FILE), text).map_err(Error::from)?;
+        crate::networks::note(&directory, &sandbox.places.endpoints, &sandbox.places.ports)?;
     }
     let runtime = runtimes::find(&shared.config.runtimes, &record.host.runtime)?;
     let external = runtime.map(|r| runtimes::external(r, shared.cgroup_path(&container.id))).transpose()?;
-    let (s, r, e) = (shared.clone(), record.clone(), sandbox.endpoint.clone());
+    let (s, r, e) = (shared.clone(), record.clone(), sandbox.places.endpoints.clone());
     let first = container.state().exits == 0;
-    let prepared = blocking(move || prepare(&s, &r, e.as_ref(), joined, first)).await?;
+    let prepared = blocking(move || prepare(&s, &r, &e, joined, first)).await?;
     let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
     let (netns, userns) = (sandbox.netns.is_some(), sandbox.userns.is_some());
     let mut attached = Fds { netns, userns, attached: vec![] };
@@ -134,14 +145,10 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         other => return Err(Error::internal(format!("the shim answered unexpectedly: {other:?}")).into()),
     };
     undo.commit();
-    if sandbox.endpoint.is_some() {
-        shared.emit_network_connect(container);
-    }
-    hand_over(container, generation, directory, stream, &started, sandbox.endpoint);
+    sandbox.places.endpoints.iter().for_each(|endpoint| shared.emit_network("connect", container, endpoint));
+    hand_over(container, generation, directory, stream, &started, sandbox.places);
     // the next start finds its network namespace made
-    if let Some(networks) = &shared.networks {
-        networks.prefetch();
-    }
+    shared.networks.prefetch();
     Ok(())
 }
 
@@ -170,11 +177,12 @@ pub fn hand_over(
     directory: PathBuf,
     stream: UnixStream,
     started: &protocol::Started,
-    endpoint: Option<Endpoint>,
+    places: Places,
 ) {
     let (link, service) = ShimLink::new();
     let fact = Fact::Launched { pid: started.pid, birth: started.birth, at: started.at };
-    container.post(Mail::Launched { fact, link, endpoint, directory });
+    let Places { endpoints, ports } = places;
+    container.post(Mail::Launched { fact, link, endpoints, ports, directory });
     let told = container.clone();
     service.start(stream, move |what| told.post(Mail::Told { generation, told: what }));
 }
@@ -211,34 +219,51 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
 }
 
 fn make_sandbox(shared: &Shared, record: &Record) -> Result<Sandbox> {
-    let none = Sandbox { netns: None, userns: None, endpoint: None };
+    let none = Sandbox { netns: None, userns: None, places: Places::default(), relays: vec![] };
     match record.network() {
         NetworkMode::Host | NetworkMode::Container(_) => Ok(none),
         NetworkMode::None => {
             let remap = oci::of_remap(&record.host, &shared.config.defaults);
             let made = network::isolated(remap.map(crate::open::namespace_owner))?;
-            Ok(Sandbox { netns: Some(made.netns), userns: made.userns, endpoint: None })
+            Ok(Sandbox { netns: Some(made.netns), userns: made.userns, ..none })
         }
         NetworkMode::Bridge | NetworkMode::Named(_) => {
-            let networks = shared.bridge()?;
-            let request = super::join::endpoint_request(record)?;
-            let made =
-                networks.sandbox(record.id.as_str(), &request).during(|| "failed to set up container networking")?;
-            let endpoint = super::join::endpoint(&made.endpoint);
-            Ok(Sandbox { netns: Some(made.netns), userns: made.userns, endpoint: Some(endpoint) })
+            connected(shared, record).during(|| "failed to set up container networking")
         }
     }
+}
+
+fn connected(shared: &Shared, record: &Record) -> Result<Sandbox> {
+    let requests = super::networks::requests(shared, record)?;
+    let host_ids = record.host.userns_mode == "host";
+    let made = shared.networks.sandbox(record.id.as_str(), &requests, host_ids)?;
+    let taken = crate::networks::publish(shared, record, &made.endpoints).inspect_err(|_| {
+        release(shared, &record.id, &Places { endpoints: made.endpoints.clone(), ports: vec![] });
+    })?;
+    let places = Places { endpoints: made.endpoints, ports: taken.published };
+    Ok(Sandbox { netns: Some(made.netns), userns: made.userns, places, relays: taken.relays })
+}
+
+/// Gives back what a launch took that came to nothing.
+fn release(shared: &Shared, id: &values::Id, places: &Places) {
+    shared.serving.end(id);
+    if !places.ports.is_empty()
+        && let Err(e) = shared.networks.unpublish(id.as_str())
+    {
+        tracing::error!("taking back the ports of container {id}: {e}");
+    }
+    places.endpoints.iter().for_each(|e| shared.networks.release(id.as_str(), &e.network_id));
 }
 
 /// Files and plan: everything the shim needs to know.
 fn prepare(
     shared: &Arc<Shared>,
     record: &Record,
-    endpoint: Option<&Endpoint>,
+    endpoints: &[Endpoint],
     joined: oci::Joined,
     first: bool,
 ) -> Result<runtime::Launch> {
-    let etc = etc::write(shared, record, endpoint)?;
+    let etc = etc::write(shared, record, endpoints)?;
     let rootfs = shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options())?;
     if let (RootMount::Overlay { work, volatile: true, .. }, false) = (&rootfs, first) {
         // overlayfs refuses an upper directory that a volatile mount has used (Documentation/filesystems/overlayfs)

@@ -119,7 +119,9 @@ impl<'a> Wanted<'a> {
             && f.matches_labels("label", |k| labels.and_then(|l| l.get(k)).map(String::as_str))
             && f.matches("ancestor", |a| is_ancestor(shared, a, &record))
             && f.matches("network", |n| {
-                record.network_name().is_some_and(|m| m == n || shared.network_id(m).starts_with(n))
+                record.attachments().into_keys().any(|name| {
+                    name == n || crate::networks::find(shared, &name).is_ok_and(|found| found.id.starts_with(n))
+                })
             })
             && f.matches("volume", |v| record.mounts.iter().any(|m| m.name == v || m.destination == v || m.source == v))
             && f.matches("expose", |p| has_port(&record.config.exposed_ports.keys().collect::<Vec<_>>(), p))

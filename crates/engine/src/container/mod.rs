@@ -19,6 +19,7 @@ pub mod lost;
 pub mod merge;
 pub mod modes;
 pub mod mounts;
+pub mod networks;
 pub mod prune;
 pub mod record;
 pub mod remove;

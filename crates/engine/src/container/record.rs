@@ -1,12 +1,16 @@
 //! What is known of a container besides its state: fixed when it is created, save for its name.
 
-use api::types::{ContainerConfig, HostConfig, MountPoint, NetworkingConfig};
+use std::collections::BTreeMap;
+
+use api::types::{ContainerConfig, EndpointSettings, HostConfig, MountPoint, NetworkingConfig};
+use network::{Endpoint, Published};
 use serde::{Deserialize, Serialize};
 use values::{Digest, Id, Timestamp};
 
 use super::health::Health;
 use super::modes::NetworkMode;
 use super::state::{Policy, Restart, State};
+use crate::networks;
 
 /// A container as it is kept on disk. What the user asked for is kept in the API's words, so that `inspect` returns it
 /// to the letter; what the runtime is told is derived from it anew at each start.
@@ -26,6 +30,9 @@ pub struct Record {
     pub layers: Vec<Digest>,
     pub platform: String,
     pub mounts: Vec<MountPoint>,
+    /// The networks it is on, by name. None in records of the first release.
+    #[serde(default)]
+    pub networks: Option<BTreeMap<String, EndpointSettings>>,
 }
 
 impl Record {
@@ -52,14 +59,20 @@ impl Record {
         NetworkMode::of(&self.config, &self.host).unwrap_or(NetworkMode::None)
     }
 
-    /// The name by which its network is listed; `None` where it shares another container's.
-    pub fn network_name(&self) -> Option<&'static str> {
-        match self.network() {
-            NetworkMode::Bridge | NetworkMode::Named(_) => Some("bridge"),
-            NetworkMode::None => Some("none"),
-            NetworkMode::Host => Some("host"),
-            NetworkMode::Container(_) => None,
+    /// The networks it is on, by name, with what was asked of each.
+    pub fn attachments(&self) -> BTreeMap<String, EndpointSettings> {
+        if let Some(networks) = &self.networks {
+            return networks.clone();
         }
+        let name = match self.network() {
+            NetworkMode::Bridge | NetworkMode::Named(_) => networks::BRIDGE,
+            NetworkMode::None => networks::NONE,
+            NetworkMode::Host => networks::HOST,
+            NetworkMode::Container(_) => return BTreeMap::new(),
+        };
+        let asked = self.networking.endpoints_config.iter().flatten();
+        let settings = asked.filter(|(key, _)| *key == name || *key == "default").map(|(_, s)| s.clone()).next();
+        BTreeMap::from([(name.to_owned(), settings.unwrap_or_default())])
     }
 
     /// How its root filesystem is used.
@@ -73,22 +86,15 @@ impl Record {
     }
 }
 
-/// A container's place on the default bridge while it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    pub endpoint_id: String,
-    pub host_ifname: String,
-    pub mac: String,
-    pub ip: std::net::Ipv4Addr,
-    pub prefix_len: u8,
-    pub gateway: std::net::Ipv4Addr,
-}
-
 /// The part of the record that changes often.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Volatile {
     pub state: State,
-    pub endpoint: Option<Endpoint>,
+    /// Its places on networks while it runs, the first one first.
+    #[serde(default)]
+    pub endpoints: Vec<Endpoint>,
+    #[serde(default)]
+    pub ports: Vec<Published>,
     /// `None`: it has no health check, or has not been started.
     #[serde(default)]
     pub health: Option<Health>,

@@ -98,8 +98,19 @@ impl Supervisor {
             Mail::Record if self.unrecorded.is_some() => self.record(true),
             Mail::Record => {}
             Mail::Policy(policy) => self.policy = policy,
-            Mail::Launched { fact, link, endpoint, directory } => {
-                self.volatile.endpoint = endpoint;
+            Mail::Networks { generation, endpoints, ports, noted } => {
+                let runs = generation == self.volatile.state.generation && self.volatile.state.is_running();
+                if runs {
+                    self.volatile.endpoints = endpoints;
+                    self.volatile.ports = ports;
+                    self.record(false);
+                    self.published.send_replace(self.volatile.clone());
+                }
+                let _ = noted.send(runs);
+            }
+            Mail::Launched { fact, link, endpoints, ports, directory } => {
+                self.volatile.endpoints = endpoints;
+                self.volatile.ports = ports;
                 self.container.set_link(Some((directory.clone(), link.clone())));
                 self.link = Some((directory, link));
                 let known = matches!(self.volatile.state.phase, Phase::Running { paused: false, .. });
@@ -357,9 +368,9 @@ impl Supervisor {
         self.container.set_link(None);
         self.shared.tidy.soon();
         self.shared.execs.container_ended(&self.container.id);
-        if self.volatile.endpoint.take().is_some() {
-            self.shared.release_network(&self.container);
-        }
+        let endpoints = std::mem::take(&mut self.volatile.endpoints);
+        let ports = std::mem::take(&mut self.volatile.ports);
+        self.shared.release_networks(&self.container, &endpoints, !ports.is_empty());
         self.link.take()
     }
 

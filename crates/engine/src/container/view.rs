@@ -1,16 +1,16 @@
 //! A container as `inspect` and lists show it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use api::types::{
     ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, HealthSummary, HealthcheckResult,
-    NetworkSettings, PortMap, PortSummary, SummaryHostConfig, SummaryNetworkSettings,
+    NetworkSettings, PortMap, SummaryHostConfig, SummaryNetworkSettings,
 };
 use values::{Result, Timestamp, duration};
 
 use super::handle::Container;
 use super::health::{Health, Outcome, Status};
+use super::networks;
 use super::record::{Record, Volatile};
 use super::state::{Phase, State};
 use crate::shared::Shared;
@@ -61,7 +61,11 @@ pub fn summary(shared: &Shared, container: &Container, size: bool) -> Result<Con
         image_id: record.image.to_string(),
         command: command_line(&record.argv()),
         created: record.created.secs,
-        ports: ports(&record),
+        ports: if volatile.endpoints.is_empty() {
+            vec![]
+        } else {
+            networks::port_summaries(&record.config, &volatile.ports)
+        },
         size_rw: usage as i64,
         size_rootfs: if size {
             usage as i64 + shared.images.get(&record.image).map_or(0, |i| i.unpacked_size()) as i64
@@ -101,23 +105,6 @@ fn command_line(argv: &[String]) -> String {
         line.push_str(&quoted(word));
     }
     line
-}
-
-fn ports(record: &Record) -> Vec<PortSummary> {
-    let exposed = record.config.exposed_ports.keys();
-    let mut ports = vec![];
-    for key in exposed {
-        let (range, kind) = key.split_once('/').unwrap_or((key, "tcp"));
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { continue };
-        ports.extend((first..=last).map(|p| PortSummary {
-            private_port: p,
-            kind: kind.into(),
-            ..PortSummary::default()
-        }));
-    }
-    ports.sort_by_key(|p| (p.private_port, p.kind.clone()));
-    ports
 }
 
 fn state_view(volatile: &Volatile) -> ContainerState {
@@ -180,35 +167,55 @@ pub fn status_text(state: &State, health: Option<Status>, now: Timestamp) -> Str
 }
 
 fn network_settings(shared: &Shared, record: &Record, volatile: &Volatile) -> NetworkSettings {
-    let mut networks = BTreeMap::new();
-    if let Some(name) = record.network_name() {
-        let asked = record.networking.endpoints_config.as_ref().and_then(|e| e.get(name)).cloned().unwrap_or_default();
-        let mut settings = EndpointSettings { network_id: shared.network_id(name), ..asked };
-        if let Some(endpoint) = &volatile.endpoint {
-            settings.endpoint_id.clone_from(&endpoint.endpoint_id);
-            settings.mac_address.clone_from(&endpoint.mac);
-            settings.ip_address = endpoint.ip.to_string();
-            settings.ip_prefix_len = i64::from(endpoint.prefix_len);
-            settings.gateway = endpoint.gateway.to_string();
-        }
-        if !volatile.state.is_running() {
-            settings.network_id = if volatile.state.exits == 0 { String::new() } else { settings.network_id };
-        }
-        networks.insert(name.to_owned(), settings);
-    }
     let running = volatile.state.is_running();
-    let ports: PortMap = if running {
-        record.config.exposed_ports.keys().map(|k| (k.clone(), None)).collect()
+    let ports = if running && !volatile.endpoints.is_empty() {
+        networks::port_map(&record.config, &volatile.ports)
     } else {
         PortMap::default()
     };
+    let shown = record.attachments().into_iter().map(|(name, asked)| {
+        let settings = endpoint_settings(shared, record, volatile, &name, asked);
+        (name, settings)
+    });
     NetworkSettings {
         sandbox_id: if running { shared.network_id(record.id.as_str()) } else { String::new() },
         sandbox_key: if running { format!("/proc/{}/ns/net", volatile.state.pid) } else { String::new() },
         ports: Some(ports),
-        networks: Some(networks),
+        networks: Some(shown.collect()),
         ..NetworkSettings::default()
     }
+}
+
+/// What was asked of one network, and what came of it.
+fn endpoint_settings(
+    shared: &Shared,
+    record: &Record,
+    volatile: &Volatile,
+    name: &str,
+    asked: EndpointSettings,
+) -> EndpointSettings {
+    let mut settings = asked;
+    if !crate::networks::is_predefined(name) {
+        settings.dns_names = Some(networks::dns_names(record, &settings));
+    }
+    let found = volatile.endpoints.iter().find(|endpoint| endpoint.network == name);
+    if volatile.state.is_running() || volatile.state.exits > 0 {
+        settings.network_id = match found {
+            Some(endpoint) => endpoint.network_id.clone(),
+            None => crate::networks::find(shared, name).map(|found| found.id).unwrap_or_default(),
+        };
+    }
+    let Some(endpoint) = found else { return settings };
+    let text = |ip: Option<String>| ip.unwrap_or_default();
+    settings.endpoint_id.clone_from(&endpoint.endpoint_id);
+    settings.mac_address.clone_from(&endpoint.mac);
+    settings.ip_address = text(endpoint.ip.map(|ip| ip.to_string()));
+    settings.ip_prefix_len = i64::from(endpoint.prefix_len);
+    settings.gateway = text(endpoint.gateway.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
+    settings.global_ipv6_address = text(endpoint.ip6.map(|ip| ip.to_string()));
+    settings.global_ipv6_prefix_len = i64::from(endpoint.prefix_len6);
+    settings.ipv6_gateway = text(endpoint.gateway6.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
+    settings
 }
 
 #[cfg(test)]

@@ -1,17 +1,21 @@
 //! One nftables table as a value, written to the kernel in one transaction (linux/netfilter/nf_tables.h; the meaning
 //! of the words is nft(8)'s).
 //!
-//! A daemon has one private table and replaces it whole: there is no state in between to be seen or left behind, and
-//! no other program's table or chain is ever touched.
+//! A daemon has one private table. It is replaced whole, or elements of its sets come and go: there is no state in
+//! between to be seen or left behind, and no other program's table or chain is ever touched.
 
 mod attributes;
 mod list;
 mod rule;
+mod set;
 mod transaction;
+mod watch;
 
 pub use list::{ChainInfo, chains, rule_count, tables};
-pub use rule::{Rule, Verdict};
-pub use transaction::{delete, replace};
+pub use rule::{NatKey, Rule, Verdict};
+pub use set::{Element, Field, Key, Set};
+pub use transaction::{Change, change, delete, replace};
+pub use watch::Watch;
 
 /// Which packets a table sees (`NFPROTO_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +41,32 @@ impl Family {
 pub struct Table {
     pub family: Family,
     pub name: String,
+    /// Only the socket that writes the table may change it; nobody can flush it meanwhile. It stays when the socket
+    /// closes, for everyone to change again. Since Linux 6.9; an older kernel refuses.
+    pub owned: bool,
+    pub sets: Vec<Set>,
+    /// A chain that is jumped to comes before those that jump to it.
     pub chains: Vec<Chain>,
 }
 
-/// A list of rules, run by the kernel at a hook.
+/// A list of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
     pub name: String,
+    /// None for one that is only jumped to.
+    pub base: Option<Base>,
+    pub rules: Vec<Rule>,
+}
+
+/// Where the kernel runs a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
     pub kind: Kind,
     pub hook: Hook,
     /// Chains of one hook run in this order, smallest first; see [`Kind`] for the customary numbers.
     pub priority: i32,
     /// What becomes of packets that no rule decides.
     pub policy: Policy,
-    pub rules: Vec<Rule>,
 }
 
 /// What a base chain may do.

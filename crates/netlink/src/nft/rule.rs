@@ -1,16 +1,34 @@
 use std::net::Ipv4Addr;
 
 use crate::batch::Message;
+use crate::nft::Family;
 use crate::nft::attributes as a;
 
-/// The register every expression here works on (`NFT_REG_1`, 16 bytes).
+/// The register most expressions here work on (`NFT_REG_1`, 16 bytes).
 const REGISTER: u32 = 1;
+/// The one behind it (`NFT_REG_2`).
+const SECOND: u32 = 2;
+/// `NFT_REG32_01` and `NFT_REG32_02`: the second and third word of `NFT_REG_1`, for keys made of several fields.
+const WORD_1: u32 = 9;
+const WORD_2: u32 = 10;
+/// `NFT_REG32_05`: a word behind an IPv6 address behind a word.
+const WORD_5: u32 = 13;
 /// `NFT_REG_VERDICT`.
 const VERDICT_REGISTER: u32 = 0;
 /// Offset of the source address in an IPv4 header.
 const IPV4_SOURCE: u32 = 12;
+const IPV4_DESTINATION: u32 = 16;
+/// The same in an IPv6 header.
+const IPV6_SOURCE: u32 = 8;
+const IPV6_DESTINATION: u32 = 24;
+/// Offset of the destination's port in headers of TCP, UDP and SCTP.
+const PORT: u32 = 2;
 /// `NF_CT_STATE_BIT` of IP_CT_ESTABLISHED and IP_CT_RELATED, as nft's `established,related`.
 const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
+/// `IPS_DST_NAT`.
+const DESTINATION_TRANSLATED: u32 = 1 << 5;
+/// `NFT_CT_STATUS`.
+const CONNTRACK_STATUS: u32 = 2;
 
 /// Conditions which must all hold, and what then happens, in the order in which they were added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,17 +37,31 @@ pub struct Rule {
 }
 
 /// What becomes of a packet. Accepting ends only this table's chain: one of another table may still drop it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Accept,
     Drop,
+    /// On with a chain of the same table, and back if that decides nothing.
+    Jump(String),
+}
+
+/// What a map of destinations is asked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NatKey {
+    /// Protocol, destination address, port.
+    Address,
+    /// Protocol and port.
+    Port,
 }
 
 /// The kernel's building blocks (net/netfilter/nft_*.c).
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Expression {
-    Meta { key: u32 },
-    Payload { offset: u32, length: u32 },
+    Meta { key: u32, register: u32 },
+    Payload { base: u32, offset: u32, length: u32, register: u32 },
+    Fib,
+    Lookup { set: String, inverted: bool, destination: Option<u32> },
+    DestinationNat { family: Family, port: u32 },
     Conntrack { key: u32 },
     Bitwise { mask: Vec<u8> },
     Compare { equal: bool, value: Vec<u8> },
@@ -40,6 +72,102 @@ enum Expression {
 impl Rule {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// nft: `meta nfproto ipv4` or `ipv6`; nothing for both.
+    pub fn family(self, family: Family) -> Self {
+        if family == Family::Inet {
+            return self;
+        }
+        self.with(Expression::Meta { key: libc::NFT_META_NFPROTO as u32, register: REGISTER })
+            .with(Expression::Compare { equal: true, value: vec![family.number()] })
+    }
+
+    /// nft: `iifname @SET`.
+    pub fn input_link_in(self, set: &str) -> Self {
+        self.meta(libc::NFT_META_IIFNAME, REGISTER).lookup(set, false)
+    }
+
+    /// nft: `oifname @SET`.
+    pub fn output_link_in(self, set: &str) -> Self {
+        self.meta(libc::NFT_META_OIFNAME, REGISTER).lookup(set, false)
+    }
+
+    /// nft: `oifname != @SET`.
+    pub fn output_link_not_in(self, set: &str) -> Self {
+        self.meta(libc::NFT_META_OIFNAME, REGISTER).lookup(set, true)
+    }
+
+    /// nft: `iifname . oifname @SET`.
+    pub fn links_in(self, set: &str) -> Self {
+        self.meta(libc::NFT_META_IIFNAME, REGISTER).meta(libc::NFT_META_OIFNAME, SECOND).lookup(set, false)
+    }
+
+    /// nft: `ip saddr @SET` or `ip6 saddr @SET`.
+    pub fn source_in(self, family: Family, set: &str) -> Self {
+        let (offset, length) = if family == Family::Ipv6 { (IPV6_SOURCE, 16) } else { (IPV4_SOURCE, 4) };
+        self.family(family).network_header(offset, length, REGISTER).lookup(set, false)
+    }
+
+    /// nft: `ip saddr . ip daddr . meta l4proto . th dport @SET`.
+    pub fn ipv4_flow_in(self, set: &str) -> Self {
+        self.family(Family::Ipv4)
+            .network_header(IPV4_SOURCE, 4, REGISTER)
+            .network_header(IPV4_DESTINATION, 4, WORD_1)
+            .meta(libc::NFT_META_L4PROTO, WORD_2)
+            .transport_port(WORD_2 + 1)
+            .lookup(set, false)
+    }
+
+    /// nft: `ip daddr 127.0.0.0/8`.
+    pub fn loopback_destination(self) -> Self {
+        self.loopback(IPV4_DESTINATION)
+    }
+
+    /// nft: `ip saddr 127.0.0.0/8`.
+    pub fn loopback_source(self) -> Self {
+        self.loopback(IPV4_SOURCE)
+    }
+
+    /// nft: `ip6 daddr != ::1`.
+    pub fn not_loopback6_destination(self) -> Self {
+        let value = std::net::Ipv6Addr::LOCALHOST.octets().to_vec();
+        self.family(Family::Ipv6)
+            .network_header(IPV6_DESTINATION, 16, REGISTER)
+            .with(Expression::Compare { equal: false, value })
+    }
+
+    /// nft: `fib daddr type local`.
+    pub fn local_destination(self) -> Self {
+        let local = u32::from(libc::RTN_LOCAL).to_ne_bytes().to_vec();
+        self.with(Expression::Fib).with(Expression::Compare { equal: true, value: local })
+    }
+
+    /// nft: `ct status dnat`.
+    pub fn translated(self) -> Self {
+        self.with(Expression::Conntrack { key: CONNTRACK_STATUS })
+            .with(Expression::Bitwise { mask: DESTINATION_TRANSLATED.to_ne_bytes().to_vec() })
+            .with(Expression::Compare { equal: false, value: vec![0; 4] })
+    }
+
+    /// Ends the rule where the map has the key. nft: `dnat ip to meta l4proto [. ip daddr] . th dport map @MAP`.
+    /// What is not in the map goes on with the next rule.
+    pub fn destination_nat(self, family: Family, key: NatKey, map: &str) -> Self {
+        let rule = self.family(family).meta(libc::NFT_META_L4PROTO, REGISTER);
+        let rule = match (key, family) {
+            (NatKey::Port, _) => rule.transport_port(WORD_1),
+            (NatKey::Address, Family::Ipv6) => rule.network_header(IPV6_DESTINATION, 16, WORD_1).transport_port(WORD_5),
+            (NatKey::Address, _) => rule.network_header(IPV4_DESTINATION, 4, WORD_1).transport_port(WORD_2),
+        };
+        // the map's answer: an address and, right behind it, a port
+        let port = if family == Family::Ipv6 { SECOND } else { WORD_1 };
+        rule.with(Expression::Lookup { set: map.into(), inverted: false, destination: Some(REGISTER) })
+            .with(Expression::DestinationNat { family, port })
+    }
+
+    /// nft: `iifname != NAME`.
+    pub fn input_link_is_not(self, name: &str) -> Self {
+        self.link(libc::NFT_META_IIFNAME, name, false)
     }
 
     /// nft: `iifname NAME`.
@@ -60,7 +188,7 @@ impl Rule {
     /// nft: `ip saddr NETWORK/PREFIX`. For a table of [`Family::Ipv4`](super::Family::Ipv4).
     pub fn ipv4_source(self, network: Ipv4Addr, prefix_len: u8) -> Self {
         let mask = u32::MAX.checked_shl(32u32.saturating_sub(u32::from(prefix_len))).unwrap_or(0);
-        self.with(Expression::Payload { offset: IPV4_SOURCE, length: 4 })
+        self.network_header(IPV4_SOURCE, 4, REGISTER)
             .with(Expression::Bitwise { mask: mask.to_be_bytes().to_vec() })
             .with(Expression::Compare { equal: true, value: (network.to_bits() & mask).to_be_bytes().to_vec() })
     }
@@ -86,7 +214,30 @@ impl Rule {
     fn link(self, key: libc::c_int, name: &str, equal: bool) -> Self {
         let mut value = name.as_bytes().to_vec();
         value.resize(libc::IFNAMSIZ, 0);
-        self.with(Expression::Meta { key: key as u32 }).with(Expression::Compare { equal, value })
+        self.meta(key, REGISTER).with(Expression::Compare { equal, value })
+    }
+
+    fn meta(self, key: libc::c_int, register: u32) -> Self {
+        self.with(Expression::Meta { key: key as u32, register })
+    }
+
+    fn network_header(self, offset: u32, length: u32, register: u32) -> Self {
+        let base = libc::NFT_PAYLOAD_NETWORK_HEADER as u32;
+        self.with(Expression::Payload { base, offset, length, register })
+    }
+
+    fn transport_port(self, register: u32) -> Self {
+        let base = libc::NFT_PAYLOAD_TRANSPORT_HEADER as u32;
+        self.with(Expression::Payload { base, offset: PORT, length: 2, register })
+    }
+
+    fn loopback(self, offset: u32) -> Self {
+        let value = vec![127];
+        self.family(Family::Ipv4).network_header(offset, 1, REGISTER).with(Expression::Compare { equal: true, value })
+    }
+
+    fn lookup(self, set: &str, inverted: bool) -> Self {
+        self.with(Expression::Lookup { set: set.into(), inverted, destination: None })
     }
 
     fn with(mut self, expression: Expression) -> Self {
@@ -112,6 +263,9 @@ impl Expression {
         match self {
             Expression::Meta { .. } => "meta",
             Expression::Payload { .. } => "payload",
+            Expression::Fib => "fib",
+            Expression::Lookup { .. } => "lookup",
+            Expression::DestinationNat { .. } => "nat",
             Expression::Conntrack { .. } => "ct",
             Expression::Bitwise { .. } => "bitwise",
             Expression::Compare { .. } => "cmp",
@@ -122,12 +276,32 @@ impl Expression {
 
     fn encode(&self, m: &mut Message<'_>) {
         match self {
-            Expression::Meta { key } => {
-                m.be32(a::META_KEY, *key).be32(a::META_REGISTER, REGISTER);
+            Expression::Meta { key, register } => {
+                m.be32(a::META_KEY, *key).be32(a::META_REGISTER, *register);
             }
-            Expression::Payload { offset, length } => {
-                m.be32(a::PAYLOAD_REGISTER, REGISTER)
-                    .be32(a::PAYLOAD_BASE, libc::NFT_PAYLOAD_NETWORK_HEADER as u32)
+            Expression::Fib => {
+                m.be32(a::FIB_REGISTER, REGISTER)
+                    .be32(a::FIB_RESULT, a::FIB_RESULT_ADDRESS_TYPE)
+                    .be32(a::FIB_FLAGS, a::FIB_DESTINATION);
+            }
+            Expression::Lookup { set, inverted, destination } => {
+                m.string(a::LOOKUP_SET, set).be32(a::LOOKUP_SOURCE, REGISTER);
+                if let Some(register) = destination {
+                    m.be32(a::LOOKUP_DESTINATION, *register);
+                }
+                if *inverted {
+                    m.be32(a::LOOKUP_FLAGS, a::LOOKUP_INVERTED);
+                }
+            }
+            Expression::DestinationNat { family, port } => {
+                m.be32(a::NAT_TYPE, a::NAT_DESTINATION)
+                    .be32(a::NAT_FAMILY, u32::from(family.number()))
+                    .be32(a::NAT_ADDRESS, REGISTER)
+                    .be32(a::NAT_PORT, *port);
+            }
+            Expression::Payload { base, offset, length, register } => {
+                m.be32(a::PAYLOAD_REGISTER, *register)
+                    .be32(a::PAYLOAD_BASE, *base)
                     .be32(a::PAYLOAD_OFFSET, *offset)
                     .be32(a::PAYLOAD_LENGTH, *length);
             }
@@ -156,13 +330,17 @@ impl Expression {
                 );
             }
             Expression::Verdict(verdict) => {
-                let code = match verdict {
-                    Verdict::Accept => libc::NF_ACCEPT as u32,
-                    Verdict::Drop => libc::NF_DROP as u32,
+                let (code, chain) = match verdict {
+                    Verdict::Accept => (libc::NF_ACCEPT as u32, None),
+                    Verdict::Drop => (libc::NF_DROP as u32, None),
+                    Verdict::Jump(chain) => (libc::NFT_JUMP as u32, Some(chain)),
                 };
                 m.be32(a::IMMEDIATE_REGISTER, VERDICT_REGISTER).nested(a::IMMEDIATE_DATA, &[], |m| {
                     m.nested(a::DATA_VERDICT, &[], |m| {
                         m.be32(a::VERDICT_CODE, code);
+                        if let Some(chain) = chain {
+                            m.string(a::VERDICT_CHAIN, chain);
+                        }
                     });
                 });
             }

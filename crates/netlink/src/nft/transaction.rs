@@ -1,9 +1,13 @@
-use crate::batch::Batch;
+use crate::batch::{Batch, Message};
 use crate::error::Result;
 use crate::nft::attributes as a;
-use crate::nft::{Chain, Family, Table, message_type, nfgenmsg};
+use crate::nft::{Chain, Element, Family, Field, Set, Table, message_type, nfgenmsg};
 use crate::socket::Socket;
 
+/// linux/netfilter/nf_tables.h.
+const NFT_MSG_DESTROYTABLE: i32 = 26;
+/// An attribute holds 64 KiB.
+const ELEMENTS_AT_ONCE: usize = 400;
 const CREATE: u16 = libc::NLM_F_CREATE as u16;
 const APPEND: u16 = (libc::NLM_F_CREATE | libc::NLM_F_APPEND) as u16;
 
@@ -13,21 +17,58 @@ pub fn replace(socket: &mut Socket, table: &Table) -> Result<()> {
     socket.execute(replacement(table))
 }
 
+/// Elements that come or go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Add(String, Vec<Element>),
+    Delete(String, Vec<Element>),
+}
+
+/// Changes sets of a table, all of it or nothing.
+pub fn change(socket: &mut Socket, family: Family, table: &str, changes: &[Change]) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    socket.execute(transaction(|batch| {
+        for change in changes {
+            match change {
+                Change::Add(set, elements) => add_elements(batch, family, table, set, elements, true),
+                Change::Delete(set, elements) => add_elements(batch, family, table, set, elements, false),
+            }
+        }
+    }))
+}
+
 /// Removes a table with all in it; one that is not there is fine.
 pub fn delete(socket: &mut Socket, family: Family, name: &str) -> Result<()> {
     let batch = transaction(|batch| {
-        add_table(batch, family, name);
+        add_table(batch, family, name, false);
         delete_table(batch, family, name);
     });
-    socket.execute(batch)
+    match socket.execute(batch) {
+        // one that is owned cannot be "added" without its flags
+        Err(error) if error.errno == crate::Errno::OPNOTSUPP => {
+            socket.execute(transaction(|batch| delete_table(batch, family, name)))
+        }
+        other => other,
+    }
 }
 
 fn replacement(table: &Table) -> Batch {
     transaction(|batch| {
-        // Deleting needs the table to be there; creating one that is there changes nothing.
-        add_table(batch, table.family, &table.name);
-        delete_table(batch, table.family, &table.name);
-        add_table(batch, table.family, &table.name);
+        if table.owned {
+            // since Linux 6.3, and so wherever tables can be owned
+            table_message(batch, "remove", NFT_MSG_DESTROYTABLE, 0, table.family, &table.name, false);
+        } else {
+            // Deleting needs the table to be there; creating one that is there changes nothing.
+            add_table(batch, table.family, &table.name, false);
+            delete_table(batch, table.family, &table.name);
+        }
+        add_table(batch, table.family, &table.name, table.owned);
+        for (number, set) in table.sets.iter().enumerate() {
+            add_set(batch, table, set, number as u32 + 1);
+            add_elements(batch, table.family, &table.name, &set.name, &set.elements, true);
+        }
         for chain in &table.chains {
             add_chain(batch, table, chain);
             for rule in &chain.rules {
@@ -54,29 +95,89 @@ fn transaction(fill: impl FnOnce(&mut Batch)) -> Batch {
     batch
 }
 
-fn add_table(batch: &mut Batch, family: Family, name: &str) {
-    table_message(batch, "add", libc::NFT_MSG_NEWTABLE, CREATE, family, name);
+fn add_table(batch: &mut Batch, family: Family, name: &str, owned: bool) {
+    table_message(batch, "add", libc::NFT_MSG_NEWTABLE, CREATE, family, name, owned);
 }
 
 fn delete_table(batch: &mut Batch, family: Family, name: &str) {
-    table_message(batch, "delete", libc::NFT_MSG_DELTABLE, 0, family, name);
+    table_message(batch, "delete", libc::NFT_MSG_DELTABLE, 0, family, name, false);
 }
 
-fn table_message(batch: &mut Batch, verb: &str, number: i32, flags: u16, family: Family, name: &str) {
-    batch
-        .message(format!("{verb} nftables table {name}"), message_type(number), flags, &nfgenmsg(family.number(), 0))
-        .string(a::TABLE_NAME, name);
+fn table_message(batch: &mut Batch, verb: &str, number: i32, flags: u16, family: Family, name: &str, owned: bool) {
+    let label = format!("{verb} nftables table {name}");
+    let mut message = batch.message(label, message_type(number), flags, &nfgenmsg(family.number(), 0));
+    message.string(a::TABLE_NAME, name);
+    if owned {
+        message.be32(a::TABLE_FLAGS, a::TABLE_OWNED);
+    }
+}
+
+fn add_set(batch: &mut Batch, table: &Table, set: &Set, id: u32) {
+    let label = format!("add set {} {}", table.name, set.name);
+    let fixed = nfgenmsg(table.family.number(), 0);
+    let mut message = batch.message(label, message_type(libc::NFT_MSG_NEWSET), CREATE, &fixed);
+    let (kind, length) = set.key_shape();
+    message
+        .string(a::SET_TABLE, &table.name)
+        .string(a::SET_NAME, &set.name)
+        .be32(a::SET_FLAGS, set.flags())
+        .be32(a::SET_KEY_TYPE, kind)
+        .be32(a::SET_KEY_LENGTH, length)
+        .be32(a::SET_ID, id);
+    if set.key == [Field::Link] {
+        // for nft(8) alone, which would take names for numbers
+        message.attribute(a::SET_USER_DATA, &a::SET_KEY_IN_HOST_ORDER);
+    }
+    if let Some((kind, length)) = set.data_shape() {
+        message.be32(a::SET_DATA_TYPE, kind).be32(a::SET_DATA_LENGTH, length);
+    }
+}
+
+/// Or takes them away.
+fn add_elements(batch: &mut Batch, family: Family, table: &str, set: &str, elements: &[Element], add: bool) {
+    let (verb, number, flags) =
+        if add { ("add", libc::NFT_MSG_NEWSETELEM, CREATE) } else { ("delete", libc::NFT_MSG_DELSETELEM, 0) };
+    for some in elements.chunks(ELEMENTS_AT_ONCE) {
+        let label = format!("{verb} elements of {table} {set}");
+        batch
+            .message(label, message_type(number), flags, &nfgenmsg(family.number(), 0))
+            .string(a::ELEMENTS_TABLE, table)
+            .string(a::ELEMENTS_SET, set)
+            .nested(a::ELEMENTS, &[], |m| some.iter().for_each(|element| encode(m, element)));
+    }
+}
+
+fn encode(m: &mut Message<'_>, element: &Element) {
+    let value = |m: &mut Message<'_>, kind: u16, bytes: &[u8]| {
+        m.nested(kind, &[], |m| {
+            m.attribute(a::DATA_VALUE, bytes);
+        });
+    };
+    m.nested(a::LIST_ELEMENT, &[], |m| {
+        value(m, a::ELEMENT_KEY, &element.key);
+        if let Some(data) = &element.data {
+            value(m, a::ELEMENT_DATA, data);
+        }
+    });
+    if let Some(end) = &element.end {
+        m.nested(a::LIST_ELEMENT, &[], |m| {
+            value(m, a::ELEMENT_KEY, end);
+            m.be32(a::ELEMENT_FLAGS, a::ELEMENT_INTERVAL_END);
+        });
+    }
 }
 
 fn add_chain(batch: &mut Batch, table: &Table, chain: &Chain) {
     let label = format!("add chain {} {}", table.name, chain.name);
-    batch
-        .message(label, message_type(libc::NFT_MSG_NEWCHAIN), CREATE, &nfgenmsg(table.family.number(), 0))
-        .string(a::CHAIN_TABLE, &table.name)
-        .string(a::CHAIN_NAME, &chain.name)
-        .nested(a::CHAIN_HOOK, &[], |m| {
-            m.be32(a::HOOK_NUMBER, chain.hook.number()).be32(a::HOOK_PRIORITY, chain.priority as u32);
-        })
-        .be32(a::CHAIN_POLICY, chain.policy.number())
-        .string(a::CHAIN_TYPE, chain.kind.name());
+    let fixed = nfgenmsg(table.family.number(), 0);
+    let mut message = batch.message(label, message_type(libc::NFT_MSG_NEWCHAIN), CREATE, &fixed);
+    message.string(a::CHAIN_TABLE, &table.name).string(a::CHAIN_NAME, &chain.name);
+    if let Some(base) = &chain.base {
+        message
+            .nested(a::CHAIN_HOOK, &[], |m| {
+                m.be32(a::HOOK_NUMBER, base.hook.number()).be32(a::HOOK_PRIORITY, base.priority as u32);
+            })
+            .be32(a::CHAIN_POLICY, base.policy.number())
+            .string(a::CHAIN_TYPE, base.kind.name());
+    }
 }

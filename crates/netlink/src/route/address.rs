@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::batch::Batch;
 use crate::error::Result;
@@ -44,7 +44,16 @@ pub fn delete_address(batch: &mut Batch, address: &Address) {
 
 /// All IPv4 addresses of the namespace.
 pub fn addresses(socket: &mut Socket) -> Result<Vec<Address>> {
-    let any = Address { link: 0, ip: Ipv4Addr::UNSPECIFIED.into(), prefix_len: 0 };
+    list(socket, Ipv4Addr::UNSPECIFIED.into())
+}
+
+/// All IPv6 addresses of the namespace.
+pub fn addresses6(socket: &mut Socket) -> Result<Vec<Address>> {
+    list(socket, Ipv6Addr::UNSPECIFIED.into())
+}
+
+fn list(socket: &mut Socket, family: IpAddr) -> Result<Vec<Address>> {
+    let any = Address { link: 0, ip: family, prefix_len: 0 };
     let request = |batch: &mut Batch| {
         batch.message("list addresses", libc::RTM_GETADDR, DUMP, &ifaddrmsg(&any));
     };

@@ -7,6 +7,8 @@ use crate::socket::Socket;
 /// `IFLA_INET6_ADDR_GEN_MODE` and its value for "give the link no address by yourself" (linux/if_link.h).
 const ADDR_GEN_MODE: u16 = 8;
 const ADDR_GEN_MODE_NONE: u8 = 1;
+/// `IFLA_BRPORT_MODE`: hairpin.
+const PORT_HAIRPIN: u16 = 4;
 /// `IFLA_BRPORT_ISOLATED`.
 const PORT_ISOLATED: u16 = 33;
 /// `RTEXT_FILTER_SKIP_STATS`: half of an answer's bytes are counters nobody here reads.
@@ -67,6 +69,8 @@ pub struct LinkChange<'a> {
     pub no_ipv6_address: bool,
     /// The link, a bridge's port, exchanges frames with the bridge itself but not with other isolated ports.
     pub isolated: Option<bool>,
+    /// The bridge may send frames out of the port, too, that came in by it.
+    pub hairpin: Option<bool>,
 }
 
 impl<'a> LinkChange<'a> {
@@ -88,6 +92,7 @@ impl<'a> LinkChange<'a> {
             master: None,
             no_ipv6_address: false,
             isolated: None,
+            hairpin: None,
         }
     }
 }
@@ -101,7 +106,8 @@ pub fn set_link(batch: &mut Batch, change: &LinkChange<'_>) {
         None => (0, 0),
     };
     // Both change an existing link, but only NEWLINK looks at what concerns a bridge's port.
-    let kind = if change.isolated.is_some() { libc::RTM_NEWLINK } else { libc::RTM_SETLINK };
+    let of_port = change.isolated.is_some() || change.hairpin.is_some();
+    let kind = if of_port { libc::RTM_NEWLINK } else { libc::RTM_SETLINK };
     let fixed = ifinfomsg(change.target.index(), flags, mask);
     let mut message = batch.message(format!("configure link {}", change.target), kind, 0, &fixed);
     if let Target::Name(name) = change.target {
@@ -126,11 +132,15 @@ pub fn set_link(batch: &mut Batch, change: &LinkChange<'_>) {
             });
         });
     }
-    if let Some(isolated) = change.isolated {
+    if of_port {
         message.nested(libc::IFLA_LINKINFO, &[], |m| {
             m.string(libc::IFLA_INFO_SLAVE_KIND, "bridge");
             m.nested(libc::IFLA_INFO_SLAVE_DATA, &[], |m| {
-                m.u8(PORT_ISOLATED, u8::from(isolated));
+                for (kind, set) in [(PORT_ISOLATED, change.isolated), (PORT_HAIRPIN, change.hairpin)] {
+                    if let Some(set) = set {
+                        m.u8(kind, u8::from(set));
+                    }
+                }
             });
         });
     }

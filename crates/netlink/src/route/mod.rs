@@ -5,14 +5,16 @@
 
 mod address;
 mod bridge;
+mod child;
 mod link;
 mod table;
 mod veth;
 
-pub use address::{Address, add_address, addresses, delete_address};
+pub use address::{Address, add_address, addresses, addresses6, delete_address};
 pub use bridge::{Bridge, add_bridge};
+pub use child::{Child, ChildKind, add_child};
 pub use link::{Link, LinkChange, Target, delete_link, link, links, ports, set_link, settle_link};
-pub use table::{Route, add_default_route, lookup, routes};
+pub use table::{Route, add_default_route, add_link_route, delete_default_route, lookup, routes, routes6};
 pub use veth::{Veth, add_veth};
 
 const CREATE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;

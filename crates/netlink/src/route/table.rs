@@ -27,21 +27,52 @@ pub struct Route {
 
 /// Adds a default route over `gateway`, which a link's address must make reachable.
 pub fn add_default_route(batch: &mut Batch, link: u32, gateway: IpAddr) {
-    let mut fixed = rtmsg(gateway, 0);
-    fixed[4] = libc::RT_TABLE_MAIN;
-    fixed[5] = libc::RTPROT_BOOT;
+    let mut fixed = main_table(gateway);
     fixed[6] = libc::RT_SCOPE_UNIVERSE;
-    fixed[7] = libc::RTN_UNICAST;
     batch
         .message(format!("add default route via {gateway}"), libc::RTM_NEWROUTE, CREATE, &fixed)
         .ip(libc::RTA_GATEWAY, gateway)
         .u32(libc::RTA_OIF, link);
 }
 
+/// Adds a default route that leads straight to a link, for one without a gateway.
+pub fn add_link_route(batch: &mut Batch, link: u32, family: IpAddr) {
+    let mut fixed = main_table(family);
+    fixed[6] = if family.is_ipv4() { libc::RT_SCOPE_LINK } else { libc::RT_SCOPE_UNIVERSE };
+    batch
+        .message(format!("add default route on link {link}"), libc::RTM_NEWROUTE, CREATE, &fixed)
+        .u32(libc::RTA_OIF, link);
+}
+
+/// Adds taking away the default route of the family of `any`.
+pub fn delete_default_route(batch: &mut Batch, any: IpAddr) {
+    let mut fixed = main_table(any);
+    fixed[5] = libc::RTPROT_UNSPEC;
+    fixed[6] = libc::RT_SCOPE_NOWHERE;
+    batch.message("delete default route", libc::RTM_DELROUTE, 0, &fixed);
+}
+
+fn main_table(family: IpAddr) -> [u8; 12] {
+    let mut fixed = rtmsg(family, 0);
+    fixed[4] = libc::RT_TABLE_MAIN;
+    fixed[5] = libc::RTPROT_BOOT;
+    fixed[7] = libc::RTN_UNICAST;
+    fixed
+}
+
 /// All IPv4 routes of the namespace, of all tables.
 pub fn routes(socket: &mut Socket) -> Result<Vec<Route>> {
+    list(socket, Ipv4Addr::UNSPECIFIED.into())
+}
+
+/// All IPv6 routes of the namespace, of all tables.
+pub fn routes6(socket: &mut Socket) -> Result<Vec<Route>> {
+    list(socket, std::net::Ipv6Addr::UNSPECIFIED.into())
+}
+
+fn list(socket: &mut Socket, family: IpAddr) -> Result<Vec<Route>> {
     let request = |batch: &mut Batch| {
-        let fixed = rtmsg(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let fixed = rtmsg(family, 0);
         batch.message("list routes", libc::RTM_GETROUTE, DUMP, &fixed);
     };
     socket.dump(request, decode)

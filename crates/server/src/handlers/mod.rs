@@ -15,9 +15,8 @@ handlers! {
     container_wait container_why
     exec_create exec_inspect exec_resize exec_start
     image_create image_history image_inspect image_list image_load image_prune image_remove image_save image_save_many
-    image_tag
-    network_inspect network_list
-    system_df system_events system_info system_ping system_ping_head system_version
+    image_tag network_connect network_create network_disconnect network_inspect network_list network_prune
+    network_remove system_df system_events system_info system_ping system_ping_head system_version
     volume_list
 }
 

@@ -1,12 +1,12 @@
 //! `inspect`: whatever has this name.
 
 use api::endpoint::{Json, Method, NoBody};
-use api::endpoints::{NetworkInspect, NetworkInspectQuery, SystemInfo};
+use api::endpoints::SystemInfo;
 use api::{Endpoint, NoQuery, Version};
 use gotemplate::Type;
 
 use crate::command::{Args, Command, Complete};
-use crate::commands::{container, image};
+use crate::commands::{container, image, network};
 use crate::flags::Flag;
 use crate::output::inspect::{Found, show};
 use crate::output::raw::Raw;
@@ -54,7 +54,11 @@ struct Kind {
 static KINDS: &[Kind] = &[
     Kind { name: "container", swarm: false, find: container::inspect::find_or_error },
     Kind { name: "image", swarm: false, find: |session, name, _| image::inspect::find_or_error(session, name, "") },
-    Kind { name: "network", swarm: false, find: |session, name, _| network(session, name) },
+    Kind {
+        name: "network",
+        swarm: false,
+        find: |session, name, _| network::inspect::find_or_error(session, name, false),
+    },
     Kind {
         name: "volume",
         swarm: false,
@@ -130,11 +134,6 @@ fn is_beyond(error: &client::Error) -> bool {
 fn is_manager(session: &Session) -> bool {
     let info = session.client().ok().and_then(|client| client.call::<SystemInfo>(&[], &Default::default(), &()).ok());
     info.is_some_and(|info| info.swarm.control_available)
-}
-
-fn network(session: &Session, name: &str) -> Answer {
-    let found = session.client()?.call::<Raw<NetworkInspect>>(&[name], &NetworkInspectQuery::default(), &());
-    Ok(found.map(|json| Found::new(json, Some(&shapes::network::INSPECT))))
 }
 
 fn other<E>(session: &Session, name: &str, shape: Option<&'static Type>) -> Answer

@@ -17,9 +17,6 @@ pub fn check(config: &ContainerConfig, host: &HostConfig, networking: Option<&Ne
     conflicts(config, host, mode)?;
     ports(host)?;
     addresses(host)?;
-    if let NetworkMode::Named(name) = mode {
-        return Err(Error::invalid(format!("failed to set up container networking: network {name} not found")));
-    }
     let endpoints = networking.and_then(|n| n.endpoints_config.as_ref());
     if endpoints.is_some_and(|endpoints| endpoints.len() > 1) {
         match mode {
@@ -37,10 +34,11 @@ pub fn check(config: &ContainerConfig, host: &HostConfig, networking: Option<&Ne
         }
     }
     for (name, settings) in endpoints.into_iter().flatten() {
-        if let NetworkMode::Named(name) = NetworkMode::parse(name)? {
-            return Err(Error::invalid(format!("failed to set up container networking: network {name} not found")));
+        let own = NetworkMode::parse(name)?;
+        endpoint(settings, matches!(own, NetworkMode::Named(_)))?;
+        if !settings.mac_address.is_empty() && !matches!(own, NetworkMode::Bridge | NetworkMode::Named(_)) {
+            return Err(Error::invalid("conflicting options: mac-address and the network mode"));
         }
-        endpoint(settings, mode)?;
     }
     Ok(())
 }
@@ -74,14 +72,30 @@ fn conflicts(config: &ContainerConfig, host: &HostConfig, mode: NetworkMode<'_>)
     }
 }
 
-/// What may be asked of the end on a predefined network.
-fn endpoint(settings: &EndpointSettings, mode: NetworkMode<'_>) -> Result<()> {
+/// What may be asked of the end on a network. `user_defined`: it is none of the predefined ones.
+///
+/// # Errors
+/// `InvalidArgument` in Docker's words.
+pub fn endpoint(settings: &EndpointSettings, user_defined: bool) -> Result<()> {
     let ipam = settings.ipam_config.clone().unwrap_or_default();
-    if !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty() || !ipam.link_local_ips.is_empty() {
+    let fixed = !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty() || !ipam.link_local_ips.is_empty();
+    if fixed && !user_defined {
         return Err(Error::invalid("user specified IP address is supported on user defined networks only"));
     }
+    let family = |text: &str, v4: bool| text.is_empty() || text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4() == v4);
+    for (text, good, what) in [
+        (&ipam.ipv4_address, family(&ipam.ipv4_address, true), "IPv4"),
+        (&ipam.ipv6_address, family(&ipam.ipv6_address, false), "IPv6"),
+    ] {
+        if !good {
+            return Err(Error::invalid(format!("invalid endpoint settings:\ninvalid {what} address: {text}")));
+        }
+    }
+    if let Some(bad) = ipam.link_local_ips.iter().find(|text| text.parse::<IpAddr>().is_err()) {
+        return Err(Error::invalid(format!("invalid endpoint settings:\ninvalid link-local IP address: {bad}")));
+    }
     let filled = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    if filled(&settings.aliases) {
+    if filled(&settings.aliases) && !user_defined {
         return Err(Error::invalid("network-scoped alias is supported only for containers in user defined networks"));
     }
     if filled(&settings.links) {
@@ -89,14 +103,8 @@ fn endpoint(settings: &EndpointSettings, mode: NetworkMode<'_>) -> Result<()> {
     }
     if !settings.mac_address.is_empty() {
         mac(&settings.mac_address)?;
-        if mode != NetworkMode::Bridge {
-            return Err(Error::invalid("conflicting options: mac-address and the network mode"));
-        }
     }
-    if settings.driver_opts.as_ref().is_some_and(|options| !options.is_empty()) {
-        return Err(Error::not_implemented("--network driver-opt is not supported yet"));
-    }
-    Ok(())
+    crate::container::networks::check_options(settings)
 }
 
 /// A hardware address `02:42:ac:11:00:02`.

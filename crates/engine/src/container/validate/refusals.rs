@@ -3,7 +3,6 @@
 use api::types::{ContainerConfig, DeviceRequest, HostConfig};
 use values::{Error, Result};
 
-use crate::container::modes::NetworkMode;
 use crate::container::mounts::{Resolved, clean};
 
 fn refuse(asked: bool, flag: &str) -> Result<()> {
@@ -33,10 +32,6 @@ pub fn volumes(config: &ContainerConfig, mounts: &[Resolved]) -> Result<()> {
 /// # Errors
 /// `NotImplemented` naming the flag.
 pub fn host(host: &HostConfig) -> Result<()> {
-    let host_network = NetworkMode::parse(&host.network_mode)? == NetworkMode::Host;
-    let published = host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty());
-    refuse(published && !host_network, "-p (publishing a port)")?;
-    refuse(host.publish_all_ports && !host_network, "-P (publishing all ports)")?;
     refuse(filled(&host.volumes_from), "--volumes-from")?;
     refuse(filled(&host.links), "--link")?;
     refuse(!host.storage_opt.is_empty(), "--storage-opt")?;

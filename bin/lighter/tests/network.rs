@@ -1,0 +1,115 @@
+//! Networks that users create, and who reaches whom on them.
+
+use testkit::{Cli, Daemon, real_docker};
+
+const SLEEP: [&str; 3] = ["busybox", "sleep", "1000"];
+
+fn run(daemon: &Daemon, name: &str, flags: &[&str]) {
+    daemon.run(&[&["run", "-d", "--name", name][..], flags, &SLEEP].concat()).ok();
+}
+
+fn ip(daemon: &Daemon, container: &str, network: &str) -> String {
+    daemon.inspect(container, &format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}"))
+}
+
+/// Whether `from` gets an answer to a ping.
+fn reaches(daemon: &Daemon, from: &str, ip: &str) -> bool {
+    let output = daemon.command(&["exec", from, "ping", "-c", "1", "-W", "1", ip]).output().expect("ping");
+    output.status.success()
+}
+
+/// The seed's own example.
+#[test]
+fn a_network_of_its_own() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    let create = ["network", "create", "--driver", "bridge", "--subnet", "182.18.0.0/16", "custom-isolated-network"];
+    daemon.run(&create).ok();
+    run(&daemon, "one", &["--network", "custom-isolated-network"]);
+    run(&daemon, "two", &["--network", "custom-isolated-network", "--ip", "182.18.7.7"]);
+    run(&daemon, "other", &[]);
+    assert_eq!(ip(&daemon, "one", "custom-isolated-network"), "182.18.0.2");
+    assert!(reaches(&daemon, "one", "182.18.7.7"));
+    assert!(!reaches(&daemon, "other", "182.18.0.2"), "another bridge");
+    assert!(!reaches(&daemon, "one", &ip(&daemon, "other", "bridge")));
+    daemon.run(&["network", "rm", "custom-isolated-network"]).status(1).stderr_has("has active endpoints (name:\"");
+    daemon.run(&["rm", "-f", "one", "two"]).ok();
+    daemon.run(&["network", "rm", "custom-isolated-network"]).ok().stdout("custom-isolated-network\n");
+}
+
+#[test]
+fn running_containers_come_and_go_and_a_killed_daemon_knows_it() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "front"]).ok();
+    daemon.run(&["network", "create", "--internal", "back"]).ok();
+    run(&daemon, "web", &["--network", "front"]);
+    run(&daemon, "db", &["--network", "back"]);
+    daemon.run(&["network", "connect", "--alias", "w", "back", "web"]).ok();
+    let db = ip(&daemon, "db", "back");
+    assert!(reaches(&daemon, "web", &db));
+    daemon.run(&["network", "connect", "back", "web"]).status(1).stderr_has("endpoint with name web already exists");
+    daemon.kill();
+    daemon.start_again();
+    assert_eq!(daemon.inspect("web", "{{len .NetworkSettings.Networks}}"), "2");
+    assert!(reaches(&daemon, "web", &db));
+    daemon.run(&["network", "disconnect", "back", "web"]).ok();
+    assert!(!reaches(&daemon, "web", &db));
+    daemon.run(&["network", "disconnect", "back", "web"]).status(1).stderr_has("is not connected to network back");
+    daemon.run(&["restart", "-t", "0", "web"]).ok();
+    assert_eq!(daemon.inspect("web", "{{len .NetworkSettings.Networks}}"), "1");
+    daemon.run(&["rm", "-f", "web", "db"]).ok();
+    daemon.run(&["network", "prune", "-f"]).ok().stdout_has("back\nfront");
+}
+
+#[test]
+fn several_networks_from_the_beginning() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "n1"]).ok();
+    daemon.run(&["network", "create", "--ipv6", "n2"]).ok();
+    let script =
+        "ip -o addr show | grep -c 'scope global'; ip route | grep -c default; ip link show eth1 | grep -c mtu";
+    let flags = ["run", "--rm", "--network", "n1", "--network", "name=n2,gw-priority=1,mac-address=02:00:00:00:00:09"];
+    daemon.run(&[&flags[..], &["busybox", "sh", "-c", script]].concat()).ok().stdout("3\n1\n1\n");
+    daemon
+        .run(&["run", "--rm", "--network", "nowhere", "busybox", "true"])
+        .status(125)
+        .stderr_has("network nowhere not found");
+    daemon.run(&["run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net"]).ok().stdout("lo\n");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let daemon = Daemon::start();
+    daemon.run(&["network", "create", "--subnet", "10.199.0.0/24", "n1"]).ok();
+    for (args, message) in [
+        (&["n1"][..], "network with name n1 already exists"),
+        (&["bridge"], "operation is not permitted on predefined bridge network"),
+        (&["--subnet", "10.199.0.0/25", "n2"], "Pool overlaps with other one on this address space"),
+        (&["--driver", "foo", "n2"], "plugin \"foo\" not found"),
+        (&["-o", "foo=bar", "n2"], "unknown option \"foo\" of a network"),
+        (&["--gateway", "10.1.0.1", "n2"], "every ip-range or gateway must have a corresponding subnet"),
+        (&["-d", "macvlan", "-o", "parent=nolink", "n2"], "invalid subinterface vlan name nolink"),
+    ] {
+        daemon.run(&[&["network", "create"][..], args].concat()).status(1).stderr_has(message);
+    }
+    daemon
+        .run(&["network", "rm", "bridge"])
+        .status(1)
+        .stderr_has("bridge is a pre-defined network and cannot be removed");
+    daemon.run(&["network", "ls", "--format", "{{.Name}}"]).ok().stdout("bridge\nhost\nn1\nnone\n");
+}
+
+#[test]
+fn through_dockers_own_client() {
+    let Some(docker) = real_docker() else { return };
+    let daemon = Daemon::with_images(&["busybox"]).through(Cli::Docker(docker));
+    daemon.run(&["network", "create", "--label", "k=v", "-o", "com.docker.network.driver.mtu=1300", "n1"]).ok();
+    run(&daemon, "web", &["--network", "n1", "--network-alias", "w"]);
+    daemon.run(&["exec", "web", "cat", "/sys/class/net/eth0/mtu"]).ok().stdout("1300\n");
+    daemon.run(&["network", "ls", "-q", "--filter", "label=k=v", "--format", "{{.Name}}"]).ok().stdout("n1\n");
+    daemon.run(&["network", "inspect", "n1", "--format", "{{range .Containers}}{{.Name}}{{end}}"]).ok().stdout("web\n");
+    daemon.run(&["network", "disconnect", "n1", "web"]).ok();
+    daemon.run(&["network", "connect", "--ip", "1.2.3.4", "n1", "web"]).status(1).stderr_has("1.2.3.4");
+    daemon.run(&["network", "connect", "n1", "web"]).ok();
+    daemon.run(&["rm", "-f", "web"]).ok();
+    daemon.run(&["network", "rm", "n1"]).ok();
+}

@@ -1,0 +1,38 @@
+//! `network prune`
+
+use api::endpoints::{NetworkPrune, NetworkPruneQuery};
+
+use crate::command::{Args, Command};
+use crate::confirm;
+use crate::flags::Flag;
+use crate::flags::filters::filters;
+use crate::{Invocation, Outcome, Session};
+
+/// The row.
+pub static COMMAND: Command = Command {
+    spellings: &["network prune"],
+    usage: "[OPTIONS]",
+    about: "Remove all unused networks",
+    args: Args::None,
+    flags: &[
+        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
+        Flag::bool("force", "Do not prompt for confirmation").short('f'),
+    ],
+    run,
+    ..Command::DEFAULT
+};
+
+const WARNING: &str = "WARNING! This will remove all custom networks not used by at least one container.";
+
+fn run(session: &Session, call: &Invocation) -> Outcome {
+    if !call.is("force") && !confirm::ask(session, &format!("{WARNING}\nAre you sure you want to continue?")) {
+        return Ok(0);
+    }
+    let query = NetworkPruneQuery { filters: filters(call, "filter") };
+    let pruned = session.client()?.call::<NetworkPrune>(&[], &query, &())?;
+    let deleted = pruned.networks_deleted.unwrap_or_default();
+    if !deleted.is_empty() {
+        session.println(format_args!("Deleted Networks:\n{}\n", deleted.join("\n")));
+    }
+    Ok(0)
+}

@@ -1,0 +1,252 @@
+//! `POST /networks/create`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use api::types::{Ipam, IpamConfig, Network, NetworkCreateRequest, NetworkCreateResponse};
+use network::{Driver, IpNet, Plan, Subnet, SubnetRequest};
+use values::{Error, Id, Result, Timestamp};
+
+use super::{NetworkRecord, is_predefined, options};
+use crate::shared::{Shared, blocking};
+
+pub async fn create(shared: &Arc<Shared>, body: NetworkCreateRequest) -> Result<NetworkCreateResponse> {
+    if is_predefined(&body.name) || body.name == "default" {
+        let name = &body.name;
+        return Err(Error::forbidden(format!("operation is not permitted on predefined {name} network")));
+    }
+    check_name(&body.name)?;
+    refuse(&body)?;
+    let body = with_borrowed(shared, body)?;
+    let id = random_id();
+    let s = shared.clone();
+    let record = blocking(move || made(&s, &id, body)).await?;
+    let mut attributes = std::collections::BTreeMap::new();
+    attributes.insert("name".into(), record.name().to_owned());
+    attributes.insert("type".into(), record.shown.driver.clone());
+    shared.events.emit("network", "create", record.id(), attributes);
+    Ok(NetworkCreateResponse { id: record.id().into(), warning: String::new() })
+}
+
+/// Records it, then makes it: what a killed daemon recorded, the next one makes.
+fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<NetworkRecord> {
+    if body.config_only {
+        let record = NetworkRecord { plan: None, shown: shown(id, &body, &[]) };
+        shared.directory.insert(record.clone())?;
+        shared.records.save_network(&record).inspect_err(|_| shared.directory.remove(id))?;
+        return Ok(record);
+    }
+    let mut plan = empty_plan(id, &body.name, options::driver(&body.driver)?);
+    plan.internal = body.internal;
+    options::apply(&mut plan, body.options.as_ref().unwrap_or(&Default::default()))?;
+    let option_ipv6 = body.options.iter().flatten().any(|(k, v)| k == "com.docker.network.enable_ipv6" && v == "true");
+    let (ipv4, ipv6) = (body.enable_ipv4.unwrap_or(true), body.enable_ipv6.unwrap_or(option_ipv6));
+    if !ipv4 && !ipv6 {
+        return Err(Error::invalid("IPv4 or IPv6 must be enabled"));
+    }
+    let asked = subnets(&body.ipam, plan.driver)?;
+    link_is_free(shared, &plan)?;
+    let plan = shared.networks.plan(plan, &asked, ipv4, ipv6)?;
+    let record = NetworkRecord { shown: shown(id, &body, &plan.subnets), plan: Some(plan) };
+    let done = shared.directory.insert(record.clone()).and_then(|()| {
+        let up = shared.records.save_network(&record).and_then(|()| shared.networks.up(id));
+        up.inspect_err(|_| {
+            shared.directory.remove(id);
+            let _ = shared.records.delete_network(id);
+        })
+    });
+    if let Err(error) = done {
+        let _ = shared.networks.remove(id);
+        return Err(error);
+    }
+    Ok(record)
+}
+
+/// Nothing chosen.
+pub(super) fn empty_plan(id: &str, name: &str, driver: Driver) -> Plan {
+    Plan {
+        id: id.into(),
+        name: name.into(),
+        driver,
+        subnets: vec![],
+        link: if driver == Driver::Bridge { format!("br-{}", &id[..12]) } else { String::new() },
+        mtu: None,
+        internal: false,
+        icc: true,
+        masquerade: true,
+        no_gateway_address: false,
+        host_ip: None,
+        ifname_prefix: "eth".into(),
+    }
+}
+
+/// Docker's rule for names of objects, which is stricter for networks nowhere but here: it becomes a DNS suffix.
+fn check_name(name: &str) -> Result<()> {
+    let mut letters = name.chars();
+    let first = letters.next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if first && letters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "invalid network name {name:?}: only letters, digits, '_', '.' and '-' are allowed, a letter or digit first"
+    )))
+}
+
+fn refuse(body: &NetworkCreateRequest) -> Result<()> {
+    if body.ingress {
+        return Err(Error::forbidden("Ingress network can only be created in swarm mode"));
+    }
+    match body.scope.as_str() {
+        "" | "local" => {}
+        "swarm" | "global" => {
+            return Err(Error::unavailable(
+                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
+            ));
+        }
+        other => return Err(Error::invalid(format!("invalid network scope {other:?}"))),
+    }
+    match body.ipam.as_ref().map_or("", |ipam| ipam.driver.as_str()) {
+        "" | "default" => {}
+        other => return Err(Error::not_found(format!("plugin \"{other}\" not found"))),
+    }
+    if let Some((key, _)) = body.ipam.iter().flat_map(|ipam| ipam.options.iter().flatten()).next() {
+        return Err(Error::invalid(format!("unknown option {key:?} of the address management")));
+    }
+    Ok(())
+}
+
+/// `--config-from`: the configuration of another network, which is there for that alone.
+fn with_borrowed(shared: &Shared, mut body: NetworkCreateRequest) -> Result<NetworkCreateRequest> {
+    let from = body.config_from.clone().unwrap_or_default().network;
+    if from.is_empty() {
+        return Ok(body);
+    }
+    if body.config_only {
+        return Err(Error::forbidden("config-only network cannot be created from another network"));
+    }
+    let found =
+        super::find(shared, &from).map_err(|_| Error::not_found(format!("config-from network {from:?} not found")))?;
+    let lender = shared.directory.all().into_iter().find(|record| record.id() == found.id && record.shown.config_only);
+    let Some(lender) = lender else {
+        return Err(Error::forbidden(format!("configuration network {from:?} is not a config-only network")));
+    };
+    let own = body.options.as_ref().is_some_and(|o| !o.is_empty())
+        || body.ipam.as_ref().is_some_and(|ipam| ipam.config.as_ref().is_some_and(|c| !c.is_empty()));
+    if own {
+        return Err(Error::forbidden(
+            "user specified configurations are not supported if the network depends on a configuration network",
+        ));
+    }
+    body.options = lender.shown.options.clone();
+    body.ipam = Some(lender.shown.ipam.clone());
+    body.enable_ipv6 = Some(lender.shown.enable_ipv6);
+    body.internal = lender.shown.internal;
+    Ok(body)
+}
+
+/// No two networks share a bridge: their rules would be one another's.
+fn link_is_free(shared: &Shared, plan: &Plan) -> Result<()> {
+    if plan.driver != Driver::Bridge {
+        return Ok(());
+    }
+    let default = shared.networks.current_plan(&shared.bridge_id()).is_some_and(|p| p.link == plan.link);
+    let records = shared.directory.all();
+    let other = records.iter().find(|r| r.plan.as_ref().is_some_and(|p| p.link == plan.link));
+    match other.map(|r| r.name().to_owned()).or(default.then(|| super::BRIDGE.into())) {
+        Some(name) => {
+            Err(Error::forbidden(format!("networks have same bridge name: {} is the bridge of {name}", plan.link)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn subnets(ipam: &Option<Ipam>, driver: Driver) -> Result<Vec<SubnetRequest>> {
+    let configs = ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
+    let asked: Vec<SubnetRequest> = configs.map(subnet).collect::<Result<_>>()?;
+    for v4 in [true, false] {
+        let count = asked.iter().filter(|s| s.net.is_some_and(|net| net.addr().is_ipv4() == v4)).count();
+        if driver == Driver::Bridge && count > 1 {
+            return Err(Error::forbidden("bridge driver doesn't support multiple subnets"));
+        }
+    }
+    Ok(asked)
+}
+
+fn subnet(config: &IpamConfig) -> Result<SubnetRequest> {
+    let invalid = |what: &str, text: &str, why: &str| {
+        Error::invalid(format!("invalid network config:\ninvalid {what} {text}: {why}"))
+    };
+    let net = |what: &str, text: &str| -> Result<Option<IpNet>> {
+        let parsed = || text.parse().map_err(|_| invalid(what, text, "invalid CIDR block notation"));
+        if text.is_empty() { Ok(None) } else { parsed().map(Some) }
+    };
+    let ip = |what: &str, text: &str| -> Result<IpAddr> {
+        // an auxiliary address may have its network's prefix
+        let bare = text.split('/').next().unwrap_or(text);
+        bare.parse().map_err(|_| invalid(what, text, "invalid address"))
+    };
+    let asked = SubnetRequest {
+        net: net("subnet", &config.subnet)?,
+        range: net("ip-range", &config.ip_range)?,
+        gateway: if config.gateway.is_empty() { None } else { Some(ip("gateway", &config.gateway)?) },
+        auxiliary: config
+            .auxiliary_addresses
+            .iter()
+            .map(|(name, text)| Ok((name.clone(), ip("auxiliary address", text)?)))
+            .collect::<Result<_>>()?,
+    };
+    match asked.net {
+        Some(net) if net.addr() != net.network() => {
+            Err(invalid("subnet", &config.subnet, &format!("it should be {}", net.trunc())))
+        }
+        Some(net) if net.addr().is_ipv4() && net.prefix_len() > 30 || net.prefix_len() > 126 => {
+            Err(invalid("subnet", &config.subnet, "it has no room for a container"))
+        }
+        _ => Ok(asked),
+    }
+}
+
+fn shown(id: &str, body: &NetworkCreateRequest, subnets: &[Subnet]) -> Network {
+    let chosen = |subnet: &Subnet| IpamConfig {
+        subnet: subnet.net.to_string(),
+        gateway: subnet.gateway.map(|ip| ip.to_string()).unwrap_or_default(),
+        ip_range: subnet.range.map(|range| range.to_string()).unwrap_or_default(),
+        auxiliary_addresses: subnet.auxiliary.iter().map(|(k, v)| (k.clone(), v.to_string())).collect(),
+    };
+    let asked: Vec<IpamConfig> = body
+        .ipam
+        .iter()
+        .flat_map(|ipam| ipam.config.iter().flatten())
+        .filter(|c| !c.subnet.is_empty())
+        .cloned()
+        .collect();
+    // what was asked for as it was, what was chosen behind it
+    let mut config = asked.clone();
+    config.extend(subnets.iter().map(chosen).filter(|c| !asked.iter().any(|a| a.subnet == c.subnet)));
+    Network {
+        name: body.name.clone(),
+        id: id.into(),
+        created: Timestamp::now().to_rfc3339_nano(),
+        scope: "local".into(),
+        driver: if body.driver.is_empty() || body.driver == "default" { "bridge".into() } else { body.driver.clone() },
+        enable_ipv4: body.enable_ipv4.unwrap_or(true),
+        enable_ipv6: subnets.iter().any(|s| s.net.addr().is_ipv6()) || body.enable_ipv6.unwrap_or(false),
+        ipam: Ipam {
+            driver: "default".into(),
+            options: body.ipam.as_ref().and_then(|ipam| ipam.options.clone()),
+            config: Some(config),
+        },
+        internal: body.internal,
+        attachable: body.attachable,
+        config_from: body.config_from.clone().unwrap_or_default(),
+        config_only: body.config_only,
+        options: Some(body.options.clone().unwrap_or_default()),
+        labels: Some(body.labels.clone().unwrap_or_default()),
+        ..Network::default()
+    }
+}
+
+/// 64 hex digits, as a container's.
+fn random_id() -> String {
+    Id::random().to_string()
+}

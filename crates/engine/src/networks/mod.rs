@@ -1,0 +1,188 @@
+//! Networks as users know them: the three predefined ones, and those that were created.
+
+mod connect;
+mod create;
+mod options;
+mod record;
+mod remove;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use api::types::{EndpointResource, Ipam, IpamConfig, Network};
+use values::{Error, Result, Timestamp};
+
+pub use connect::{connect, disconnect, note, publish};
+pub use create::create;
+pub use record::NetworkRecord;
+pub use remove::{prune, remove};
+
+use crate::shared::Shared;
+
+pub const BRIDGE: &str = "bridge";
+pub const HOST: &str = "host";
+pub const NONE: &str = "none";
+
+/// Who everybody knows without its being created.
+pub fn is_predefined(name: &str) -> bool {
+    matches!(name, BRIDGE | HOST | NONE)
+}
+
+/// The networks that were created, by id.
+#[derive(Default)]
+pub struct Directory {
+    by_id: RwLock<BTreeMap<String, Arc<NetworkRecord>>>,
+}
+
+impl Directory {
+    pub fn all(&self) -> Vec<Arc<NetworkRecord>> {
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Takes the network's name, too.
+    ///
+    /// # Errors
+    /// `Conflict` if another network has it.
+    pub fn insert(&self, record: NetworkRecord) -> Result<()> {
+        let mut by_id = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+        if by_id.values().any(|other| other.name() == record.name()) {
+            return Err(Error::conflict(format!("network with name {} already exists", record.name())));
+        }
+        by_id.insert(record.id().into(), Arc::new(record));
+        Ok(())
+    }
+
+    pub fn remove(&self, id: &str) {
+        self.by_id.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
+/// What a user's word for a network means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub id: String,
+    pub name: String,
+    /// As `network ls` shows it.
+    pub driver: String,
+    pub internal: bool,
+}
+
+/// By id, by name, or by the beginning of exactly one id.
+///
+/// # Errors
+/// `NotFound`; `InvalidArgument` where several ids begin so.
+pub fn find(shared: &Shared, key: &str) -> Result<Found> {
+    let missing = || Error::not_found(format!("network {key} not found"));
+    if key.is_empty() {
+        return Err(missing());
+    }
+    let all = everything(shared);
+    if let Some(found) = all.iter().find(|n| n.id == key).or_else(|| all.iter().find(|n| n.name == key)) {
+        return Ok(found.clone());
+    }
+    let mut matching = all.iter().filter(|n| n.id.starts_with(key));
+    match (matching.next(), matching.next()) {
+        (Some(_), Some(_)) => {
+            Err(Error::invalid(format!("network {key} is ambiguous (several networks have an ID that begins so)")))
+        }
+        (Some(found), None) => Ok(found.clone()),
+        _ => Err(missing()),
+    }
+}
+
+fn everything(shared: &Shared) -> Vec<Found> {
+    let predefined = |name: &str| Found {
+        id: shared.network_id(name),
+        name: name.into(),
+        driver: if name == NONE { "null".into() } else { name.into() },
+        internal: false,
+    };
+    let mut all: Vec<Found> = [BRIDGE, HOST, NONE]
+        .into_iter()
+        .filter(|name| *name != BRIDGE || shared.has_bridge())
+        .map(predefined)
+        .collect();
+    all.extend(shared.directory.all().iter().map(|record| Found {
+        id: record.id().into(),
+        name: record.name().into(),
+        driver: record.shown.driver.clone(),
+        internal: record.shown.internal,
+    }));
+    all
+}
+
+/// All networks, without their containers.
+pub fn list(shared: &Shared) -> Vec<Network> {
+    let names = [BRIDGE, HOST, NONE].into_iter().filter(|n| *n != BRIDGE || shared.has_bridge());
+    let mut all: Vec<Network> = names.map(|name| predefined(shared, name)).collect();
+    all.extend(shared.directory.all().iter().map(|record| record.shown.clone()));
+    all
+}
+
+/// Ids of the networks on which a container runs, or which one is to be on.
+pub fn in_use(shared: &Shared) -> Vec<String> {
+    let ids = |c: &Arc<crate::container::Container>| {
+        let running = c.volatile().endpoints.into_iter().map(|e| e.network_id);
+        let named = c.record().attachments().into_keys().filter_map(|name| Some(find(shared, &name).ok()?.id));
+        running.chain(named).collect::<Vec<_>>()
+    };
+    shared.registry.all().iter().flat_map(ids).collect()
+}
+
+pub fn inspect(shared: &Shared, key: &str) -> Result<Network> {
+    let found = find(shared, key)?;
+    let created = shared.directory.all().into_iter().find(|record| record.id() == found.id);
+    let mut network = created.map_or_else(|| predefined(shared, &found.name), |record| record.shown.clone());
+    network.containers = Some(members(shared, &found.id));
+    Ok(network)
+}
+
+fn predefined(shared: &Shared, name: &str) -> Network {
+    let driver = if name == NONE { "null" } else { name };
+    let mut network = Network {
+        name: name.into(),
+        id: shared.network_id(name),
+        created: Timestamp::from(std::time::SystemTime::UNIX_EPOCH).to_rfc3339_nano(),
+        scope: "local".into(),
+        driver: driver.into(),
+        enable_ipv4: true,
+        ipam: Ipam { driver: "default".into(), ..Ipam::default() },
+        options: Some(BTreeMap::new()),
+        labels: Some(BTreeMap::new()),
+        ..Network::default()
+    };
+    let Some(plan) = shared.networks.current_plan(&network.id) else { return network };
+    let of_subnet = |subnet: &network::Subnet| IpamConfig {
+        subnet: subnet.net.to_string(),
+        gateway: subnet.gateway.map(|ip| ip.to_string()).unwrap_or_default(),
+        ..IpamConfig::default()
+    };
+    network.ipam.config = Some(plan.subnets.iter().map(of_subnet).collect());
+    let host_ip = plan.host_ip.map_or_else(|| "0.0.0.0".to_owned(), |ip| ip.to_string());
+    let options = [
+        ("com.docker.network.bridge.default_bridge", "true".to_owned()),
+        ("com.docker.network.bridge.enable_icc", plan.icc.to_string()),
+        ("com.docker.network.bridge.enable_ip_masquerade", plan.masquerade.to_string()),
+        ("com.docker.network.bridge.host_binding_ipv4", host_ip),
+        ("com.docker.network.bridge.name", plan.link),
+        ("com.docker.network.driver.mtu", shared.networks.mtu(&network.id).to_string()),
+    ];
+    network.options = Some(options.into_iter().map(|(k, v)| (k.to_owned(), v)).collect());
+    network
+}
+
+fn members(shared: &Shared, id: &str) -> BTreeMap<String, EndpointResource> {
+    let entry = |c: &Arc<crate::container::Container>| {
+        let endpoint = c.volatile().endpoints.into_iter().find(|e| e.network_id == id)?;
+        let with_prefix = |ip: Option<String>, length: u8| ip.map(|ip| format!("{ip}/{length}")).unwrap_or_default();
+        let resource = EndpointResource {
+            name: c.name(),
+            endpoint_id: endpoint.endpoint_id,
+            mac_address: endpoint.mac,
+            ipv4_address: with_prefix(endpoint.ip.map(|ip| ip.to_string()), endpoint.prefix_len),
+            ipv6_address: with_prefix(endpoint.ip6.map(|ip| ip.to_string()), endpoint.prefix_len6),
+        };
+        Some((c.id.to_string(), resource))
+    };
+    shared.registry.all().iter().filter_map(entry).collect()
+}

@@ -1,0 +1,198 @@
+//! A network's driver and its options, in Docker's spelling.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use network::{Driver, Plan};
+use values::{Error, Result};
+
+/// Docker's beginning of a bridge's and of any driver's options.
+const BRIDGE: &str = "com.docker.network.bridge.";
+
+/// The driver by its name; the modes of `macvlan` and `ipvlan` are options.
+///
+/// # Errors
+/// `NotFound` in Docker's words for one that is no driver of ours.
+pub fn driver(name: &str) -> Result<Driver> {
+    match name {
+        "" | "default" | "bridge" => Ok(Driver::Bridge),
+        "macvlan" => Ok(Driver::Macvlan { mode: 4 }),
+        "ipvlan" => Ok(Driver::Ipvlan { mode: 0, flags: 0 }),
+        "host" | "null" => Err(Error::forbidden(format!("only one instance of \"{name}\" network is allowed"))),
+        "overlay" => Err(Error::unavailable(
+            "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
+        )),
+        other => Err(Error::not_found(format!("plugin \"{other}\" not found"))),
+    }
+}
+
+/// Reads the options into `plan`.
+///
+/// # Errors
+/// `InvalidArgument` naming an option that the driver does not have or a value it cannot have; `NotImplemented` for
+/// one of Docker's that we do not have.
+pub fn apply(plan: &mut Plan, options: &BTreeMap<String, String>) -> Result<()> {
+    for (key, value) in options {
+        match plan.driver {
+            Driver::Bridge => bridge(plan, key, value)?,
+            Driver::Macvlan { .. } => macvlan(plan, key, value)?,
+            Driver::Ipvlan { .. } => ipvlan(plan, key, value)?,
+        }
+    }
+    if plan.driver != Driver::Bridge && plan.link.is_empty() {
+        return Err(Error::invalid(
+            "a parent interface must be named: -o parent=LINK (a network of this driver without one is not supported)",
+        ));
+    }
+    Ok(())
+}
+
+fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
+    match key.strip_prefix(BRIDGE).unwrap_or(key) {
+        "name" => plan.link = value.into(),
+        "enable_icc" => plan.icc = boolean(key, value)?,
+        "enable_ip_masquerade" => plan.masquerade = boolean(key, value)?,
+        "inhibit_ipv4" => plan.no_gateway_address = boolean(key, value)?,
+        "host_binding_ipv4" => plan.host_ip = host_ip(key, value)?,
+        "default_bridge" => drop(boolean(key, value)?),
+        "gateway_mode_ipv4" | "gateway_mode_ipv6" => gateway_mode(key, value)?,
+        "trusted_host_interfaces" => {
+            return Err(Error::not_implemented(format!("the network option {key} is not supported yet")));
+        }
+        _ => return any(plan, key, value),
+    }
+    Ok(())
+}
+
+/// Options of every driver.
+fn any(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
+    match key {
+        "com.docker.network.driver.mtu" | "mtu" => plan.mtu = mtu(key, value)?,
+        "com.docker.network.container_iface_prefix" => {
+            if value.is_empty() || value.len() > 12 || value.contains(['/', ':']) || value.contains(char::is_whitespace)
+            {
+                return Err(bad(key, value));
+            }
+            plan.ifname_prefix = value.into();
+        }
+        "com.docker.network.enable_ipv4" | "com.docker.network.enable_ipv6" => drop(boolean(key, value)?),
+        _ => return Err(Error::invalid(format!("unknown option {key:?} of a network"))),
+    }
+    Ok(())
+}
+
+fn macvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
+    match key {
+        "parent" => plan.link = value.into(),
+        "macvlan_mode" => {
+            let mode = match value {
+                "private" => 1,
+                "vepa" => 2,
+                "" | "bridge" => 4,
+                "passthru" => 8,
+                _ => return Err(Error::invalid(format!("unknown macvlan mode: {value}"))),
+            };
+            plan.driver = Driver::Macvlan { mode };
+        }
+        _ => return any(plan, key, value),
+    }
+    Ok(())
+}
+
+fn ipvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
+    let Driver::Ipvlan { mode, flags } = &mut plan.driver else { return Ok(()) };
+    match key {
+        "parent" => plan.link = value.into(),
+        "ipvlan_mode" => {
+            *mode = match value {
+                "" | "l2" => 0,
+                "l3" => 1,
+                "l3s" => 2,
+                _ => return Err(Error::invalid(format!("unknown ipvlan mode: {value}"))),
+            };
+        }
+        "ipvlan_flag" => {
+            *flags = match value {
+                "" | "bridge" => 0,
+                "private" => 1,
+                "vepa" => 2,
+                _ => return Err(Error::invalid(format!("unknown ipvlan flag: {value}"))),
+            };
+        }
+        _ => return any(plan, key, value),
+    }
+    Ok(())
+}
+
+fn gateway_mode(key: &str, value: &str) -> Result<()> {
+    match value {
+        "" | "nat" => Ok(()),
+        "routed" | "isolated" | "nat-unprotected" => {
+            Err(Error::not_implemented(format!("the network option {key}={value} is not supported yet")))
+        }
+        _ => Err(Error::invalid(format!("unknown gateway mode {value}"))),
+    }
+}
+
+/// All addresses of the host are no address in particular.
+fn host_ip(key: &str, value: &str) -> Result<Option<IpAddr>> {
+    let ip: IpAddr = value.parse().map_err(|_| bad(key, value))?;
+    Ok(Some(ip).filter(|ip| !ip.is_unspecified()))
+}
+
+fn mtu(key: &str, value: &str) -> Result<Option<u32>> {
+    let mtu: u32 = value.parse().map_err(|_| bad(key, value))?;
+    match mtu {
+        0 => Ok(None),
+        68..=65535 => Ok(Some(mtu)),
+        _ => Err(bad(key, value)),
+    }
+}
+
+fn boolean(key: &str, value: &str) -> Result<bool> {
+    match value {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" | "" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(bad(key, value)),
+    }
+}
+
+fn bad(key: &str, value: &str) -> Error {
+    Error::invalid(format!("invalid value {value:?} of the network option {key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(name: &str) -> Plan {
+        super::super::create::empty_plan("0123456789abcdef", "n", driver(name).unwrap())
+    }
+
+    #[test]
+    fn options_are_read_or_refused() {
+        let check = |name: &str, key: &str, value: &str, expected: Result<&str, &str>| {
+            let mut plan = plan(name);
+            if name != "bridge" {
+                plan.link = "eth0".into();
+            }
+            let result = apply(&mut plan, &BTreeMap::from([(key.to_owned(), value.to_owned())]));
+            match (result, expected) {
+                (Ok(()), Ok(part)) => assert!(format!("{plan:?}").contains(part), "{key}: {plan:?}"),
+                (Err(e), Err(part)) => assert!(e.message.contains(part), "{key}: {e}"),
+                (other, _) => panic!("{key}={value}: {other:?}"),
+            }
+        };
+        check("bridge", "com.docker.network.bridge.name", "br7", Ok("link: \"br7\""));
+        check("bridge", "com.docker.network.bridge.enable_icc", "false", Ok("icc: false"));
+        check("bridge", "com.docker.network.bridge.host_binding_ipv4", "127.0.0.1", Ok("host_ip: Some(127.0.0.1)"));
+        check("bridge", "com.docker.network.driver.mtu", "1300", Ok("mtu: Some(1300)"));
+        check("bridge", "com.docker.network.driver.mtu", "x", Err("invalid value \"x\""));
+        check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "routed", Err("not supported yet"));
+        check("bridge", "foo", "bar", Err("unknown option \"foo\""));
+        check("macvlan", "macvlan_mode", "passthru", Ok("mode: 8"));
+        check("ipvlan", "ipvlan_mode", "l3", Ok("mode: 1"));
+        assert!(apply(&mut plan("macvlan"), &BTreeMap::new()).unwrap_err().message.contains("-o parent=LINK"));
+        assert_eq!(driver("foo").unwrap_err().message, "plugin \"foo\" not found");
+    }
+}

@@ -1,0 +1,167 @@
+use std::net::IpAddr;
+
+use crate::nft::attributes as a;
+
+/// Numbers by which nft(8) knows how to show a value (its datatype.h); the kernel only keeps them.
+const ADDRESS_4: u32 = 7;
+const ADDRESS_6: u32 = 8;
+const PROTOCOL: u32 = 12;
+const SERVICE: u32 = 13;
+const LINK: u32 = 41;
+/// Bits of one such number where several make up a key.
+const TYPE_BITS: u32 = 6;
+
+/// One field of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Link,
+    Protocol,
+    Ipv4,
+    Ipv6,
+    Port,
+}
+
+impl Field {
+    fn number(self) -> u32 {
+        match self {
+            Field::Link => LINK,
+            Field::Protocol => PROTOCOL,
+            Field::Ipv4 => ADDRESS_4,
+            Field::Ipv6 => ADDRESS_6,
+            Field::Port => SERVICE,
+        }
+    }
+
+    /// In bytes; among others it is padded to a multiple of four.
+    fn length(self) -> u32 {
+        match self {
+            Field::Link | Field::Ipv6 => 16,
+            Field::Ipv4 => 4,
+            Field::Port => 2,
+            Field::Protocol => 1,
+        }
+    }
+}
+
+/// Nft's number and the length in bytes of a value made of `fields`.
+fn shape(fields: &[Field]) -> (u32, u32) {
+    match fields {
+        [one] => (one.number(), one.length()),
+        _ => fields.iter().fold((0, 0), |(number, length), field| {
+            (number << TYPE_BITS | field.number(), length + field.length().next_multiple_of(4))
+        }),
+    }
+}
+
+/// A named set, or a map if it has `data`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set {
+    pub name: String,
+    pub key: Vec<Field>,
+    pub data: Option<Vec<Field>>,
+    /// Its elements are networks ([`Element::network`]).
+    pub interval: bool,
+    pub elements: Vec<Element>,
+}
+
+impl Set {
+    pub(crate) fn flags(&self) -> u32 {
+        let interval = if self.interval { a::SET_INTERVAL } else { 0 };
+        let map = if self.data.is_some() { a::SET_MAP } else { 0 };
+        interval | map
+    }
+
+    pub(crate) fn key_shape(&self) -> (u32, u32) {
+        shape(&self.key)
+    }
+
+    pub(crate) fn data_shape(&self) -> Option<(u32, u32)> {
+        self.data.as_deref().map(shape)
+    }
+}
+
+/// One element, as bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Element {
+    pub(crate) key: Vec<u8>,
+    pub(crate) data: Option<Vec<u8>>,
+    /// Of a network: the first address behind it, where there is one.
+    pub(crate) end: Option<Vec<u8>>,
+}
+
+impl Element {
+    pub fn new(key: Key) -> Self {
+        Self { key: key.0, data: None, end: None }
+    }
+
+    pub fn mapped(key: Key, data: Key) -> Self {
+        Self { key: key.0, data: Some(data.0), end: None }
+    }
+
+    /// All addresses of a network.
+    pub fn network(first: IpAddr, last: IpAddr) -> Self {
+        let end = match last {
+            IpAddr::V4(last) => last.to_bits().checked_add(1).map(|end| end.to_be_bytes().to_vec()),
+            IpAddr::V6(last) => last.to_bits().checked_add(1).map(|end| end.to_be_bytes().to_vec()),
+        };
+        Self { key: Key::default().ip(first).0, data: None, end }
+    }
+}
+
+/// A key being put together field by field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    pub fn link(mut self, name: &str) -> Self {
+        let start = self.0.len();
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.resize(start + libc::IFNAMSIZ, 0);
+        self
+    }
+
+    pub fn ip(mut self, ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => self.0.extend_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => self.0.extend_from_slice(&ip.octets()),
+        }
+        self
+    }
+
+    /// Beside other fields: padded.
+    pub fn port(mut self, port: u16) -> Self {
+        self.0.extend_from_slice(&port.to_be_bytes());
+        self.0.extend_from_slice(&[0; 2]);
+        self
+    }
+
+    /// Beside other fields: padded.
+    pub fn protocol(mut self, number: u8) -> Self {
+        self.0.extend_from_slice(&[number, 0, 0, 0]);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_shapes() {
+        let key = Key::default().protocol(6).ip(IpAddr::from([1, 2, 3, 4])).port(80);
+        assert_eq!(key.0, [6, 0, 0, 0, 1, 2, 3, 4, 0, 80, 0, 0]);
+        assert_eq!(shape(&[Field::Protocol, Field::Ipv4, Field::Port]), (12 << 12 | 7 << 6 | 13, 12));
+        assert_eq!(shape(&[Field::Ipv6, Field::Port]), (8 << 6 | 13, 20));
+        assert_eq!(shape(&[Field::Link]), (41, 16));
+        assert_eq!(Key::default().link("br0").0, b"br0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn networks_end_before_their_successor() {
+        let check = |first: &str, last: &str, end: Option<Vec<u8>>| {
+            assert_eq!(Element::network(first.parse().unwrap(), last.parse().unwrap()).end, end);
+        };
+        check("172.17.0.0", "172.17.255.255", Some(vec![172, 18, 0, 0]));
+        check("255.255.0.0", "255.255.255.255", None);
+    }
+}

@@ -1,0 +1,33 @@
+use netlink::route::{self, Child, ChildKind, Link, LinkChange, Target};
+use netlink::{Batch, Socket};
+use values::{Error, Result};
+
+use crate::bridge::failed;
+use crate::owner;
+
+/// The parent of macvlan and ipvlan links. `eth0.7`, if it is not there, is made: VLAN 7 of `eth0`.
+pub(crate) fn parent(socket: &mut Socket, owner: &str, name: &str) -> Result<Link> {
+    if let Some(link) = route::link(socket, Target::Name(name)).map_err(failed)? {
+        return Ok(link);
+    }
+    let missing = || Error::invalid(format!("invalid subinterface vlan name {name}, example formatting is eth0.10"));
+    let (base, id) = name.rsplit_once('.').ok_or_else(missing)?;
+    let id: u16 = id.parse().ok().filter(|id| (1..4095).contains(id)).ok_or_else(missing)?;
+    let base = route::link(socket, Target::Name(base)).map_err(failed)?;
+    let base =
+        base.ok_or_else(|| Error::invalid(format!("the parent interface of {name} was not found on the host")))?;
+    let mut batch = Batch::new();
+    let kind = ChildKind::Vlan { id };
+    route::add_child(&mut batch, &Child { name, parent: base.index, kind, mtu: None, mac: None, namespace: None });
+    let alias = owner::alias(owner, "vlan");
+    route::set_link(&mut batch, &LinkChange { alias: Some(&alias), ..LinkChange::name(name) });
+    route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::name(name) });
+    socket.execute(batch).map_err(failed)?;
+    let made = route::link(socket, Target::Name(name)).map_err(failed)?;
+    made.ok_or_else(|| Error::internal(format!("{name} vanished while it was set up")))
+}
+
+/// Removes a parent if this daemon made it.
+pub(crate) fn remove_parent(socket: &mut Socket, owner: &str, name: &str) -> Result<()> {
+    crate::bridge::remove(socket, owner, name)
+}

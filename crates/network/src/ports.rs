@@ -1,0 +1,394 @@
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use netlink::nft::{Element, Key};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+use serde::{Deserialize, Serialize};
+use values::{Error, Result};
+
+use crate::firewall::set;
+
+const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+/// Docker's, where the kernel does not say.
+const EPHEMERAL_FALLBACK: (u16, u16) = (49153, 65535);
+/// Of the queue of connections nobody has accepted yet.
+const BACKLOG: i32 = 128;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+impl Protocol {
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+            Protocol::Sctp => "sctp",
+        }
+    }
+
+    /// By its name in any case; nothing is TCP.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "" | "tcp" => Some(Protocol::Tcp),
+            "udp" => Some(Protocol::Udp),
+            "sctp" => Some(Protocol::Sctp),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Protocol::Tcp => libc::IPPROTO_TCP as u8,
+            Protocol::Udp => libc::IPPROTO_UDP as u8,
+            Protocol::Sctp => libc::IPPROTO_SCTP as u8,
+        }
+    }
+}
+
+/// A port a container wants to have on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortRequest {
+    pub protocol: Protocol,
+    /// Inside.
+    pub port: u16,
+    /// `None`: on all addresses of the host.
+    pub host_ip: Option<IpAddr>,
+    /// The first free one of these; `None`: any.
+    pub host_ports: Option<(u16, u16)>,
+}
+
+/// A port a container has on one address of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    pub protocol: Protocol,
+    pub port: u16,
+    pub host_ip: IpAddr,
+    pub host_port: u16,
+}
+
+/// What the kernel cannot pass on and the daemon has to: connections (or datagrams) of this socket to `target`.
+#[derive(Debug)]
+pub struct Relay {
+    pub protocol: Protocol,
+    pub socket: OwnedFd,
+    pub target: SocketAddr,
+}
+
+/// Where a container can be reached: what a port leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    pub ip: Option<Ipv4Addr>,
+    pub ip6: Option<Ipv6Addr>,
+}
+
+impl Targets {
+    /// Over the kernel: of the same family.
+    fn direct(self, host_ip: IpAddr) -> Option<IpAddr> {
+        if host_ip.is_ipv4() { self.ip.map(IpAddr::V4) } else { self.ip6.map(IpAddr::V6) }
+    }
+
+    fn any(self, host_ip: IpAddr) -> Option<IpAddr> {
+        self.direct(host_ip).or(self.ip.map(IpAddr::V4)).or(self.ip6.map(IpAddr::V6))
+    }
+}
+
+/// Who has which port of the host.
+#[derive(Default)]
+pub(crate) struct Ports {
+    held: HashMap<(Protocol, u16), Vec<Held>>,
+    /// Where the search for a free one goes on.
+    next: u16,
+}
+
+struct Held {
+    container: String,
+    name: String,
+    published: Published,
+    target: Option<IpAddr>,
+    /// Keeps other programs from the port. None for SCTP, which not every kernel has.
+    _socket: Option<OwnedFd>,
+}
+
+/// What came of a request: what is published, what the daemon has to serve itself.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub published: Vec<Published>,
+    pub relays: Vec<Relay>,
+}
+
+impl Ports {
+    /// Takes the ports, all or none. The error is Docker's sentence.
+    pub(crate) fn take(
+        &mut self,
+        container: &str,
+        name: &str,
+        requests: &[PortRequest],
+        targets: Targets,
+    ) -> Result<Taken> {
+        let mut all = Taken::default();
+        for request in requests {
+            match self.take_one(container, name, request, targets) {
+                Ok(taken) => {
+                    all.published.extend(taken.published);
+                    all.relays.extend(taken.relays);
+                }
+                Err(error) => {
+                    self.release(container);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn take_one(&mut self, container: &str, name: &str, request: &PortRequest, targets: Targets) -> Result<Taken> {
+        let addresses: Vec<IpAddr> = match request.host_ip {
+            Some(ip) => vec![ip],
+            None if has_ipv6() && (request.protocol != Protocol::Sctp || targets.ip6.is_some()) => {
+                vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+            }
+            None => vec![Ipv4Addr::UNSPECIFIED.into()],
+        };
+        let (first, last) = request.host_ports.unwrap_or_else(ephemeral);
+        let count = u32::from(last.saturating_sub(first)) + 1;
+        let offset = if request.host_ports.is_none() { u32::from(self.next.saturating_sub(first)) % count } else { 0 };
+        let mut why = None;
+        for step in 0..count {
+            let host_port = first + ((offset + step) % count) as u16;
+            match self.take_port(container, name, request, &addresses, host_port, targets) {
+                Ok(taken) => {
+                    if request.host_ports.is_none() {
+                        self.next = host_port.wrapping_add(1).max(first);
+                    }
+                    return Ok(taken);
+                }
+                Err(error) => why = Some(error),
+            }
+        }
+        Err(match why {
+            Some(error) if count == 1 || error.message.contains("assign") => error,
+            Some(error) if request.host_ports.is_some() => error,
+            _ => Error::internal("all ports are allocated"),
+        })
+    }
+
+    /// One port on all addresses, or on none.
+    fn take_port(
+        &mut self,
+        container: &str,
+        name: &str,
+        request: &PortRequest,
+        addresses: &[IpAddr],
+        host_port: u16,
+        targets: Targets,
+    ) -> Result<Taken> {
+        let mut taken = Taken::default();
+        let mut held = Vec::new();
+        for host_ip in addresses {
+            if let Some(other) = self.holder(request.protocol, *host_ip, host_port) {
+                return Err(Error::internal(format!(
+                    "Bind for {} failed: port is already allocated (by container {other})",
+                    SocketAddr::new(*host_ip, host_port)
+                )));
+            }
+            let target = targets.direct(*host_ip);
+            let published = Published { protocol: request.protocol, port: request.port, host_ip: *host_ip, host_port };
+            // from ::1 no route leads to a container, and over IPv6 none to one without it
+            let serves = target.is_none() || host_ip.is_ipv6() && (host_ip.is_unspecified() || host_ip.is_loopback());
+            let target_ip = targets.any(*host_ip);
+            let relay = target_ip.filter(|_| serves && request.protocol != Protocol::Sctp);
+            let socket = reserve(request.protocol, *host_ip, host_port, relay.is_some()).map_err(|errno| {
+                let words = if errno == Errno::ADDRINUSE { "address already in use" } else { &words(errno) };
+                let inside = target_ip.map_or(String::new(), |ip| SocketAddr::new(ip, request.port).to_string());
+                Error::internal(format!(
+                    "failed to bind host port for {}:{inside}/{}: {words}",
+                    SocketAddr::new(*host_ip, host_port),
+                    request.protocol.name()
+                ))
+            })?;
+            if let (Some(ip), Some(socket)) = (relay, &socket) {
+                let socket = socket.try_clone().map_err(|e| Error::internal(format!("port {host_port}: {e}")))?;
+                let target = SocketAddr::new(ip, request.port);
+                taken.relays.push(Relay { protocol: request.protocol, socket, target });
+            }
+            let target = target.filter(|_| !host_ip.is_loopback() || host_ip.is_ipv4());
+            held.push(Held {
+                container: container.into(),
+                name: name.into(),
+                published: published.clone(),
+                target,
+                _socket: socket,
+            });
+            taken.published.push(published);
+        }
+        self.held.entry((request.protocol, host_port)).or_default().extend(held);
+        Ok(taken)
+    }
+
+    /// Ports of a container that ran when the daemon began: whatever took them meanwhile.
+    pub(crate) fn adopt(
+        &mut self,
+        container: &str,
+        name: &str,
+        published: &[Published],
+        targets: Targets,
+    ) -> (Vec<Relay>, Vec<String>) {
+        let (mut relays, mut problems) = (Vec::new(), Vec::new());
+        for one in published {
+            let request = PortRequest {
+                protocol: one.protocol,
+                port: one.port,
+                host_ip: Some(one.host_ip),
+                host_ports: Some((one.host_port, one.host_port)),
+            };
+            match self.take_one(container, name, &request, targets) {
+                Ok(taken) => relays.extend(taken.relays),
+                Err(error) => {
+                    problems.push(error.message);
+                    let target = targets.direct(one.host_ip);
+                    let held = Held {
+                        container: container.into(),
+                        name: name.into(),
+                        published: one.clone(),
+                        target,
+                        _socket: None,
+                    };
+                    self.held.entry((one.protocol, one.host_port)).or_default().push(held);
+                }
+            }
+        }
+        (relays, problems)
+    }
+
+    pub(crate) fn release(&mut self, container: &str) {
+        self.held.retain(|_, list| {
+            list.retain(|held| held.container != container);
+            !list.is_empty()
+        });
+    }
+
+    /// The elements of the firewall's maps for a container's ports.
+    pub(crate) fn elements(&self, container: &str) -> Vec<(&'static str, Element)> {
+        let own = self.held.values().flatten().filter(|held| held.container == container);
+        own.filter_map(|held| Some(element(&held.published, held.target?))).collect()
+    }
+
+    fn holder(&self, protocol: Protocol, ip: IpAddr, port: u16) -> Option<&str> {
+        let list = self.held.get(&(protocol, port))?;
+        let clash = |other: IpAddr| {
+            other.is_ipv4() == ip.is_ipv4() && (other == ip || other.is_unspecified() || ip.is_unspecified())
+        };
+        list.iter().find(|held| clash(held.published.host_ip)).map(|held| held.name.as_str())
+    }
+}
+
+fn element(published: &Published, target: IpAddr) -> (&'static str, Element) {
+    let (protocol, ip, port) = (published.protocol.number(), published.host_ip, published.host_port);
+    let data = Key::default().ip(target).port(published.port);
+    let key = Key::default().protocol(protocol);
+    match (ip.is_unspecified(), ip.is_ipv4()) {
+        (true, true) => (set::ALL_PORTS4, Element::mapped(key.port(port), data)),
+        (true, false) => (set::ALL_PORTS6, Element::mapped(key.port(port), data)),
+        (false, true) => (set::PORTS4, Element::mapped(key.ip(ip).port(port), data)),
+        (false, false) => (set::PORTS6, Element::mapped(key.ip(ip).port(port), data)),
+    }
+}
+
+fn words(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_ascii_lowercase()
+}
+
+fn ephemeral() -> (u16, u16) {
+    let text = std::fs::read_to_string(EPHEMERAL).unwrap_or_default();
+    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(first), Some(last)) if first <= last => (first, last),
+        _ => EPHEMERAL_FALLBACK,
+    }
+}
+
+pub(crate) fn has_ipv6() -> bool {
+    std::path::Path::new("/proc/net/if_inet6").exists()
+}
+
+/// Takes the port from all other programs; `None` for SCTP. `serve`: the daemon will accept connections itself.
+fn reserve(protocol: Protocol, ip: IpAddr, port: u16, serve: bool) -> Result<Option<OwnedFd>, Errno> {
+    let (kind, number) = match protocol {
+        Protocol::Tcp => (SocketType::STREAM, rustix::net::ipproto::TCP),
+        Protocol::Udp => (SocketType::DGRAM, rustix::net::ipproto::UDP),
+        Protocol::Sctp => return Ok(None),
+    };
+    let family = if ip.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, Some(number))?;
+    if ip.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    if protocol == Protocol::Tcp {
+        // connections of a moment ago shall not stand in the way; a listener does all the same
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+    }
+    bind(&socket, &SocketAddr::new(ip, port))?;
+    if protocol == Protocol::Tcp {
+        // two sockets that are bound only may share a port: a queue makes it ours alone
+        listen(&socket, if serve { BACKLOG } else { 0 })?;
+    }
+    Ok(Some(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(host_ip: &str, ports: Option<(u16, u16)>) -> PortRequest {
+        PortRequest { protocol: Protocol::Tcp, port: 80, host_ip: host_ip.parse().ok(), host_ports: ports }
+    }
+
+    const TARGETS: Targets = Targets { ip: Some(Ipv4Addr::new(172, 17, 0, 2)), ip6: None };
+
+    #[test]
+    fn who_holds_a_port_is_named() {
+        let mut ports = Ports::default();
+        let taken = ports.take("id1", "web", &[request("127.0.0.1", None)], TARGETS).unwrap();
+        let port = taken.published[0].host_port;
+        let again = ports.take("id2", "other", &[request("127.0.0.1", Some((port, port)))], TARGETS).unwrap_err();
+        let expected = format!("Bind for 127.0.0.1:{port} failed: port is already allocated (by container web)");
+        assert_eq!(again.message, expected);
+        ports.take("id2", "other", &[request("127.0.0.2", Some((port, port)))], TARGETS).unwrap();
+        assert_eq!((ports.elements("id1").len(), ports.elements("id3").len()), (1, 0));
+        ports.release("id1");
+        ports.take("id3", "third", &[request("127.0.0.1", Some((port, port)))], TARGETS).unwrap();
+    }
+
+    #[test]
+    fn a_program_of_the_host_is_in_the_way() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut ports = Ports::default();
+        let error = ports.take("id", "web", &[request("127.0.0.1", Some((port, port)))], TARGETS).unwrap_err();
+        let expected =
+            format!("failed to bind host port for 127.0.0.1:{port}:172.17.0.2:80/tcp: address already in use");
+        assert_eq!(error.message, expected);
+        let range = ports.take("id", "web", &[request("127.0.0.1", Some((port, port + 3)))], TARGETS).unwrap();
+        assert!(range.published[0].host_port > port);
+        assert!(ports.take("id", "web", &[request("192.0.2.1", Some((port, port)))], TARGETS).is_err());
+    }
+
+    #[test]
+    fn ipv6_to_a_container_without_it_is_relayed() {
+        let mut ports = Ports::default();
+        let taken = ports.take("id", "web", &[request("", None)], TARGETS).unwrap();
+        if has_ipv6() {
+            assert_eq!(taken.published.len(), 2);
+            assert_eq!((taken.relays.len(), ports.elements("id").len()), (1, 1));
+            assert_eq!(taken.relays[0].target, "172.17.0.2:80".parse().unwrap());
+        }
+    }
+}
