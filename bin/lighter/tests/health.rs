@@ -219,3 +219,19 @@ fn restarts_of_an_unhealthy_container_come_slower_and_slower() {
     d.run(&["stop", "web"]).ok();
     assert_eq!(d.inspect("web", "{{.State.Status}}"), "exited");
 }
+
+#[test]
+fn an_external_runtime_runs_the_probes_of_its_containers() {
+    let d = Daemon::with_flags(&["--add-runtime=debian=/usr/sbin/runc"]);
+    d.import("busybox");
+    let check = "echo fine; test ! -e /slow || sleep 77; true";
+    checked(&d, "web", check, &["--runtime", "debian", "--health-timeout", "300ms", "--health-retries", "1"]);
+    becomes(&d, "web", "healthy");
+    assert_eq!(d.inspect("web", "{{(index .State.Health.Log 0).Output}}"), "fine");
+    d.run(&["exec", "web", "touch", "/slow"]).ok();
+    becomes(&d, "web", "unhealthy");
+    d.run(&["exec", "web", "rm", "/slow"]).ok();
+    becomes(&d, "web", "healthy");
+    let left = d.run(&["top", "web", "-eo", "pid,args"]).ok().stdout;
+    assert!(!left.contains("sleep 77"), "{left}");
+}

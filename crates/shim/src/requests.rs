@@ -156,13 +156,21 @@ impl Shim {
 
     /// The program that was to start an exec ended with `status`; the exec's process when there is one.
     pub fn finish_exec(&mut self, pending: Pending, status: WaitStatus) -> Option<i32> {
-        let (control, external) = (pending.control, self.external.as_ref()?);
+        let (control, probe, external) = (pending.control, pending.probe, self.external.as_ref()?);
         match pending.finish(external, status) {
             Ok(Begun { process, order }) => {
                 let pid = process.pid;
                 let started = Started { pid, birth: launch::birth(pid), at: Timestamp::now() };
-                let session = self.add_exec(order.id, process);
-                self.answer_exec(control, session, started, order.attach);
+                match probe {
+                    Some((begun, timeout)) => {
+                        self.add_probe(order.id, process, begun, timeout);
+                        self.reply(control, Reply::Started(started));
+                    }
+                    None => {
+                        let session = self.add_exec(order.id, process);
+                        self.answer_exec(control, session, started, order.attach);
+                    }
+                }
                 Some(pid)
             }
             Err(error) => {
@@ -179,6 +187,9 @@ impl Shim {
     }
 
     fn probe(&mut self, id: u32, probe: protocol::Probe) {
+        if self.external.is_some() {
+            return self.begin_probe(id, probe);
+        }
         let reply = self.start_probe(probe).map_or_else(Reply::Failed, Reply::Started);
         self.reply(id, reply);
     }
@@ -188,10 +199,29 @@ impl Shim {
         let (pipes, theirs) = Pipes::merged().map_err(no_streams)?;
         let (process, started) =
             self.start_process(&probe.id, &probe.process, pipes, theirs.into_stdio(0, 0), false)?;
-        let mut session = Session::new(self.next_number(), Some(probe.id), process, true, None);
-        session.probe = Some(Probe::new(begun, Instant::now(), Duration::from_millis(probe.timeout_millis)));
-        self.add_session(session);
+        self.add_probe(probe.id, process, begun, Duration::from_millis(probe.timeout_millis));
         Ok(started)
+    }
+
+    /// By an external runtime, like an exec; only that knows the way into its container.
+    fn begin_probe(&mut self, id: u32, probe: protocol::Probe) {
+        let protocol::Probe { id: name, process, timeout_millis } = probe;
+        let attach = Attach { stdin: false, stdout: true, stderr: true };
+        let exec = Exec { id: name, process, attach, terminal: false, rows: 0, cols: 0 };
+        let timeout = Duration::from_millis(timeout_millis);
+        match self.may_exec(&exec.id).and_then(|()| self.ask_for_exec(id, exec)) {
+            Ok(mut pending) => {
+                pending.probe = Some((Timestamp::now(), timeout));
+                self.pending.push(pending);
+            }
+            Err(failed) => self.reply(id, Reply::Failed(failed)),
+        }
+    }
+
+    fn add_probe(&mut self, id: String, process: Process, begun: Timestamp, timeout: Duration) {
+        let mut session = Session::new(self.next_number(), Some(id), process, true, None);
+        session.probe = Some(Probe::new(begun, Instant::now(), timeout));
+        self.add_session(session);
     }
 
     /// Runs a process in the container; `pipes` are our ends of its streams.

@@ -262,8 +262,9 @@ impl Session {
         let Some(probe) = self.probe.as_mut().filter(|p| p.deadline().is_some_and(|t| now >= t)) else { return };
         if self.ended.is_none() {
             probe.timed_out = true;
-            // it is not reaped yet, and leads a group of its own
+            // it is not reaped yet, and leads a group of its own; if an external runtime has not seen to that, it alone is ended
             let _ = Pid::from_raw(self.pid).map(|group| kill_process_group(group, Signal::KILL));
+            let _ = sys::signal::send(&self.pidfd, Signal::KILL.as_raw());
         }
     }
 

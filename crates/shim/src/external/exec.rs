@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::WaitStatus;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use sys::clone::Child;
 use values::Timestamp;
 
@@ -17,6 +17,8 @@ pub struct Pending {
     /// The connection that asked.
     pub control: u32,
     pub order: protocol::Exec,
+    /// It is a health probe: since when, and how long it may take.
+    pub probe: Option<(Timestamp, Duration)>,
     pub deadline: Instant,
     child: Child,
     pipes: Pipes,
@@ -53,7 +55,7 @@ impl Pending {
         words.push(external.id.clone());
         let child = external.tool.spawn(&words, streams).map_err(StartError::other)?;
         let deadline = Instant::now() + EXEC_PATIENCE;
-        Ok(Self { control, order, deadline, child, pipes, console, pid_file, process_file })
+        Ok(Self { control, order, probe: None, deadline, child, pipes, console, pid_file, process_file })
     }
 
     /// Whether this ended child is our call.
