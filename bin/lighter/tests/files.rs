@@ -187,3 +187,26 @@ fn archive_names(tar: &[u8]) -> Vec<String> {
     }
     names
 }
+
+#[test]
+fn owners_are_those_inside_a_user_namespace() {
+    let daemon = Daemon::with_flags(&["--userns-remap", "default"]);
+    daemon.import("busybox");
+    let script = "echo x >/mine; chown 33:33 /mine; sleep 1000";
+    daemon.run(&["run", "-d", "--name", "mapped", "busybox", "sh", "-c", script]).ok();
+    testkit::eventually("file", || daemon.run(&["exec", "mapped", "stat", "-c", "%u", "/mine"]).stdout == "33\n");
+    let tar = daemon.command(&["cp", "mapped:/mine", "-"]).output().expect("cp").stdout;
+    let owner = |tar: &[u8]| {
+        let mut reader = archive::tar::Reader::new(tar);
+        let entry = reader.next_entry().expect("archive").expect("an entry");
+        (entry.uid, entry.gid)
+    };
+    assert_eq!(owner(&tar), (33, 33));
+    daemon.run_with_input(&["cp", "-", "mapped:/tmp"], &tar).ok();
+    daemon.run(&["exec", "mapped", "stat", "-c", "%u:%g", "/tmp/mine"]).ok().stdout("33:33\n");
+    daemon.run(&["stop", "-t", "0", "mapped"]).ok();
+    assert_eq!(owner(&daemon.command(&["cp", "mapped:/tmp/mine", "-"]).output().expect("cp").stdout), (33, 33));
+    daemon.run_with_input(&["cp", "-", "mapped:/etc"], &tar).ok();
+    daemon.run(&["start", "mapped"]).ok();
+    daemon.run(&["exec", "mapped", "stat", "-c", "%u:%g", "/etc/mine"]).ok().stdout("33:33\n");
+}

@@ -9,6 +9,7 @@
 
 mod compression;
 mod fault;
+mod ids;
 pub mod pack;
 mod remove;
 mod root;
@@ -16,5 +17,6 @@ pub mod tar;
 pub mod unpack;
 
 pub use compression::{Compression, decompress};
+pub use ids::{IdRange, Ids};
 pub use remove::remove_tree;
 pub use root::{Root, clean, split};

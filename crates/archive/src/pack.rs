@@ -19,6 +19,7 @@ use rustix::{
 use values::Timestamp;
 
 use crate::{
+    Ids,
     root::by_descriptor,
     tar::{Entry, Kind, Writer},
     unpack::{is_carried, is_opaque, is_whiteout},
@@ -43,6 +44,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 pub struct Packer<W> {
     writer: Writer<W>,
     marks: Marks,
+    ids: Ids,
     /// Names in the archive of files that have several, by device and inode.
     links: HashMap<(u64, u64), Vec<u8>>,
     buffer: Vec<u8>,
@@ -59,7 +61,12 @@ struct Level {
 
 impl<W: Write> Packer<W> {
     pub fn new(inner: W, marks: Marks) -> Self {
-        Self { writer: Writer::new(inner), marks, links: HashMap::new(), buffer: vec![0; BUFFER] }
+        Self::with_ids(inner, marks, Ids::default())
+    }
+
+    /// Owners are written as they are inside.
+    pub fn with_ids(inner: W, marks: Marks, ids: Ids) -> Self {
+        Self { writer: Writer::new(inner), marks, ids, links: HashMap::new(), buffer: vec![0; BUFFER] }
     }
 
     /// All that is in the directory `dir`, below `name` in the archive; the directory itself too unless `name` is empty.
@@ -151,11 +158,21 @@ impl<W: Write> Packer<W> {
             FileType::RegularFile => self.file(dir, entry, name)?,
             FileType::Symlink => {
                 let link = fs::readlinkat(dir, entry, Vec::new())?.into_bytes();
-                self.unopened(dir, entry, Entry { link, ..described(Kind::Symlink, name, &stat) })?;
+                let described = Entry { link, ..self.described(Kind::Symlink, name, &stat) };
+                self.unopened(dir, entry, described)?;
             }
-            FileType::CharacterDevice => self.unopened(dir, entry, described(Kind::CharDevice, name, &stat))?,
-            FileType::BlockDevice => self.unopened(dir, entry, described(Kind::BlockDevice, name, &stat))?,
-            FileType::Fifo => self.unopened(dir, entry, described(Kind::Fifo, name, &stat))?,
+            FileType::CharacterDevice => {
+                let described = self.described(Kind::CharDevice, name, &stat);
+                self.unopened(dir, entry, described)?;
+            }
+            FileType::BlockDevice => {
+                let described = self.described(Kind::BlockDevice, name, &stat);
+                self.unopened(dir, entry, described)?;
+            }
+            FileType::Fifo => {
+                let described = self.described(Kind::Fifo, name, &stat);
+                self.unopened(dir, entry, described)?;
+            }
             _ => {}
         }
         Ok(None)
@@ -171,15 +188,20 @@ impl<W: Write> Packer<W> {
             self.links.insert(key, name.to_vec());
             return Ok(false);
         };
-        let entry = Entry { link: first.clone(), ..described(Kind::HardLink, name, stat) };
+        let entry = Entry { link: first.clone(), ..self.described(Kind::HardLink, name, stat) };
         self.writer.entry(&entry)?;
         Ok(true)
+    }
+
+    fn described(&self, kind: Kind, name: &[u8], stat: &Stat) -> Entry {
+        described(kind, name, stat, &self.ids)
     }
 
     fn directory(&mut self, fd: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> io::Result<()> {
         let slash: &[u8] = if name.ends_with(b"/") { b"" } else { b"/" };
         let path = [name, slash].concat();
-        self.writer.entry(&Entry { xattrs: xattrs_of(fd)?, ..described(Kind::Directory, &path, stat) })
+        let entry = Entry { xattrs: xattrs_of(fd)?, ..self.described(Kind::Directory, &path, stat) };
+        self.writer.entry(&entry)
     }
 
     fn unopened(&mut self, dir: BorrowedFd<'_>, entry: &[u8], described: Entry) -> io::Result<()> {
@@ -196,7 +218,8 @@ impl<W: Write> Packer<W> {
         }
         let size = stat.st_size as u64;
         let xattrs = xattrs_of(file.as_fd())?;
-        self.writer.entry(&Entry { size, xattrs, ..described(Kind::File, name, &stat) })?;
+        let described = Entry { size, xattrs, ..self.described(Kind::File, name, &stat) };
+        self.writer.entry(&described)?;
         let copied = self.copy(file.take(size))?;
         self.zeros(size - copied)
     }
@@ -235,15 +258,16 @@ fn open_directory(dir: BorrowedFd<'_>, entry: &[u8]) -> Result<OwnedFd, Errno> {
     fs::openat(dir, entry, DIRECTORY, Mode::empty())
 }
 
-fn described(kind: Kind, name: &[u8], stat: &Stat) -> Entry {
+fn described(kind: Kind, name: &[u8], stat: &Stat, ids: &Ids) -> Entry {
+    let (uid, gid) = ids.inside(stat.st_uid, stat.st_gid);
     let device = match kind {
         Kind::CharDevice | Kind::BlockDevice => (fs::major(stat.st_rdev), fs::minor(stat.st_rdev)),
         _ => (0, 0),
     };
     Entry {
         mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
+        uid,
+        gid,
         mtime: Timestamp { secs: stat.st_mtime, nanos: stat.st_mtime_nsec as u32 },
         device,
         ..Entry::new(kind, name)

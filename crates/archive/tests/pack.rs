@@ -87,7 +87,7 @@ fn a_copy_merges_directories_and_keeps_kinds() {
     fs::create_dir_all(to.0.join("base/d")).unwrap();
     fs::write(to.0.join("base/d/old"), "old").unwrap();
     fs::write(to.0.join("base/name"), "stays").unwrap();
-    let copy = Copy { base: b"base".to_vec(), keep_kinds: true, owner: Some((7, 8)), rename: None };
+    let copy = Copy { base: b"base".to_vec(), keep_kinds: true, owner: Some((7, 8)), ..Copy::default() };
     let root = Root::open(&to.0).unwrap();
     let tar = pack(&from.0, b"", Marks::Plain);
     unpack_copy(&tar[..], &root, &copy).unwrap();

@@ -25,6 +25,7 @@ use directories::Directories;
 pub use whiteout::{OPAQUE, is_opaque, is_whiteout};
 
 use crate::{
+    Ids,
     fault::Fault,
     root::{Root, clean, shown, split},
     tar::{Entry, Kind, Reader},
@@ -48,6 +49,8 @@ pub struct Copy {
     pub base: Vec<u8>,
     /// User and group of everything; `None`: what the archive says.
     pub owner: Option<(u32, u32)>,
+    /// What owners are on the disk; the others here are those inside.
+    pub ids: Ids,
     /// A directory does not take the place of anything else, nor anything else that of a directory.
     pub keep_kinds: bool,
     /// Where each path has the first of these (`b""`: at its beginning), it gets the second instead, once.
@@ -121,6 +124,8 @@ fn run(tar: impl Read, root: &Root, deletions: Deletions, copy: &Copy) -> Result
         if let Some((uid, gid)) = copy.owner {
             (entry.uid, entry.gid) = (uid, gid);
         }
+        let owner = copy.ids.outside(entry.uid, entry.gid);
+        (entry.uid, entry.gid) = owner.map_err(std::io::Error::from).during(|| shown(&entry.path))?;
         if let Some(path) = copy.renamed(&entry.path) {
             entry.path = path;
         }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use archive::unpack::{Copy, unpack_copy};
-use archive::{Root, decompress};
+use archive::{Ids, Root, decompress};
 use rustix::io::Errno;
 use values::{Error, Result};
 
@@ -36,7 +36,7 @@ pub async fn copy_in(
     let record = container.record();
     let (name, path) = (container.name(), path.to_owned());
     let binds = mounts::resolve(&record.host)?;
-    let work = move |root: &Root| {
+    let work = move |root: &Root, ids: &Ids| {
         let base = destination(root, &path, &name)?;
         refuse_read_only(&base, &binds, record.host.readonly_rootfs)?;
         let owner = match options.owned_by_user && !record.config.user.is_empty() {
@@ -47,7 +47,7 @@ pub async fn copy_in(
             false => None,
         };
         let (_, tar) = decompress(&mut *tar)?;
-        unpack_copy(tar, root, &Copy { base, owner, keep_kinds: options.keep_kinds, rename: None })?;
+        unpack_copy(tar, root, &Copy { base, owner, ids: ids.clone(), keep_kinds: options.keep_kinds, rename: None })?;
         Ok(())
     };
     with_root(shared, container, Access::Write, work).await?;

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use api::types::PathStat;
-use archive::Root;
 use archive::pack::{Marks, Packer};
+use archive::{Ids, Root};
 use tokio::sync::mpsc;
 use values::{Error, Result};
 
@@ -27,10 +27,10 @@ pub async fn copy_out(shared: &Arc<Shared>, container: &Arc<Container>, path: &s
     let (shared, container, path) = (shared.clone(), container.clone(), path.to_owned());
     tokio::spawn(async move {
         let (name, tell_found) = (container.name(), tell.clone());
-        let work = move |root: &Root| {
+        let work = move |root: &Root, ids: &Ids| {
             let found = look(root, &name, &path)?;
             let _ = tell_found.blocking_send(Ok(found));
-            pack(root, &Place::parse(&path), sink);
+            pack(root, ids, &Place::parse(&path), sink);
             Ok(())
         };
         match with_root(&shared, &container, Access::Read, work).await {
@@ -42,13 +42,13 @@ pub async fn copy_out(shared: &Arc<Shared>, container: &Arc<Container>, path: &s
     Ok((found, stream))
 }
 
-fn pack(root: &Root, place: &Place, mut sink: ByteSink) {
-    let outcome = write(root, place, &mut sink);
+fn pack(root: &Root, ids: &Ids, place: &Place, mut sink: ByteSink) {
+    let outcome = write(root, ids, place, &mut sink);
     sink.end(outcome.map_err(Error::from));
 }
 
-fn write(root: &Root, place: &Place, out: &mut dyn Write) -> io::Result<()> {
-    let mut packer = Packer::new(out, Marks::Plain);
+fn write(root: &Root, ids: &Ids, place: &Place, out: &mut dyn Write) -> io::Result<()> {
+    let mut packer = Packer::with_ids(out, Marks::Plain, ids.clone());
     let parent = place.open_parent(root)?;
     if place.is_entry() {
         packer.one(parent.as_fd(), &place.last, place.name())?;

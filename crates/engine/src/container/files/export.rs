@@ -13,11 +13,11 @@ use crate::shared::Shared;
 /// # Errors
 /// Whatever keeps its files from being opened.
 pub async fn export(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<ByteStream> {
-    let root = bare(shared, container).await?;
+    let (root, ids) = bare(shared, container).await?;
     let (mut sink, stream) = byte_stream();
     tokio::task::spawn_blocking(move || {
         let mut pack = || {
-            let mut packer = Packer::new(&mut sink, Marks::Plain);
+            let mut packer = Packer::with_ids(&mut sink, Marks::Plain, ids.clone());
             packer.tree(root.real_dir(b"")?, b"")?;
             packer.finish().map(drop)
         };

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use archive::Root;
+use archive::{IdRange, Ids, Root};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags};
@@ -21,7 +21,9 @@ use values::{Error, Result, ResultExt, RootMount};
 
 use crate::container::Container;
 use crate::container::mounts::{self, Kind, Resolved};
+use crate::container::record::Record;
 use crate::container::state::State;
+use crate::oci;
 use crate::shared::{Shared, blocking};
 
 /// How long a copy into a container that does not run waits for its start to be over, and the other way round.
@@ -42,14 +44,13 @@ pub async fn with_root<T: Send + 'static>(
     shared: &Arc<Shared>,
     container: &Arc<Container>,
     access: Access,
-    work: impl FnOnce(&Root) -> Result<T> + Send + 'static,
+    work: impl FnOnce(&Root, &Ids) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let state = container.state();
-    if state.is_running() {
-        let root = Root::of(running(&state)?);
-        return blocking(move || work(&root)).await;
-    }
     let record = container.record();
+    if state.is_running() {
+        return in_running(running(&state)?, ids(shared, &record), work).await;
+    }
     let binds = mounts::resolve(&record.host)?;
     // what binds are mounted on may have to be made
     let access = if binds.iter().any(|b| b.kind == Kind::Bind) { Access::Write } else { access };
@@ -63,8 +64,7 @@ pub async fn with_root<T: Send + 'static>(
     };
     if guard.is_some() && container.state().is_running() {
         // it was started while we waited
-        let root = Root::of(running(&container.state())?);
-        return blocking(move || work(&root)).await;
+        return in_running(running(&container.state())?, ids(shared, &record), work).await;
     }
     let (s, id) = (shared.clone(), container.id.clone());
     in_own_thread(move || {
@@ -74,9 +74,39 @@ pub async fn with_root<T: Send + 'static>(
             Access::Write => s.snapshots.mounts(id.as_str(), &record.layers, record.snapshot_options())?,
         };
         let place = s.config.run_root.join("files");
-        work(&Root::of(stopped(&mount, &binds, &place)?))
+        // on the disk owners are as inside
+        work(&Root::of(stopped(&mount, &binds, &place)?), &Ids::default())
     })
     .await
+}
+
+async fn in_running<T: Send + 'static>(
+    root: OwnedFd,
+    ids: Ids,
+    work: impl FnOnce(&Root, &Ids) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let root = Root::of(root);
+    if ids == Ids::default() {
+        return blocking(move || work(&root, &ids)).await;
+    }
+    in_own_thread(move || {
+        // nobody who is not mapped can make files there
+        let (uid, gid) = ids.outside(0, 0).map_err(failed)?;
+        sys::identity::set_file_owner(uid, gid).map_err(failed)?;
+        work(&root, &ids)
+    })
+    .await
+}
+
+/// How owners are seen through the mounts of a container that runs in a user namespace.
+fn ids(shared: &Shared, record: &Record) -> Ids {
+    let range =
+        |map: &::oci::runtime::IdMapping| IdRange { inside: map.container_id, outside: map.host_id, size: map.size };
+    let remap = oci::of_remap(&record.host, &shared.config.defaults);
+    remap.map_or_else(Ids::default, |remap| Ids {
+        uids: remap.uids.iter().map(range).collect(),
+        gids: remap.gids.iter().map(range).collect(),
+    })
 }
 
 /// `/proc/PID/root` of the first process, which is no other's by the time it is open.
@@ -104,8 +134,9 @@ fn is_alive(pidfd: &OwnedFd) -> bool {
 ///
 /// # Errors
 /// `Internal` with the kernel's words.
-pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Root> {
+pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(Root, Ids)> {
     let state = container.state();
+    let ids = if state.is_running() { ids(shared, &container.record()) } else { Ids::default() };
     let root = if state.is_running() {
         let root = running(&state)?;
         let namespace = File::open(format!("/proc/{}/ns/mnt", state.pid))?;
@@ -119,7 +150,7 @@ pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Ro
         })
         .await?
     };
-    Ok(Root::of(root))
+    Ok((Root::of(root), ids))
 }
 
 /// A detached clone of the mount that `root` is. Only who is in its mount namespace may make one; so the calling thread

@@ -17,7 +17,7 @@ use crate::shared::Shared;
 /// `NotFound` in Docker's words.
 pub async fn stat(shared: &Arc<Shared>, container: &Arc<Container>, path: &str) -> Result<PathStat> {
     let (name, path) = (container.name(), path.to_owned());
-    with_root(shared, container, Access::Read, move |root| look(root, &name, &path)).await
+    with_root(shared, container, Access::Read, move |root, _| look(root, &name, &path)).await
 }
 
 pub fn look(root: &Root, container: &str, path: &str) -> Result<PathStat> {
