@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use api::types::{ExecCreateRequest, ExecInspect, ExecProcessConfig, ExecStartRequest, IdResponse};
 use shim::protocol::{self, Attach, FailureKind, Reply, Request};
+use sys::crash;
 use tokio::sync::watch;
 use values::{Error, Id, Result, Timestamp};
 
@@ -114,6 +115,7 @@ impl Execs {
     pub fn exited(&self, shared: &Shared, container: &Container, id: &str, code: i32, _at: Timestamp) {
         // one which an earlier daemon started is not known any more
         let Ok(exec) = self.find(id) else { return };
+        crash::point("exec.ended");
         exec.end(code);
         shared.tidy.soon();
         let mut attributes = container.event_attributes();
@@ -173,6 +175,7 @@ pub async fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: Exe
     });
     let id = exec.id.clone();
     emit(shared, &exec, "exec_create");
+    crash::point("exec.created");
     let mut all = shared.execs.lock();
     all.retain(|_, e| !e.is_over());
     all.insert(id.clone(), exec);
@@ -235,6 +238,7 @@ impl ExecStart {
     /// `InvalidArgument` when there is no such program or user, in Docker's words; others when it cannot be started.
     pub async fn run(self) -> Result<Option<Attached>> {
         *self.exec.progress() = Progress::Starting;
+        crash::point("exec.admitted");
         // the shim is told whether or not this caller stays to hear of it
         let task = tokio::spawn(async move {
             let outcome = run(&self.shared, &self.exec, &self.how).await;
@@ -282,7 +286,9 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
         cols: u16::try_from(cols).unwrap_or(0),
     };
     let (directory, _) = exec.container.link().map_err(plain)?;
-    let (reply, stream) = shim_link::exec(&directory, order).await.map_err(plain)?;
+    let asked = Timestamp::now();
+    let outcome = shim_link::exec(&directory, order).await;
+    let (reply, stream) = exec.container.answered(asked, &directory, outcome).await.map_err(plain)?;
     match reply {
         Reply::Started(started) => {
             let mut progress = exec.progress();
@@ -311,6 +317,7 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
         Reply::Refused(why) => return Err(plain(Error::conflict(why))),
         other => return Err(plain(Error::internal(format!("the shim answered unexpectedly: {other:?}")))),
     }
+    crash::point("exec.started");
     exec.started.send_replace(true);
     emit(shared, exec, "exec_start");
     if how.detach {
@@ -366,7 +373,8 @@ pub async fn resize(shared: &Shared, key: &str, rows: u16, cols: u16) -> Result<
     if !matches!(*exec.progress(), Progress::Running { .. }) {
         return Err(Error::conflict(format!("exec instance {key} is not running")));
     }
-    let (_, link) = exec.container.link()?;
-    link.ask(Request::Resize { exec: Some(exec.id.to_string()), rows, cols }).await?;
-    Ok(())
+    let (directory, link) = exec.container.link()?;
+    let asked = Timestamp::now();
+    let outcome = link.ask(Request::Resize { exec: Some(exec.id.to_string()), rows, cols }).await;
+    exec.container.answered(asked, &directory, outcome).await.map(drop)
 }

@@ -233,10 +233,12 @@ impl Engine {
 
     pub async fn container_resize(&self, id: &str, rows: u16, cols: u16) -> Result<()> {
         let container = self.find(id)?;
-        let (_, link) = container.link()?;
+        let (directory, link) = container.link()?;
         // one without a terminal has no size: docker says nothing either
         if container.record().config.tty {
-            link.ask(shim::protocol::Request::Resize { exec: None, rows, cols }).await?;
+            let asked = values::Timestamp::now();
+            let outcome = link.ask(shim::protocol::Request::Resize { exec: None, rows, cols }).await;
+            container.answered(asked, &directory, outcome).await?;
         }
         let mut attributes = container.event_attributes();
         attributes.insert("height".into(), rows.to_string());

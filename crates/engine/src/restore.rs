@@ -16,6 +16,7 @@ use network::{Endpoint, Published};
 use crate::container::record::{Record, Volatile};
 use crate::container::state::{Ask, Fact, Phase, Then, wanted_at_boot};
 use crate::container::supervisor::supervise;
+use crate::container::waiting::Waiting;
 use crate::container::{Container, Mail, launch, lost, networks};
 use crate::shared::{Shared, blocking};
 use crate::shim_link;
@@ -54,6 +55,8 @@ impl NetworkNote {
 
 /// A shim that takes longer to answer is waited for in the background.
 const PROMPT: Duration = Duration::from_secs(2);
+/// One that was in the middle of a start is given up after this.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A shim directory, by the name `ID.GENERATION`.
 struct Trace {
@@ -170,7 +173,9 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
     let note = NetworkNote::read(&trace.directory, &shared.bridge_id());
     volatile.endpoints = note.endpoints;
     volatile.ports = note.ports;
-    let mut answer = tokio::spawn(reconnect(trace.directory.clone()));
+    // one that runs is waited for as long as its shim lives: it may be stopped, or the machine asleep
+    let patience = if matches!(was, Phase::Running { .. }) { None } else { Some(PATIENCE) };
+    let mut answer = tokio::spawn(reconnect(trace.directory.clone(), patience));
     let end = match tokio::time::timeout(PROMPT, &mut answer).await {
         Err(_) => End::Unclear(trace.directory, answer),
         Ok(Ok(Some(shim))) => End::Runs(trace.directory, shim),
@@ -207,6 +212,9 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
         End::Unclear(directory, answer) => {
             let (shared, container) = (shared.clone(), container.clone());
             tokio::spawn(async move {
+                let pid = shim_link::peer(&directory).await.unwrap_or(0);
+                let waiting = container.wait_for(Waiting::for_answer(Timestamp::now(), pid));
+                tracing::warn!("container {}: {}", container.id, waiting.text());
                 match answer.await {
                     Ok(Some(shim)) => tell_running(&shared, &container, directory, shim),
                     _ => lost::recover(shared, container, directory).await,
@@ -232,10 +240,10 @@ fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: Pat
     }
 }
 
-/// `None`: there is no shim. One that does not answer is ended.
-async fn reconnect(directory: PathBuf) -> Option<Shim> {
+/// `None`: there is no shim. One that does not answer within `patience` is ended.
+async fn reconnect(directory: PathBuf, patience: Option<Duration>) -> Option<Shim> {
     let mut stream = shim_link::connect(&directory).await.ok()?;
-    match shim_link::subscribe(&mut stream).await {
+    match shim_link::subscribe(&mut stream, patience).await {
         Ok(state) => Some((stream, state)),
         Err(e) => {
             if e.kind == values::ErrorKind::Unavailable {
@@ -264,7 +272,7 @@ fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>, places: &launch
 
 /// A shim, or what is left of one, which no container owns. `cgroup`: its container's, to be ended, too.
 async fn end_stray(trace: Trace, cgroup: Option<String>) {
-    if let Some((mut stream, state)) = reconnect(trace.directory.clone()).await {
+    if let Some((mut stream, state)) = reconnect(trace.directory.clone(), Some(PROMPT)).await {
         shim_link::end(&mut stream, state.exited.is_some()).await;
     }
     let _ = blocking(move || {
@@ -317,7 +325,7 @@ async fn resume(container: Arc<Container>, was: Phase) {
         Phase::Exited if was == Phase::Removing || policy.auto_remove => {
             let _ = container.ask(Ask::Remove { force: true }).await;
         }
-        Phase::Running { then: Some(Then::Remove), .. } => {
+        Phase::Dead | Phase::Running { then: Some(Then::Remove), .. } => {
             let _ = container.ask(Ask::Remove { force: true }).await;
         }
         Phase::Backoff => container.post(Mail::Fact(Fact::BackoffElapsed { generation: state.generation })),

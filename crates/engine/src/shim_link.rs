@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use shim::protocol::{Attach, Exec, Fact, Launch, MAX_FRAME, Message, Reply, Request, SOCKET, State};
+use sys::crash;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,8 @@ use values::{Error, Result, ResultExt};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A launch by an external runtime has deadlines of its own (create, start, delete), which the shim tells of.
 const LAUNCH_PATIENCE: Duration = Duration::from_secs(40);
+/// The same where it is asked to end its container: there is nothing to lose by losing patience.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
 const QUEUE_PAUSE: Duration = Duration::from_millis(20);
 
 /// What a shim tells unasked.
@@ -57,7 +60,7 @@ impl ShimLink {
             Ok(Ok(Reply::Refused(why))) => Err(Error::internal(why)),
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) => Err(gone()),
-            Err(_) => Err(Error::unavailable("the container's shim has not answered for 20 seconds")),
+            Err(_) => Err(unanswered(PATIENCE)),
         }
     }
 }
@@ -109,6 +112,7 @@ pub async fn launch(stream: &mut UnixStream, launch: Launch, fds: Vec<OwnedFd>) 
     let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
     let sent = send_with(stream, &frame, &fds).await.during(|| "cannot reach the new shim")?;
     stream.write_all(&frame[sent..]).await.during(|| "cannot reach the new shim")?;
+    crash::point("start.ordered");
     reply_within(stream, patience).await
 }
 
@@ -150,31 +154,41 @@ pub async fn connect(directory: &Path) -> io::Result<UnixStream> {
     }
 }
 
-/// Has every process of a container killed. A shim that does not answer is killed itself: the end of its connection then
-/// leads to the end of its container.
-pub async fn kill_all(link: ShimLink, directory: PathBuf) {
-    if let Err(e) = link.ask(Request::KillAll).await
-        && e.kind == values::ErrorKind::Unavailable
-        && let Ok(stream) = connect(&directory).await
+/// Has processes of a container killed (`request`). A shim that does not answer, or has not since the daemon's start (no
+/// `link`), is killed itself: the end of its connection then leads to the end of its container.
+pub async fn kill(link: Option<ShimLink>, directory: PathBuf, request: Request) {
+    if let Some(link) = link
+        && tokio::time::timeout(KILL_PATIENCE, link.ask(request)).await.is_ok()
     {
-        tracing::error!("shim in {}: {e}; it is killed", directory.display());
+        return;
+    }
+    if let Ok(stream) = connect(&directory).await {
+        tracing::warn!("the shim in {} does not answer: it is killed with its container", directory.display());
         kill_peer(&stream);
     }
 }
 
 /// Kills the shim at the other end of a connection made by [`connect`].
 pub fn kill_peer(stream: &UnixStream) {
-    // Who listens is who is told here; as it does not accept, only a living process can hold the socket.
-    let pid = stream.peer_cred().ok().and_then(|c| c.pid()).and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(pid) = peer_of(stream).and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
 }
 
-/// Becomes the shim's subscriber.
-pub async fn subscribe(stream: &mut UnixStream) -> Result<State> {
+/// Who listens is who is told here; as it does not accept, only a living process can hold the socket.
+fn peer_of(stream: &UnixStream) -> Option<i32> {
+    stream.peer_cred().ok()?.pid()
+}
+
+/// The process of the shim in `directory`.
+pub async fn peer(directory: &Path) -> Option<i32> {
+    peer_of(&connect(directory).await.ok()?)
+}
+
+/// Becomes the shim's subscriber. Without `patience` it is waited for as long as it lives.
+pub async fn subscribe(stream: &mut UnixStream, patience: Option<Duration>) -> Result<State> {
     write_frame(stream, &Request::Subscribe).await.during(|| "cannot reach the shim")?;
-    match reply(stream).await? {
+    match reply_within(stream, patience.unwrap_or(Duration::MAX)).await? {
         Reply::State(state) => Ok(state),
         other => Err(unexpected(&other)),
     }
@@ -183,7 +197,7 @@ pub async fn subscribe(stream: &mut UnixStream) -> Result<State> {
 /// A byte stream of the container's own process.
 pub async fn attach(directory: &Path, attach: Attach) -> Result<UnixStream> {
     let mut stream = connect(directory).await.during(|| "cannot reach the container's shim")?;
-    write_frame(&mut stream, &Request::Attach(attach)).await?;
+    write_in_time(&mut stream, &Request::Attach(attach)).await?;
     match reply(&mut stream).await? {
         Reply::Done => Ok(stream),
         Reply::Refused(why) => Err(Error::conflict(why)),
@@ -194,7 +208,8 @@ pub async fn attach(directory: &Path, attach: Attach) -> Result<UnixStream> {
 /// Starts a process; the stream is its byte stream when it has any.
 pub async fn exec(directory: &Path, exec: Exec) -> Result<(Reply, UnixStream)> {
     let mut stream = connect(directory).await.during(|| "cannot reach the container's shim")?;
-    write_frame(&mut stream, &Request::Exec(Box::new(exec))).await?;
+    write_in_time(&mut stream, &Request::Exec(Box::new(exec))).await?;
+    crash::point("exec.ordered");
     let reply = reply(&mut stream).await?;
     Ok((reply, stream))
 }
@@ -209,11 +224,21 @@ async fn reply_within(stream: &mut UnixStream, patience: Duration) -> Result<Rep
         Ok(Ok(Some(Message::Fact { .. }))) => Err(Error::internal("the shim spoke out of turn")),
         Ok(Ok(None)) => Err(Error::internal("the shim ended unexpectedly")),
         Ok(Err(e)) => Err(Error::from(e).context("the shim ended unexpectedly")),
-        Err(_) => {
-            let seconds = patience.as_secs();
-            Err(Error::unavailable(format!("the container's shim has not answered for {seconds} seconds")))
-        }
+        Err(_) => Err(unanswered(patience)),
     }
+}
+
+fn unanswered(patience: Duration) -> Error {
+    Error::unavailable(format!("the container's shim has not answered for {} seconds", patience.as_secs()))
+}
+
+/// A request may be larger than what the kernel takes while nobody reads.
+async fn write_in_time(stream: &mut UnixStream, request: &Request) -> Result<()> {
+    let written = tokio::time::timeout(PATIENCE, write_frame(stream, request)).await;
+    written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|e| match e.kind() {
+        io::ErrorKind::TimedOut => unanswered(PATIENCE),
+        _ => Error::from(e).context("cannot reach the container's shim"),
+    })
 }
 
 fn unexpected(reply: &Reply) -> Error {

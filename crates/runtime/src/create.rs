@@ -10,6 +10,7 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions};
 use sys::clone::{Child, Clone};
+use sys::crash;
 use sys::namespace::Kinds;
 
 use crate::failure::text;
@@ -84,12 +85,14 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let filter = filter(launch, &linux)?;
     let cgroup = Guard(Some(make_cgroup(launch, &linux)?));
     let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
+    crash::point("runtime.grouped");
     let ground = Ground { launch, linux: &linux, cgroup: group, namespaces: &namespaces, filter: filter.as_ref() };
     let plan = ground.plan(root, fds.stdio, extra)?;
     let clone_into = group.clone_into()?;
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let child = spawn(&plan.program, &theirs, &namespaces, clone_into.as_ref().map(AsFd::as_fd))?;
     drop(theirs);
+    crash::point("runtime.cloned");
     let mut child = Kill(Some(child));
     let pid = child.0.as_ref().map_or(0, |child| child.pid);
     if clone_into.is_none() {
@@ -97,7 +100,9 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
         // A child that failed meanwhile says so below.
         let _ = ours.release();
     }
+    crash::point("runtime.moved");
     meet(launch, &bundle, &plan.program, &ours, &child, pid)?;
+    crash::point("runtime.ready");
     if namespaces.user.is_some() {
         // It has no power over these itself.
         launch.spec.process.as_ref().map_or(Ok(()), |process| process::limit_from_outside(pid, process))?;

@@ -8,6 +8,7 @@ use oci::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use sys::clone::{Child, Clone};
+use sys::crash;
 use sys::namespace::Kinds;
 
 use crate::create::{Kill, gone, silent};
@@ -163,6 +164,7 @@ fn start(
     let child = sys::clone::spawn(&what, || child::run(program, &theirs))
         .map_err(|errno| StartError::other(format!("unable to clone the process: {}", text(errno))))?;
     drop(theirs);
+    crash::point("runtime.exec-cloned");
     let mut pid = child.pid;
     let mut child = Kill(Some(child));
     if clone_into.is_none() {
@@ -182,6 +184,7 @@ fn start(
                 // Our child, not reaped yet: the number is its own. Who began ends by itself.
                 child = Kill(Some(Child { pid: entered, pidfd: open(entered)? }));
                 pid = entered;
+                crash::point("runtime.exec-entered");
                 let _ = ours.release();
             }
             Word::Failed { step, errno } => {

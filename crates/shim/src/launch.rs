@@ -14,6 +14,7 @@ use oci::runtime::NamespaceKind;
 use runtime::{Fds, Running, StartError, StartErrorKind};
 use rustix::event::{PollFd, PollFlags};
 use std::os::fd::{AsFd, OwnedFd};
+use sys::crash;
 use values::Timestamp;
 
 /// The number of the container's own session; execs count on from it.
@@ -71,7 +72,9 @@ fn launch_in(
     let userns = if request.fds.userns { fds.next() } else { None };
     let listener = directory.listen().map_err(|e| other(format!("listening socket: {e}")))?;
     poller.add(&listener, Token::Listener, Interest::IN).map_err(|e| other(e.to_string()))?;
+    crash::point("shim.listening");
     let log = open_log(&request.log)?;
+    crash::point("shim.logging");
     let stdio = &request.stdio;
     let pipes = Pipes::new(stdio.terminal, [stdio.open_stdin, true, true]);
     let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
@@ -79,7 +82,9 @@ fn launch_in(
     let mut made = make(&request, Fds { netns, userns, stdio: theirs }, control)?;
     let running = &mut made.running;
     let started = Started { pid: running.pid, birth: birth(running.pid), at: Timestamp::now() };
+    crash::point("shim.started");
     let _ = directory.write_started(&started);
+    crash::point("shim.start-noted");
     let pidfd = running.pidfd.try_clone().map_err(|e| other(e.to_string()))?;
     let process = pipes.into_process(running.pid, pidfd, running.console.take(), stdio.open_stdin);
     let process = process.map_err(|e| other(format!("standard streams: {e}")))?;
@@ -94,6 +99,7 @@ fn make(request: &Launch, fds: Fds, control: &Control) -> Result<Made, Failed> {
     let gone = || other("the daemon has gone".to_owned());
     let Some(order) = &request.external else {
         let created = runtime::create(&request.container, fds).map_err(failed)?;
+        crash::point("shim.created");
         if is_hung_up(control) {
             return Err(gone());
         }

@@ -10,6 +10,7 @@ use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionbio};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use sys::crash;
 use sys::signal::Set;
 
 const SIGCHLD: i32 = 17;
@@ -38,6 +39,7 @@ fn serve() -> io::Result<()> {
     sys::memory::stay_small();
     let mut control = Control::new(become_shim()?, 0);
     let Some(request) = receive_launch(&mut control)? else { return Ok(()) };
+    crash::point("shim.ordered");
     let fds = control.take_fds();
     let poller = Poller::new()?;
     let children = sys::signal::descriptor(Set::EMPTY.with(SIGCHLD))?;
@@ -51,6 +53,7 @@ fn serve() -> io::Result<()> {
     let reply = Message::Reply(Reply::Started(launched.started.clone()));
     let mut shim = Shim::new(poller, launched, control, children);
     shim.send(0, &reply);
+    crash::point("shim.start-told");
     shim.run()
 }
 

@@ -10,6 +10,7 @@ use crate::session::{Process, Session};
 use crate::shim::Shim;
 use rustix::process::WaitStatus;
 use std::time::{Duration, Instant};
+use sys::crash;
 use values::Timestamp;
 
 impl Shim {
@@ -235,6 +236,7 @@ impl Shim {
     ) -> Result<(Process, Started), Failed> {
         self.may_exec(id)?;
         let running = runtime::exec(&self.running, process, stdio).map_err(launch::failed)?;
+        crash::point("shim.executed");
         let started = Started { pid: running.pid, birth: launch::birth(running.pid), at: Timestamp::now() };
         let process = pipes.into_process(running.pid, running.pidfd, running.console, wants_input);
         Ok((process.map_err(no_streams)?, started))

@@ -15,6 +15,7 @@ use rustix::process::WaitOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+use sys::crash;
 use values::Timestamp;
 
 /// How much is read from one descriptor at once.
@@ -331,7 +332,9 @@ impl Shim {
         let memory_peak = if self.oom { self.running.cgroup.memory_peak().unwrap_or(0) } else { 0 };
         let Ended { code, signal, at, .. } = ended;
         let exited = Exited { code, signal, oom: self.oom, memory_peak, at };
+        crash::point("shim.exit-seen");
         let _ = self.directory.write_exit(&exited);
+        crash::point("shim.exit-noted");
         self.exited = Some(exited.clone());
         self.tell(Fact::Exited(exited));
     }
@@ -350,11 +353,14 @@ impl Shim {
         if let Some(external) = &self.external {
             external.delete();
         }
+        crash::point("shim.releasing");
         self.running.cgroup.remove()?;
+        crash::point("shim.group-released");
         if let Some(listener) = self.listener.take() {
             self.poller.remove(&listener);
         }
         self.directory.clear();
+        crash::point("shim.released");
         self.released = true;
         Ok(())
     }

@@ -8,6 +8,7 @@
 
 pub mod bpf;
 pub mod clone;
+pub mod crash;
 pub mod fd;
 pub mod identity;
 pub mod keyring;

@@ -39,6 +39,7 @@ pub struct Daemon {
     pub directory: PathBuf,
     process: Option<Child>,
     flags: Vec<String>,
+    environment: Vec<(String, String)>,
     before: Leftovers,
     cli: Cli,
     /// Its data root is a small file system of its own.
@@ -73,6 +74,7 @@ impl Daemon {
             before: Leftovers::now(&directory),
             directory,
             process: None,
+            environment: Vec::new(),
             flags: flags.iter().map(|f| (*f).to_owned()).collect(),
             cli: Cli::Lighter,
             disk: false,
@@ -140,6 +142,7 @@ impl Daemon {
             .arg("-H")
             .arg(self.host())
             .args(&self.flags)
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log file"))
             .stderr(log)
@@ -175,6 +178,15 @@ impl Daemon {
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("stop the daemon");
         child.wait().expect("wait for the daemon");
+    }
+
+    /// A variable for the next start.
+    pub fn set_env(&mut self, key: &str, value: &str) {
+        self.environment.push((key.to_owned(), value.to_owned()));
+    }
+
+    pub fn clear_env(&mut self) {
+        self.environment.clear();
     }
 
     /// Started once more on the same roots.

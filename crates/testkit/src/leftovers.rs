@@ -28,7 +28,7 @@ impl Leftovers {
 }
 
 /// The name derived from a data root, as `network::Names` has it; empty where it cannot be known.
-fn instance(data_root: &Path) -> String {
+pub fn instance(data_root: &Path) -> String {
     let bytes = data_root.as_os_str().as_encoded_bytes();
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, step);

@@ -14,7 +14,7 @@ mod output;
 mod pty;
 
 pub use daemon::{Cli, Daemon, binaries, real_docker};
-pub use leftovers::Leftovers;
+pub use leftovers::{Leftovers, instance};
 pub use output::Finished;
 pub use pty::Terminal;
 

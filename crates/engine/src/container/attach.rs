@@ -1,15 +1,16 @@
 //! Attaching clients to a container's streams, before or after its start.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shim::protocol::Attach;
 use tokio::net::UnixStream;
-use values::{Error, Result};
+use values::{Error, Result, Timestamp};
 
 use super::handle::{Container, Pending};
 use super::logs::{LogOptions, LogStream};
 use super::state::Phase;
+use super::waiting::Waiting;
 use crate::detach_keys;
 use crate::shared::Shared;
 use crate::shim_link;
@@ -54,6 +55,9 @@ pub struct EndNotice(pub(crate) Option<tokio::sync::watch::Receiver<bool>>);
 
 /// As many descriptors as one message carries to a shim, less one for the network namespace (`SCM_MAX_FD`, unix(7)).
 const MOST_WAITING: usize = 252;
+
+/// For a shim that has not answered since the daemon's start.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 
 const SOON: Duration = Duration::from_millis(200);
 
@@ -122,17 +126,22 @@ fn refuse(container: &Container) -> Result<()> {
 
 async fn connect(container: &Arc<Container>, attach: Attach) -> Result<UnixStream> {
     let exits = container.state().exits;
+    let (asked, until) = (Timestamp::now(), Instant::now() + ANSWER_PATIENCE);
     loop {
         let state = container.state();
         match state.phase {
             Phase::Running { .. } => {
                 // between two of its lives there is no shim, and after the daemon's start none that has answered: look again
                 let Ok((directory, _)) = container.link() else {
+                    if Instant::now() > until {
+                        return Err(container.unavailable(Waiting::for_answer(asked, 0)));
+                    }
                     let changed = container.until(|s| s.exits > state.exits || !s.is_running());
                     let _ = tokio::time::timeout(SOON, changed).await;
                     continue;
                 };
-                match shim_link::attach(&directory, attach.clone()).await {
+                let outcome = shim_link::attach(&directory, attach.clone()).await;
+                match container.answered(asked, &directory, outcome).await {
                     Err(_) if container.state().exits > state.exits => continue,
                     other => return other,
                 }

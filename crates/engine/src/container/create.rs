@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use api::types::{ContainerCreateRequest, CreateResponse};
+use sys::crash;
 use values::{Error, Id, Platform, Result, ResultExt, Timestamp};
 
 use super::record::{Record, Volatile};
@@ -43,6 +44,7 @@ pub async fn create(
     let name = reserve(shared, name, &id)?;
     let (s, i) = (shared.clone(), id.clone());
     undo.push(move || s.registry.remove(&i));
+    crash::point("create.reserved");
     resolve_joined(shared, &mut host)?;
     if let Some(donor) = host.network_mode.strip_prefix("container:") {
         let donor = shared.registry.find(donor)?.record();
@@ -76,12 +78,16 @@ pub async fn create(
             let _ = s2.remove_directories(&id);
         });
         mounts::prepare_sources(&resolved)?;
+        crash::point("create.sources");
         s.images.prepare(r.id.as_str(), &image, r.snapshot_options())?;
+        crash::point("create.snapshot");
         let log = s.log_path(&r.id);
         if let Some(directory) = log.parent() {
             std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;
         }
+        crash::point("create.directory");
         s.records.create(&r, &Volatile::default())?;
+        crash::point("create.recorded");
         undo.commit();
         Ok(())
     });
@@ -90,6 +96,7 @@ pub async fn create(
     // from here on it is somebody's, whether or not the client is still there
     let container = supervise(shared, record, Volatile::default());
     shared.registry.insert(container.clone());
+    crash::point("create.supervised");
     shared.emit_container("create", &container);
     drop(held);
     Ok(CreateResponse { id: id.to_string(), warnings })

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use shim::protocol::Attach;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
-use values::{Error, Id, Result};
+use values::{Error, Id, Result, Timestamp};
 
 use network::{Endpoint, Published};
 
 use super::health;
 use super::record::{Record, Volatile};
 use super::state::{Ask, Fact, Phase, Policy, Refusal, State};
+use super::waiting::Waiting;
 use crate::shim_link::{ShimLink, Told};
 
 /// A letter to a container's supervisor.
@@ -72,6 +73,8 @@ pub struct Container {
     link: Mutex<Option<(PathBuf, ShimLink)>>,
     /// Held while its networks are made or changed.
     pub networking: tokio::sync::Mutex<()>,
+    /// What did not come in time.
+    pub(super) waiting: Mutex<Option<Waiting>>,
 }
 
 impl Container {
@@ -86,6 +89,7 @@ impl Container {
             changing: tokio::sync::Mutex::default(),
             link: Mutex::default(),
             networking: tokio::sync::Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -129,7 +133,12 @@ impl Container {
 
     /// The shim of the running process.
     pub fn link(&self) -> Result<(PathBuf, ShimLink)> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| self.not_running())
+        let link = self.link.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        link.ok_or_else(|| match self.state().phase {
+            // after the daemon's start, until it has answered
+            Phase::Running { .. } => self.unavailable(Waiting::for_answer(Timestamp::now(), 0)),
+            _ => self.not_running(),
+        })
     }
 
     pub fn not_running(&self) -> Error {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use network::{Endpoint, Published, Relay};
 use shim::protocol::{self, FailureKind, Fds, Reply};
+use sys::crash;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use values::{Error, Result, ResultExt, RootMount, Timestamp};
@@ -31,9 +32,20 @@ const FAILED_OUTSIDE: &str =
 /// For the previous shim to be gone: it has only a cgroup to remove.
 const CLOSING: Duration = Duration::from_secs(5);
 
+/// For what only the kernel can keep waiting: netlink, the files of the host that are mounted.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 struct Failure {
     code: i32,
     message: String,
+}
+
+fn late(what: &str) -> Failure {
+    let seconds = PATIENCE.as_secs();
+    Failure {
+        code: 128,
+        message: format!("{what} could not be made ready within {seconds} seconds: the kernel keeps it waiting"),
+    }
 }
 
 impl From<Error> for Failure {
@@ -92,27 +104,41 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     shared.serving.settled().await;
 
     let (s, r) = (shared.clone(), record.clone());
-    let sandbox = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
+    crash::point("start.begun");
+    let mut making = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
     let directory = shared.shim_dir(&container.id, generation);
     let spawned = spawn_shim(shared, &directory, &mut undo);
     // whatever became of the shim: what the other task made must be given back
-    let mut sandbox = sandbox.await.map_err(|e| Error::internal(e.to_string()))??;
+    let Ok(sandbox) = tokio::time::timeout(PATIENCE, &mut making).await else {
+        let (shared, id) = (shared.clone(), container.id.clone());
+        tokio::spawn(async move {
+            if let Ok(Ok(sandbox)) = making.await {
+                release(&shared, &id, &sandbox.places);
+            }
+        });
+        return Err(late("its network"));
+    };
+    let mut sandbox = sandbox.map_err(|e| Error::internal(e.to_string()))??;
     if !sandbox.places.endpoints.is_empty() {
         let (s, id, places) = (shared.clone(), container.id.clone(), sandbox.places.clone());
         undo.push(move || release(&s, &id, &places));
     }
     shared.serving.relay(&container.id, std::mem::take(&mut sandbox.relays));
+    crash::point("start.network");
     let mut stream = spawned?;
 
     if !sandbox.places.endpoints.is_empty() {
         // a daemon that comes after this one reads it there
         crate::networks::note(&directory, &sandbox.places.endpoints, &sandbox.places.ports)?;
     }
+    crash::point("start.endpoint");
     let runtime = runtimes::find(&shared.config.runtimes, &record.host.runtime)?;
     let external = runtime.map(|r| runtimes::external(r, shared.cgroup_path(&container.id))).transpose()?;
     let (s, r, e) = (shared.clone(), record.clone(), sandbox.places.endpoints.clone());
     let first = container.state().exits == 0;
-    let prepared = blocking(move || prepare(&s, &r, &e, joined, first)).await?;
+    let preparing = blocking(move || prepare(&s, &r, &e, joined, first));
+    let prepared = tokio::time::timeout(PATIENCE, preparing).await.map_err(|_| late("its files and mounts"))??;
+    crash::point("start.prepared");
     let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
     let (netns, userns) = (sandbox.netns.is_some(), sandbox.userns.is_some());
     let mut attached = Fds { netns, userns, attached: vec![] };
@@ -144,9 +170,11 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         Reply::Refused(why) => return Err(Error::internal(why).into()),
         other => return Err(Error::internal(format!("the shim answered unexpectedly: {other:?}")).into()),
     };
+    crash::point("start.answered");
     undo.commit();
     sandbox.places.endpoints.iter().for_each(|endpoint| shared.emit_network("connect", container, endpoint));
     hand_over(container, generation, directory, stream, &started, sandbox.places);
+    crash::point("start.handed-over");
     // the next start finds its network namespace made
     shared.networks.prefetch();
     Ok(())
@@ -200,6 +228,7 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
     undo.push(move || {
         let _ = std::fs::remove_dir_all(path);
     });
+    crash::point("start.directory");
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let program = &shared.config.shim;
@@ -209,8 +238,10 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
         .stdout(Stdio::null())
         .stderr(shared.shim_stderr())
         .env_clear()
+        .envs(crash::environment())
         .spawn()
         .during(|| format!("cannot run {}", program.display()))?;
+    crash::point("start.spawned");
     // Without its socket it ends by itself, unless it is stuck. Once dropped, tokio reaps it whenever it ends.
     undo.push(move || {
         let _ = child.start_kill();

@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use shim::protocol::{EXIT_FILE, Exited, Request};
-use values::{Id, Timestamp};
+use sys::crash;
+use values::{Id, Signal, Timestamp};
 
 use super::handle::{Container, Mail};
 use super::state::{Exit, Fact};
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
 
+/// For killed processes to end: they may have much memory to give back, or wait for a disk.
+const DEATH: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
 
@@ -41,6 +46,7 @@ pub async fn find_out(shared: &Shared, id: &Id, directory: PathBuf) -> Fact {
 
 /// Lets the shim of an ended container go: it cleans up and ends by itself. One that cannot is killed and cleaned up after.
 pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String) {
+    crash::point("exited.shim-kept");
     if let Err(e) = link.ask(Request::Release).await {
         tracing::warn!("shim in {}: {e}", directory.display());
         if let Ok(stream) = shim_link::connect(&directory).await {
@@ -49,7 +55,9 @@ pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String) {
         let ended = blocking(move || Ok(end_cgroup(&cgroup)));
         let _ = ended.await;
     }
+    crash::point("exited.shim-released");
     let _ = tokio::fs::remove_dir_all(&directory).await;
+    crash::point("exited.shim-directory-gone");
 }
 
 /// The exit which the shim in `directory` wrote down.
@@ -68,9 +76,26 @@ pub fn exit(exited: &Exited) -> Fact {
 /// Kills what is in a container's cgroup and removes it; true when there was something to kill.
 pub fn end_cgroup(path: &str) -> bool {
     let Ok(cgroup) = cgroup::Cgroup::open(path) else { return false };
-    let alive = cgroup.pids().is_ok_and(|pids| !pids.is_empty());
-    if let Err(e) = cgroup.kill_all().and_then(|()| cgroup.remove()) {
-        tracing::warn!("cgroup {path}: {e}");
+    let alive = || cgroup.pids().is_ok_and(|pids| !pids.is_empty());
+    let was_alive = alive();
+    let killed = cgroup.kill_all();
+    let until = Instant::now() + DEATH;
+    while was_alive && alive() && Instant::now() < until {
+        std::thread::sleep(PAUSE);
     }
-    alive
+    if let Err(e) = killed.and_then(|()| cgroup.remove()) {
+        let stuck = cgroup.pids().unwrap_or_default().into_iter().map(sys::waiting::describe).next();
+        tracing::warn!("cgroup {path}: {e}: {}", stuck.unwrap_or_default());
+    }
+    was_alive
+}
+
+/// Sends a signal to a container's process past its shim.
+pub fn signal(pid: i32, birth: u64, signal: Signal) {
+    let Some(process) = rustix::process::Pid::from_raw(pid) else { return };
+    let Ok(pidfd) = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty()) else { return };
+    // the number may be somebody else's by now
+    if shim::birth(pid) == birth {
+        let _ = sys::signal::send(&pidfd, signal.number());
+    }
 }

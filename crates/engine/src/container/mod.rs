@@ -33,6 +33,7 @@ pub mod validate;
 pub mod verbs;
 pub mod view;
 pub mod wait;
+pub mod waiting;
 pub mod why;
 
 pub use handle::{Container, Mail};

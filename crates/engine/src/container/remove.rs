@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sys::crash;
 use tokio::task::JoinHandle;
 use values::{Error, Result};
 
 use super::handle::{Container, Mail};
 use super::state::{Ask, Fact, Phase, Refusal};
 use crate::shared::{Shared, blocking};
+
+/// After a removal that failed.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Ends as `Removed` or `RemoveFailed`.
 pub async fn delete(shared: Arc<Shared>, container: Arc<Container>, closing: Option<JoinHandle<()>>) {
@@ -19,7 +23,8 @@ pub async fn delete(shared: Arc<Shared>, container: Arc<Container>, closing: Opt
             Fact::Removed
         }
         Err(e) => {
-            tracing::error!("cannot remove container {}: {e}", container.id);
+            tracing::warn!("cannot remove container {}: {e}; it is tried again", container.id);
+            try_again(container.clone());
             Fact::RemoveFailed
         }
     };
@@ -27,13 +32,27 @@ pub async fn delete(shared: Arc<Shared>, container: Arc<Container>, closing: Opt
     drop(closing);
 }
 
+/// A full disk has room again some day, descriptors are given back.
+fn try_again(container: Arc<Container>) {
+    tokio::spawn(async move {
+        tokio::time::sleep(AGAIN).await;
+        // refused where somebody else does it already
+        let _ = container.ask(Ask::Remove { force: false }).await;
+    });
+}
+
 async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
     let (shared, id) = (shared.clone(), container.id.clone());
     blocking(move || {
+        crash::point("remove.begun");
         shared.snapshots.remove(id.as_str())?;
+        crash::point("remove.snapshot-gone");
         shared.remove_directories(&id)?;
+        crash::point("remove.directories-gone");
         // last: until here a restarted daemon knows what it has to remove
-        shared.records.delete(&id)
+        shared.records.delete(&id)?;
+        crash::point("remove.record-gone");
+        Ok(())
     })
     .await
 }
@@ -64,8 +83,9 @@ pub async fn remove(container: &Arc<Container>, force: bool) -> Result<()> {
         ))),
         Ok(_) => Ok(()),
         Err(_) => Err(Error::internal(format!(
-            "container {} has not ended for 60 seconds after SIGKILL; it is removed as soon as it does",
-            container.id
+            "container {} has not ended for 60 seconds after SIGKILL{}; it is removed as soon as it does",
+            container.id,
+            container.waits_for().map_or_else(String::new, |w| format!(" ({})", w.text()))
         ))),
     }
 }

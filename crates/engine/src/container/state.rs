@@ -552,7 +552,12 @@ pub fn observe(state: &State, fact: &Fact, policy: &Policy) -> Step {
         }
         (Phase::Backoff, Fact::BackoffElapsed { generation }) if *generation == s.generation => launch(s),
         (Phase::Running { paused: false, then }, Fact::Frozen) => {
-            (State { phase: Phase::Running { paused: true, then }, ..s }, vec![Effect::Emit(Event::Pause)])
+            let mut effects = vec![Effect::Emit(Event::Pause)];
+            // its end was asked for meanwhile: frozen it would not see the signal
+            if then.is_some() {
+                effects.push(Effect::Thaw);
+            }
+            (State { phase: Phase::Running { paused: true, then }, ..s }, effects)
         }
         (Phase::Running { paused: true, then }, Fact::Thawed) => {
             (State { phase: Phase::Running { paused: false, then }, ..s }, vec![Effect::Emit(Event::Unpause)])

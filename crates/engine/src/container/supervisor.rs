@@ -8,17 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shim::protocol::{Fact as ShimFact, Probed, Request};
+use sys::crash;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinHandle};
-use values::{Id, Result, Timestamp};
+use values::{Id, Result, Signal, Timestamp};
 
 use super::handle::{Container, Mail};
 use super::record::{Record, Volatile};
 use super::state::{Effect, Event, Fact, Phase, Policy, State, admit, observe};
+use super::waiting::Waiting;
 use super::{freeze, health, launch, lost, remove, verbs};
 use crate::exec;
 use crate::shared::Shared;
 use crate::shim_link::{self, ShimLink, Told};
+
+/// A killed process that has not ended after this long is stuck in the kernel.
+const DEATH: Duration = Duration::from_secs(8);
 
 pub struct Supervisor {
     shared: Arc<Shared>,
@@ -111,6 +116,7 @@ impl Supervisor {
             Mail::Launched { fact, link, endpoints, ports, directory } => {
                 self.volatile.endpoints = endpoints;
                 self.volatile.ports = ports;
+                self.container.heard();
                 self.container.set_link(Some((directory.clone(), link.clone())));
                 self.link = Some((directory, link));
                 let known = matches!(self.volatile.state.phase, Phase::Running { paused: false, .. });
@@ -126,6 +132,7 @@ impl Supervisor {
     }
 
     fn told(&mut self, told: Told) {
+        self.container.heard();
         let Told::Fact { number, fact } = told else {
             if let Some((directory, _)) = self.link.take() {
                 self.container.set_link(None);
@@ -165,9 +172,11 @@ impl Supervisor {
         };
         // before the state is seen: who sees it ended may start it again
         let left = if effects.contains(&Effect::Release) { self.release() } else { None };
+        before_saving(&self.volatile.state);
         if self.volatile.state.phase != Phase::Gone {
             self.record(false);
         }
+        after_saving(&self.volatile.state);
         if let Some((directory, link)) = left {
             // only now: what the shim knows of the end goes with it
             self.closing =
@@ -182,6 +191,7 @@ impl Supervisor {
         self.published.send_replace(self.volatile.clone());
         for effect in effects {
             self.perform(effect);
+            crash::point("any.effect-begun");
         }
         for effect in of_health {
             self.perform_health(effect);
@@ -318,12 +328,9 @@ impl Supervisor {
                 let closing = self.closing.take();
                 tokio::spawn(launch::launch(self.shared.clone(), self.container.clone(), generation, closing));
             }
-            Effect::Signal(signal) => self.tell(Request::Kill { signal: signal.number() }),
-            Effect::KillAll => {
-                if let Some((directory, link)) = self.link.clone() {
-                    tokio::spawn(shim_link::kill_all(link, directory));
-                }
-            }
+            Effect::Signal(Signal::KILL) => self.kill(Request::Kill { signal: Signal::KILL.number() }),
+            Effect::Signal(signal) => self.signal(signal),
+            Effect::KillAll => self.kill(Request::KillAll),
             Effect::ArmGrace(after, generation) => self.later(after, Fact::GraceElapsed { generation }),
             Effect::ArmBackoff(after, generation) => self.later(after, Fact::BackoffElapsed { generation }),
             Effect::Freeze => self.freeze(true),
@@ -336,10 +343,35 @@ impl Supervisor {
         }
     }
 
-    fn tell(&self, request: Request) {
-        if let Some((_, link)) = &self.link {
-            link.tell(request);
+    fn signal(&self, signal: Signal) {
+        match &self.link {
+            Some((_, link)) => {
+                crash::point("stop.signalling");
+                link.tell(Request::Kill { signal: signal.number() });
+            }
+            // its shim has not answered since the daemon's start
+            None => lost::signal(self.volatile.state.pid, self.volatile.state.birth, signal),
         }
+    }
+
+    /// Begins to kill, and notes when the kernel does not let a process go.
+    fn kill(&self, request: Request) {
+        let State { pid, exits, generation, .. } = self.volatile.state;
+        let (directory, link) = match self.link.clone() {
+            Some((directory, link)) => (directory, Some(link)),
+            None => (self.shared.shim_dir(&self.container.id, generation), None),
+        };
+        let container = self.container.clone();
+        tokio::spawn(async move {
+            let since = now();
+            crash::point("kill.begun");
+            shim_link::kill(link, directory, request).await;
+            crash::point("kill.done");
+            let ended = container.until(|s| s.exits > exits || !s.is_running());
+            if tokio::time::timeout(DEATH, ended).await.is_err() {
+                container.wait_for(Waiting::for_end(since, pid));
+            }
+        });
     }
 
     fn later(&self, after: Duration, fact: Fact) {
@@ -365,6 +397,7 @@ impl Supervisor {
 
     /// Gives back what the ended process held; returns its shim, to be let go.
     fn release(&mut self) -> Option<(PathBuf, ShimLink)> {
+        self.container.waits_no_more();
         self.container.set_link(None);
         self.shared.tidy.soon();
         self.shared.execs.container_ended(&self.container.id);
@@ -397,6 +430,31 @@ impl Supervisor {
             }
         };
         self.shared.events.emit("container", action, self.container.id.as_str(), attributes);
+    }
+}
+
+/// The kernel is ahead of what is written down.
+fn before_saving(state: &State) {
+    match state.phase {
+        Phase::Starting { .. } => crash::point("starting.unsaved"),
+        Phase::Running { then: Some(_), .. } => crash::point("stopping.unsaved"),
+        Phase::Running { .. } => crash::point("running.unsaved"),
+        Phase::Exited => crash::point("exited.unsaved"),
+        Phase::Removing => crash::point("removing.unsaved"),
+        Phase::Gone => crash::point("gone.unpublished"),
+        Phase::Created | Phase::Backoff | Phase::Dead => {}
+    }
+}
+
+/// What is written down is ahead of the kernel.
+fn after_saving(state: &State) {
+    match state.phase {
+        Phase::Starting { .. } => crash::point("starting.saved"),
+        Phase::Running { then: Some(_), .. } => crash::point("stopping.saved"),
+        Phase::Running { .. } => crash::point("running.saved"),
+        Phase::Exited => crash::point("exited.saved"),
+        Phase::Removing => crash::point("removing.saved"),
+        Phase::Created | Phase::Backoff | Phase::Dead | Phase::Gone => {}
     }
 }
 

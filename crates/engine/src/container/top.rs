@@ -6,9 +6,20 @@
 mod native;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use api::types::TopResponse;
 use values::{Error, Result};
+
+/// Who takes longer waits for a process that the kernel holds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn late(who: &str) -> Error {
+    Error::unavailable(format!(
+        "{who} has not answered for {} seconds: a process is stuck in the kernel",
+        PATIENCE.as_secs()
+    ))
+}
 
 /// What `ps` prints for these processes; `ps_args` may be empty.
 ///
@@ -18,7 +29,10 @@ use values::{Error, Result};
 pub async fn top(pids: &[i32], ps_args: &str) -> Result<TopResponse> {
     let args: Vec<&str> = ps_args.split_whitespace().collect();
     if matches!(args[..], [] | ["-ef"] | ["-fe"] | ["-e", "-f"] | ["-f", "-e"]) {
-        return Ok(native::list(pids));
+        let pids = pids.to_vec();
+        // a process whose memory is locked keeps whoever looks at it waiting
+        let list = crate::shared::blocking(move || Ok(native::list(&pids)));
+        return tokio::time::timeout(PATIENCE, list).await.unwrap_or_else(|_| Err(late("/proc")));
     }
     check(&args)?;
     parse(&run(&args, pids).await?, pids)
@@ -59,7 +73,8 @@ async fn run(args: &[&str], pids: &[i32]) -> Result<String> {
 async fn ps(args: &[&str], selection: Option<&str>) -> Result<std::process::Output> {
     let mut command = tokio::process::Command::new("ps");
     command.args(args).args(selection).stdin(std::process::Stdio::null()).kill_on_drop(true);
-    command.output().await.map_err(|e| match e.kind() {
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.map_err(|_| late("ps"))?;
+    output.map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => {
             Error::internal("ps: executable file not found in $PATH: install procps on the host, or use no arguments")
         }

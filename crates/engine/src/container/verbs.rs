@@ -11,7 +11,7 @@ use crate::shared::Shared;
 
 /// A killed process that has not ended after this long is stuck in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
-/// The same for `stop`, where a shim that does not answer is killed before (`shim_link::kill_all`).
+/// The same for `stop`, where a shim that does not answer is killed before (`shim_link::kill`).
 const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn signal_of(container: &Container) -> Signal {
@@ -88,7 +88,10 @@ async fn end_of(container: &Container, ask: Ask, ended: impl Fn(&State) -> bool)
         ended.await;
         return Ok(());
     };
-    let late = |_| Error::internal("tried to kill container, but did not receive an exit event");
+    let late = |_| {
+        let why = container.waits_for().map_or_else(String::new, |w| format!(": {}", w.text()));
+        Error::internal(format!("tried to kill container, but did not receive an exit event{why}"))
+    };
     tokio::time::timeout(grace + LAST_PATIENCE, ended).await.map(drop).map_err(late)
 }
 
@@ -134,9 +137,8 @@ pub async fn kill(container: &Arc<Container>, signal: Option<&str>) -> Result<()
     if signal == Signal::KILL {
         let ended = container.until(|s| s.exits > admitted.exits || !held(s));
         if tokio::time::timeout(KILL_PATIENCE, ended).await.is_err() {
-            return Err(Error::internal(
-                "it has not ended for 10 seconds after SIGKILL: a process of it is stuck in the kernel",
-            ));
+            let why = sys::waiting::describe(admitted.pid);
+            return Err(Error::internal(format!("it has not ended for 10 seconds after SIGKILL: {why}")));
         }
     }
     Ok(())

@@ -28,7 +28,7 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
         created: record.created.to_rfc3339_nano(),
         path: argv.next().unwrap_or_default(),
         args: argv.collect(),
-        state: state_view(&volatile),
+        state: ContainerState { error: trouble(container, &volatile.state), ..state_view(&volatile) },
         image: record.image.to_string(),
         resolv_conf_path: etc.resolv_conf.display().to_string(),
         hostname_path: etc.hostname.display().to_string(),
@@ -144,6 +144,14 @@ fn health_summary(health: Option<&Health>) -> HealthSummary {
     HealthSummary {
         status: health.map_or("none", |h| h.status.word()).into(),
         failing_streak: health.map_or(0, |h| i64::from(h.streak)),
+    }
+}
+
+/// Why it did not start, or what it keeps others waiting for.
+fn trouble(container: &Container, state: &State) -> String {
+    match container.waits_for() {
+        Some(waiting) if state.error.is_empty() => waiting.text(),
+        _ => state.error.clone(),
     }
 }
 
