@@ -12,6 +12,7 @@ need ps procps
 need nft nftables
 need ip iproute2
 need cc gcc
+need python3 python3-minimal
 need runc runc
 need crun crun
 [ -e /bin/busybox ] && [ ! -L /bin/busybox ] || missing="$missing busybox-static"

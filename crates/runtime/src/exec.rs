@@ -132,7 +132,7 @@ fn attempt(
     let first = if mapping.is_some() { Kinds::USER } else { Kinds::empty() };
     let kinds = joined.fold(first, |all, (_, kind)| all | *kind);
     program.steps.push(Step::Join(slot, kinds));
-    let place = program.keep(duplicate(&root)?);
+    let place = program.keep(duplicate(root)?);
     program.steps.push(Step::EnterRoot(place));
     let devpts = match (&stdio, &container.devpts) {
         (Stdio::Pipes { .. }, _) => None,

@@ -29,8 +29,8 @@ const FAILED: &str = "failed to create task for container: failed to create shim
 /// What an external runtime says follows, from its own log.
 const FAILED_OUTSIDE: &str =
     "failed to create task for container: failed to create shim task: OCI runtime create failed";
-/// For the previous shim to be gone: it has only a cgroup to remove.
-const CLOSING: Duration = Duration::from_secs(5);
+/// For the previous shim to be gone: it has only a cgroup to remove (see `lost::let_go`).
+const CLOSING: Duration = Duration::from_secs(25);
 
 /// For what only the kernel can keep waiting: netlink, the files of the host that are mounted.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,10 +57,17 @@ impl From<Error> for Failure {
 
 /// Ends as `Launched` or `LaunchFailed`.
 pub async fn launch(shared: Arc<Shared>, container: Arc<Container>, generation: u64, closing: Option<JoinHandle<()>>) {
-    if let Some(closing) = closing {
-        let _ = tokio::time::timeout(CLOSING, closing).await;
+    let mut ready = Ok(());
+    if let Some(closing) = closing
+        && tokio::time::timeout(CLOSING, closing).await.is_err()
+    {
+        ready = Err(late("the end of its last life"));
     }
-    if let Err(failure) = attempt(&shared, &container, generation).await {
+    let outcome = match ready {
+        Ok(()) => attempt(&shared, &container, generation).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = outcome {
         let Failure { code, message } = failure;
         // a shim that was killed in the middle may have left a running container
         let path = shared.cgroup_path(&container.id);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use shim::protocol::{EXIT_FILE, Exited, Request};
 use sys::crash;
-use values::{Id, Signal, Timestamp};
+use values::{Error, Id, Signal, Timestamp};
 
 use super::handle::{Container, Mail};
 use super::state::{Exit, Fact};
@@ -15,6 +15,9 @@ use crate::shim_link::{self, ShimLink};
 
 /// For killed processes to end: they may have much memory to give back, or wait for a disk.
 const DEATH: Duration = Duration::from_secs(10);
+/// For an ended container's shim to clean up. With the time for what is left to die it is less than the next launch waits: the
+/// next life of the container has the same control group.
+const RELEASE: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(5);
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
@@ -47,7 +50,8 @@ pub async fn find_out(shared: &Shared, id: &Id, directory: PathBuf) -> Fact {
 /// Lets the shim of an ended container go: it cleans up and ends by itself. One that cannot is killed and cleaned up after.
 pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String) {
     crash::point("exited.shim-kept");
-    if let Err(e) = link.ask(Request::Release).await {
+    let released = tokio::time::timeout(RELEASE, link.ask(Request::Release)).await;
+    if let Err(e) = released.unwrap_or_else(|_| Err(Error::unavailable("it does not answer"))) {
         tracing::warn!("shim in {}: {e}", directory.display());
         if let Ok(stream) = shim_link::connect(&directory).await {
             shim_link::kill_peer(&stream);
