@@ -162,7 +162,8 @@ impl Cgroup {
             result = put(&directory.join(other), &write.value);
         }
         result.map_err(|error| {
-            let what = format!("failed to write {:?} to {}: {error}", write.value, path.display());
+            let why = values::system_words(&error);
+            let what = format!("failed to write {:?}: write {}: {why}", write.value, path.display());
             match error.kind() {
                 ErrorKind::InvalidInput | ErrorKind::ResourceBusy => Error::invalid(what),
                 _ => Error::internal(what),

@@ -5,6 +5,7 @@
 //! - [`measure`] is pure too: the kernel's counters in, numbers out.
 //! - [`Cgroup`] acts: create, join, freeze, kill, watch for memory exhaustion, remove. Nothing in it waits
 //!   without a deadline.
+//! - [`systemd`] tells systemd of groups, where it manages them.
 //! - [`keep_warm`] takes the 5–10 ms away which v1 makes the first join after a pause wait.
 //!
 //! Source: <https://docs.kernel.org/admin-guide/cgroup-v1/> and <https://docs.kernel.org/admin-guide/cgroup-v2.html>.
@@ -18,6 +19,7 @@ mod host;
 mod oom;
 mod plan;
 mod remove;
+pub mod systemd;
 mod usage;
 mod warm;
 

@@ -69,6 +69,7 @@ async fn serve(
     let Sockets { listeners, files } = sockets::open(&configuration.settings, inherited).await?;
     let mut config = configuration.settings.engine(&roots.data, &roots.exec, shim()?);
     config.defaults.ulimits.entry("nofile".into()).or_insert(file_limit);
+    engine::cgroups::check_daemon(config.cgroup_driver, &config.cgroup_parent)?;
     config.defaults.remap = configuration.settings.userns_remap.as_deref().map(Remap::of_option).transpose()?;
     let engine = Engine::open(config).await?;
     tracing::info!("Daemon has completed initialization");

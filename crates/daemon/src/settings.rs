@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::cgroups::Driver;
 use engine::config::{Bridge, Defaults, Runtime};
 use serde_json::Value;
 use values::{Error, Result};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub live_restore: bool,
     pub shutdown_timeout: Duration,
     pub labels: Vec<String>,
+    /// None: systemd where it is in charge (cgroup v2), else the cgroup file system.
+    pub cgroup_driver: Option<Driver>,
     /// Empty: derived from the data root.
     pub cgroup_parent: String,
     pub storage_driver: Option<String>,
@@ -56,7 +59,7 @@ impl Settings {
     pub fn new(values: &Values) -> Result<Self> {
         let v = Reader(values);
         let exec_root = v.path("exec-root").unwrap_or_else(|| EXEC_ROOT.into());
-        let settings = Self {
+        let mut settings = Self {
             data_root: v.path("data-root").unwrap_or_else(|| DATA_ROOT.into()),
             pidfile: v.path("pidfile").unwrap_or_else(|| exec_root.join(PIDFILE)),
             exec_root,
@@ -66,13 +69,18 @@ impl Settings {
             live_restore: v.bool("live-restore").unwrap_or(true),
             shutdown_timeout: seconds("shutdown-timeout", v.int("shutdown-timeout").unwrap_or(SHUTDOWN_TIMEOUT))?,
             labels: labels(v.list("labels"))?,
-            cgroup_parent: cgroup_parent(v.text("cgroup-parent"))?,
+            cgroup_driver: cgroup_driver(&v.list("exec-opts"))?,
+            cgroup_parent: v.text("cgroup-parent").unwrap_or_default().to_owned(),
             storage_driver: storage_driver(v.text("storage-driver"))?,
             runtimes: runtimes(&v)?,
             bridge: bridge(&v)?,
             userns_remap: v.text("userns-remap").map(str::to_owned),
             defaults: defaults(&v)?,
         };
+        // a slice is checked as one once the driver is known
+        if settings.cgroup_driver == Some(Driver::Cgroupfs) || !settings.cgroup_parent.ends_with(".slice") {
+            settings.cgroup_parent = cgroup_parent(v.text("cgroup-parent"))?;
+        }
         Ok(settings)
     }
 
@@ -80,11 +88,13 @@ impl Settings {
     pub fn engine(&self, data_root: &Path, exec_root: &Path, shim: PathBuf) -> engine::Config {
         let owner = network::Names::of_data_root(data_root).owner;
         let instance = if owner == "0" { String::new() } else { owner };
-        let derived = if instance.is_empty() { "/lighter".into() } else { format!("/lighter-{instance}") };
+        let cgroup_driver = self.cgroup_driver.unwrap_or_else(Driver::usual);
+        let derived = cgroup_driver.default_parent(&instance);
         engine::Config {
             data_root: data_root.into(),
             run_root: exec_root.into(),
             shim,
+            cgroup_driver,
             cgroup_parent: if self.cgroup_parent.is_empty() { derived } else { self.cgroup_parent.clone() },
             instance,
             bridge: self.bridge.clone(),
@@ -162,6 +172,22 @@ fn labels(labels: Vec<String>) -> Result<Vec<String>> {
         }
     }
     Ok(labels)
+}
+
+/// `native.cgroupdriver=…`; Docker has no other of these options.
+fn cgroup_driver(options: &[String]) -> Result<Option<Driver>> {
+    let mut driver = None;
+    for option in options {
+        driver = match option.split_once('=') {
+            Some(("native.cgroupdriver", "cgroupfs")) => Some(Driver::Cgroupfs),
+            Some(("native.cgroupdriver", "systemd")) => Some(Driver::Systemd),
+            Some(("native.cgroupdriver", _)) => {
+                return Err(bad("exec-opts", option, "native.cgroupdriver must be cgroupfs or systemd"));
+            }
+            _ => return Err(bad("exec-opts", option, "only native.cgroupdriver is known")),
+        };
+    }
+    Ok(driver)
 }
 
 /// A path below the cgroup root, which a leading slash says too. Empty: derived.
@@ -378,6 +404,9 @@ mod tests {
         let expected = Runtime { path: "b".into(), args: vec!["-x".into()] };
         assert_eq!((s.defaults.runtime.as_str(), &s.runtimes["b"]), ("b", &expected));
         assert_eq!(settings("--cgroup-parent a/b/", "").unwrap().cgroup_parent, "/a/b");
+        let driver =
+            |name: &str| settings(&format!("--exec-opt native.cgroupdriver={name}"), "").unwrap().cgroup_driver;
+        assert_eq!((driver("systemd"), driver("cgroupfs")), (Some(Driver::Systemd), Some(Driver::Cgroupfs)));
     }
 
     #[test]
@@ -402,6 +431,11 @@ mod tests {
         );
         check("--add-runtime runc=/x", "runtime name 'runc' is reserved");
         check("--default-runtime crun", "specified default runtime 'crun' does not exist");
+        check(
+            "--exec-opt native.cgroupdriver=x",
+            "invalid exec-opts native.cgroupdriver=x: native.cgroupdriver must be cgroupfs or systemd",
+        );
+        check("--exec-opt x=y", "invalid exec-opts x=y: only native.cgroupdriver is known");
         check("--dns example.org", "example.org is not an ip address");
         check("--default-ulimit sky=1", "invalid ulimit type: sky");
         check("--default-ulimit nofile=2:1", "ulimit soft limit must be less than or equal to hard limit: 2 > 1");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cgroups::Driver;
 use crate::remap::Remap;
 
 #[derive(Clone, Debug)]
@@ -18,7 +19,9 @@ pub struct Config {
     /// Empty for the one with the default roots.
     pub instance: String,
     pub bridge: Bridge,
-    /// Parent of all containers' cgroups, e.g. `/lighter`.
+    /// Who manages control groups.
+    pub cgroup_driver: Driver,
+    /// Parent of all containers' cgroups, e.g. `/lighter`, or a slice with systemd.
     pub cgroup_parent: String,
     pub defaults: Defaults,
     /// External OCI runtimes by name.

@@ -11,6 +11,7 @@ use network::{BridgeConfig, Names, NamespaceOwner, Networks};
 use store::Store;
 use values::{Error, Id, Result, ResultExt};
 
+use crate::cgroups::Driver;
 use crate::config::Config;
 use crate::container::verbs;
 use crate::events::Events;
@@ -50,7 +51,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     }
     let daemon_id = lasting_id(&records)?;
     let shim_program = runtime::read_only_program(&config.shim).map_err(|e| Error::internal(e.message))?;
-    let warm = cgroup::keep_warm(config.cgroup_parent.trim_matches('/')).unwrap_or_else(|e| {
+    let warm = cgroup::keep_warm(&crate::cgroups::prefix(&config.instance)).unwrap_or_else(|e| {
         tracing::debug!("starts after a pause will be slower: {e}");
         None
     });
@@ -186,7 +187,7 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
             tracing::warn!("removing the bridge: {e}");
         }
     }
-    if !in_use {
+    if !in_use && shared.config.cgroup_driver == Driver::Cgroupfs {
         let parent = shared.config.cgroup_parent.clone();
         let external = !shared.config.runtimes.is_empty();
         // the last shims may still be busy in it: then the next daemon has it to remove

@@ -53,6 +53,9 @@ impl NetworkNote {
     }
 }
 
+/// Name of the file in a shim's directory that tells its container's control group, where that has a parent of its own.
+pub const CGROUP_FILE: &str = "cgroup";
+
 /// A shim that takes longer to answer is waited for in the background.
 const PROMPT: Duration = Duration::from_secs(2);
 /// One that was in the middle of a start is given up after this.
@@ -100,7 +103,8 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     }
     for (id, left) in traces {
         for trace in left {
-            let cgroup = shared.cgroup_path(&id);
+            let noted = std::fs::read_to_string(trace.directory.join(CGROUP_FILE));
+            let cgroup = noted.unwrap_or_else(|_| shared.cgroup_path(&id));
             looks.spawn(async move {
                 end_stray(trace, Some(cgroup)).await;
                 None
@@ -115,9 +119,13 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         .filter(|f| running.contains(&f.record.id))
         .map(|f| (f.record.id.to_string(), f.volatile.endpoints.clone()))
         .collect();
+    let rests_elsewhere =
+        |f: &&Found| !running.contains(&f.record.id) && !f.record.host.resources.cgroup_parent.is_empty();
+    let elsewhere: Vec<String> =
+        found.iter().filter(rests_elsewhere).map(|f| shared.cgroup_place(&f.record).path).collect();
     // before any container may be started again: what is swept now belongs to nobody
     let s = shared.clone();
-    blocking(move || sweep(&s, &known, &running, &live)).await?;
+    blocking(move || sweep(&s, &known, &running, &elsewhere, &live)).await?;
     let taken: Vec<_> = found.into_iter().map(|f| take_up(shared, f)).collect();
     // now all are there, for those which join others
     for (container, end, was) in taken {
@@ -179,7 +187,9 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
     let end = match tokio::time::timeout(PROMPT, &mut answer).await {
         Err(_) => End::Unclear(trace.directory, answer),
         Ok(Ok(Some(shim))) => End::Runs(trace.directory, shim),
-        Ok(_) if held => End::Ended(lost::find_out(&shared, &record.id, trace.directory).await),
+        Ok(_) if held => {
+            End::Ended(lost::find_out(&record.id, shared.cgroup_place(&record).path, trace.directory).await)
+        }
         Ok(_) => {
             end_stray(trace, None).await;
             End::Rests
@@ -285,11 +295,13 @@ async fn end_stray(trace: Trace, cgroup: Option<String>) {
     .await;
 }
 
-/// Removes directories, snapshots, cgroups and addresses which belong to no container.
+/// Removes directories, snapshots, cgroups and addresses which belong to no container. `elsewhere`: groups of resting
+/// containers with a parent of their own.
 fn sweep(
     shared: &Arc<Shared>,
     known: &HashSet<Id>,
     running: &HashSet<Id>,
+    elsewhere: &[String],
     live: &[(String, Vec<Endpoint>)],
 ) -> Result<()> {
     let is_known = |name: &str| Id::parse(name).is_some_and(|id| known.contains(&id));
@@ -307,10 +319,13 @@ fn sweep(
             shared.snapshots.remove(&key)?;
         }
     }
-    for name in cgroup::children(&shared.config.cgroup_parent) {
-        if Id::parse(&name).is_some_and(|id| !running.contains(&id)) {
-            lost::end_cgroup(&format!("{}/{name}", shared.config.cgroup_parent.trim_end_matches('/')));
+    for (id, path) in crate::cgroups::in_own_parent(&shared.config) {
+        if !running.contains(&id) {
+            lost::end_cgroup(&path);
         }
+    }
+    for path in elsewhere {
+        lost::end_cgroup(path);
     }
     shared.networks.restore(live)?;
     Ok(())

@@ -10,6 +10,7 @@ use network::{Endpoint, Networks};
 use snapshot::Snapshotter;
 use values::{Error, Id, Result, ResultExt};
 
+use crate::cgroups;
 use crate::config::Config;
 use crate::container::Container;
 use crate::container::prune::Pruning;
@@ -95,8 +96,16 @@ impl Shared {
         self.config.run_root.join("shims").join(format!("{id}.{generation}"))
     }
 
+    /// The control group of a container, below the root of each hierarchy.
     pub fn cgroup_path(&self, id: &Id) -> String {
-        format!("{}/{id}", self.config.cgroup_parent.trim_end_matches('/'))
+        match self.registry.get(id) {
+            Some(container) => self.cgroup_place(&container.record()).path,
+            None => cgroups::place(&self.config, "", id).path,
+        }
+    }
+
+    pub fn cgroup_place(&self, record: &Record) -> cgroups::Place {
+        cgroups::place(&self.config, &record.host.resources.cgroup_parent, &record.id)
     }
 
     /// Frees the container's addresses and ports. The rest of the kernel's part goes with the namespace.

@@ -120,7 +120,7 @@ pub fn info(facts: &Facts<'_>, machine: &Machine) -> SystemInfo {
         n_goroutines: fs::read_dir("/proc/self/task").map_or(0, |entries| count(entries.count())),
         system_time: Timestamp::now().to_rfc3339_nano(),
         logging_driver: config.defaults.log_driver.clone(),
-        cgroup_driver: "cgroupfs".into(),
+        cgroup_driver: config.cgroup_driver.name().into(),
         cgroup_version: machine.cgroup_version.to_string(),
         n_events_listener: count(facts.event_listeners),
         kernel_version: machine.kernel.clone(),
@@ -218,12 +218,12 @@ fn warnings(limits: &Limits, cgroup_version: u8, forwarding: bool) -> Vec<String
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::config::{Bridge, Defaults};
     use std::time::Duration;
 
-    fn config() -> Config {
+    pub(crate) fn config() -> Config {
         Config {
             data_root: "/var/lib/lighter".into(),
             runtimes: BTreeMap::new(),
@@ -231,6 +231,7 @@ mod tests {
             shim: "/usr/bin/lighter-shim".into(),
             instance: String::new(),
             bridge: Bridge { address_pools: vec![("10.0.0.0/8".into(), 24)], ..Bridge::default() },
+            cgroup_driver: crate::cgroups::Driver::Cgroupfs,
             cgroup_parent: "/lighter".into(),
             defaults: Defaults::default(),
             storage_driver: None,

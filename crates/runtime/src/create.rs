@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
+use cgroup::systemd::{Scope, Systemd};
 use oci::runtime::{Linux, Resources};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::Mode;
@@ -83,7 +84,9 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let namespaces = Namespaces::plan(&linux, fds.netns, fds.userns)?;
     let root = root(launch, &namespaces)?;
     let filter = filter(launch, &linux)?;
-    let cgroup = Guard(Some(make_cgroup(launch, &linux)?));
+    let scope = scope(&linux)?;
+    let resources = resources(&linux);
+    let cgroup = Guard(Some(make_cgroup(launch, &linux, scope.as_ref(), &resources)?));
     let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
     crash::point("runtime.grouped");
     let ground = Ground { launch, linux: &linux, cgroup: group, namespaces: &namespaces, filter: filter.as_ref() };
@@ -95,6 +98,9 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     crash::point("runtime.cloned");
     let mut child = Kill(Some(child));
     let pid = child.0.as_ref().map_or(0, |child| child.pid);
+    if let Some(scope) = &scope {
+        adopt(group, scope, pid, &resources)?;
+    }
     if clone_into.is_none() {
         group.add(pid)?;
         // A child that failed meanwhile says so below.
@@ -207,9 +213,6 @@ fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
     if let Some(path) = linux.masked_paths.iter().chain(&linux.readonly_paths).find(|path| !path.starts_with('/')) {
         return Err(StartError::other(format!("masked or read-only path {path:?} must be absolute")));
     }
-    if linux.cgroups_path.contains(':') {
-        return Err(StartError::other("a systemd cgroupsPath (slice:prefix:name) is not supported: use a path"));
-    }
     if launch.id.is_empty() {
         return Err(StartError::other("container id cannot be empty"));
     }
@@ -232,17 +235,47 @@ fn filter(launch: &Launch, linux: &Linux) -> Result<Option<SeccompProgram>, Star
     }
 }
 
+/// `SLICE:PREFIX:NAME` is a scope of systemd's; a path has a slash in front or no colons.
+fn scope(linux: &Linux) -> Result<Option<Scope>, StartError> {
+    let path = &linux.cgroups_path;
+    if path.starts_with('/') || !path.contains(':') {
+        return Ok(None);
+    }
+    Scope::parse(path).map(Some).map_err(StartError::from)
+}
+
 /// `/lighter/ID` unless the specification says where.
-fn make_cgroup(launch: &Launch, linux: &Linux) -> Result<Cgroup, StartError> {
-    let path = match linux.cgroups_path.as_str() {
-        "" => format!("/lighter/{}", launch.id),
-        path if path.starts_with('/') => path.to_owned(),
-        path => format!("/{path}"),
+fn make_cgroup(
+    launch: &Launch,
+    linux: &Linux,
+    scope: Option<&Scope>,
+    resources: &Resources,
+) -> Result<Cgroup, StartError> {
+    let path = match (scope, linux.cgroups_path.as_str()) {
+        (Some(scope), _) => scope.path.clone(),
+        (None, "") => format!("/lighter/{}", launch.id),
+        (None, path) if path.starts_with('/') => path.to_owned(),
+        (None, path) => format!("/{path}"),
     };
+    Cgroup::create(&path, resources).map_err(unable)
+}
+
+fn resources(linux: &Linux) -> Resources {
     let mut resources = linux.resources.clone().unwrap_or_default();
     allow_own_devices(&mut resources);
-    Cgroup::create(&path, &resources)
-        .map_err(|error| StartError::other(format!("unable to apply cgroup configuration: {}", error.message)))
+    resources
+}
+
+/// Has systemd take the group over as a scope, and sets again what it changed meanwhile.
+fn adopt(group: &Cgroup, scope: &Scope, pid: i32, resources: &Resources) -> Result<(), StartError> {
+    Systemd::connect()
+        .and_then(|mut systemd| systemd.start_scope(group.version(), scope, pid, resources))
+        .and_then(|()| group.update(resources))
+        .map_err(unable)
+}
+
+fn unable(error: values::Error) -> StartError {
+    StartError::other(format!("unable to apply cgroup configuration: {}", error.message))
 }
 
 /// Rules that deny must not take away what every container has.

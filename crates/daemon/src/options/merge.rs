@@ -109,11 +109,6 @@ mod tests {
             r#"{"features": {"containerd-snapshotter": true}, "exec-opts": ["native.cgroupdriver=cgroupfs"]}"#,
             "fine",
         );
-        check(
-            "",
-            r#"{"exec-opts": ["native.cgroupdriver=systemd"]}"#,
-            "exec-opts (only [\"native.cgroupdriver=cgroupfs\"] is)",
-        );
         check("", r#"{"userns-remap": "", "insecure-registries": [], "proxies": {}}"#, "fine");
         check("", r#"{"live-restore": true}"#, "fine");
     }

@@ -11,7 +11,8 @@ pub const ROWS: &[Row] = &[
     Row::missing("bridge-accept-fwmark", Text),
     Row::missing("builder", Other).flag(""),
     Row::missing("cdi-spec-dirs", List).flag("cdi-spec-dir"),
-    Row::new("cgroup-parent", Text, "Make the cgroups of containers below this one").default("/lighter"),
+    Row::new("cgroup-parent", Text, "Make the cgroups of containers below this one, or in this slice of systemd")
+        .default("/lighter, or system.slice"),
     Row::missing("containerd", Text),
     Row::missing("containerd-namespace", Text),
     Row::missing("containerd-plugin-namespace", Text).flag("containerd-plugins-namespace"),
@@ -35,7 +36,8 @@ pub const ROWS: &[Row] = &[
     Row::new("dns", List, "DNS server of containers"),
     Row::new("dns-opts", List, "DNS option of containers").flag("dns-opt"),
     Row::new("dns-search", List, "DNS search domain of containers"),
-    Row::missing("exec-opts", List).flag("exec-opt").only(&["[\"native.cgroupdriver=cgroupfs\"]"]),
+    Row::new("exec-opts", List, "Option of the runtime: native.cgroupdriver=cgroupfs or native.cgroupdriver=systemd")
+        .flag("exec-opt"),
     Row::new("exec-root", Text, "Directory of what ends with this boot").default("/run/lighter"),
     Row::missing("experimental", Bool).only(&["false"]),
     Row::missing("features", Other).flag("feature").only(&["{\"containerd-snapshotter\":true}"]),

@@ -22,6 +22,9 @@ pub async fn create(
     let name = name.filter(|n| !n.is_empty()).map(validate::name).transpose()?;
     let platform = platform.filter(|p| !p.is_empty()).map(str::parse::<Platform>).transpose()?;
     let mut warnings = validate::request(&mut body, &shared.machine, &shared.config.defaults)?;
+    if let Some(host) = &body.host_config {
+        crate::cgroups::check_parent(shared.config.cgroup_driver, &host.resources.cgroup_parent)?;
+    }
     let image = shared.images.resolve(&body.config.image)?;
     let held = shared.hold_image(&image.id);
     match &platform {

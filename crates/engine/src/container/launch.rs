@@ -114,7 +114,10 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     crash::point("start.begun");
     let mut making = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
     let directory = shared.shim_dir(&container.id, generation);
-    let spawned = spawn_shim(shared, &directory, &mut undo);
+    let spawned = spawn_shim(shared, &directory, &mut undo).and_then(|stream| {
+        note_cgroup(shared, &record, &directory)?;
+        Ok(stream)
+    });
     // whatever became of the shim: what the other task made must be given back
     let Ok(sandbox) = tokio::time::timeout(PATIENCE, &mut making).await else {
         let (shared, id) = (shared.clone(), container.id.clone());
@@ -256,6 +259,16 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
     Ok(UnixStream::from_std(ours)?)
 }
 
+/// Writes down where the control group is that the shim will make, if it is not where all are: a daemon that finds the
+/// shim but no record any more ends it by that.
+fn note_cgroup(shared: &Shared, record: &Record, directory: &Path) -> Result<()> {
+    if record.host.resources.cgroup_parent.is_empty() {
+        return Ok(());
+    }
+    let path = directory.join(crate::restore::CGROUP_FILE);
+    std::fs::write(&path, shared.cgroup_place(record).path).during(|| format!("write {}", path.display()))
+}
+
 fn make_sandbox(shared: &Shared, record: &Record) -> Result<Sandbox> {
     let none = Sandbox { netns: None, userns: None, places: Places::default(), relays: vec![] };
     match record.network() {
@@ -309,7 +322,7 @@ fn prepare(
     }
     let mounts = super::mounts::resolve(&record.host)?;
     super::mounts::prepare_sources(&mounts)?;
-    let cgroup_path = shared.cgroup_path(&record.id);
+    let cgroup_path = shared.cgroup_place(record).told;
     oci::launch(&input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs))
 }
 

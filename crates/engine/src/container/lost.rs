@@ -24,16 +24,16 @@ const KILLED: i32 = 137;
 
 /// Posts how the container ended.
 pub async fn recover(shared: Arc<Shared>, container: Arc<Container>, directory: PathBuf) {
-    let fact = find_out(&shared, &container.id, directory).await;
+    let cgroup = shared.cgroup_path(&container.id);
+    let fact = find_out(&container.id, cgroup, directory).await;
     container.post(Mail::Fact(fact));
 }
 
 /// How a container without a shim ended; ends what is left of it. The shim wrote the exit down before it told of it, so a
 /// file there is the truth.
-pub async fn find_out(shared: &Shared, id: &Id, directory: PathBuf) -> Fact {
-    let path = shared.cgroup_path(id);
+pub async fn find_out(id: &Id, cgroup: String, directory: PathBuf) -> Fact {
     let found = blocking(move || {
-        let killed = end_cgroup(&path);
+        let killed = end_cgroup(&cgroup);
         let fact = recorded_exit(&directory);
         let _ = std::fs::remove_dir_all(&directory);
         Ok((fact, killed))

@@ -35,8 +35,6 @@ pub fn host(host: &HostConfig) -> Result<()> {
     refuse(filled(&host.volumes_from), "--volumes-from")?;
     refuse(filled(&host.links), "--link")?;
     refuse(!host.storage_opt.is_empty(), "--storage-opt")?;
-    // All containers' groups lie below the daemon's own parent: that is how leftovers are found.
-    refuse(!host.resources.cgroup_parent.is_empty(), "--cgroup-parent")?;
     refuse(!host.cgroup.is_empty(), "sharing another container's cgroup")?;
     if let Some(request) = host.resources.device_requests.iter().flatten().next() {
         return Err(device_request(request));

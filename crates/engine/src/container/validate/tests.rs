@@ -221,7 +221,6 @@ fn not_yet() {
         r#"{"HostConfig":{"StorageOpt":{"size":"1g"}}}"#,
         r#"{"HostConfig":{"DeviceRequests":[{"Count":-1,"Capabilities":[["gpu"]]}]}}"#,
         r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#,
-        r#"{"HostConfig":{"CgroupParent":"a.slice"}}"#,
         r#"{"HostConfig":{"SecurityOpt":["label=type:x"]}}"#,
     ] {
         let error = outcome(json).expect_err(json);
