@@ -295,6 +295,10 @@ fn defaults(v: &Reader<'_>) -> Result<Defaults> {
         return Err(Error::invalid(format!("{server} is not an ip address")));
     }
     defaults.dns_options = v.list("dns-opts");
+    let cdi = v.list("cdi-spec-dirs");
+    if !cdi.is_empty() {
+        defaults.cdi_directories = cdi.into_iter().map(PathBuf::from).collect();
+    }
     defaults.dns_search = v.list("dns-search");
     defaults.stop_timeout = seconds("default-stop-timeout", v.int("default-stop-timeout").unwrap_or(STOP_TIMEOUT))?;
     defaults.no_new_privileges = v.bool("no-new-privileges").unwrap_or(false);

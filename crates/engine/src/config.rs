@@ -100,6 +100,8 @@ pub struct Defaults {
     pub cgroupns: Option<String>,
     /// `private` or `shareable`.
     pub ipc: String,
+    /// Where files of the Container Device Interface are; later directories win.
+    pub cdi_directories: Vec<PathBuf>,
     /// Containers' ids on the machine; `None`: the same as inside.
     pub remap: Option<Remap>,
 }
@@ -120,6 +122,7 @@ impl Default for Defaults {
             no_new_privileges: false,
             cgroupns: None,
             ipc: "private".into(),
+            cdi_directories: crate::cdi::DIRECTORIES.map(PathBuf::from).into(),
             remap: None,
         }
     }

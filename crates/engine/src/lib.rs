@@ -5,6 +5,7 @@
 
 mod apparmor;
 mod byte_stream;
+pub mod cdi;
 pub mod cgroups;
 pub mod config;
 pub mod container;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use api::types::{
-    AddressPool, Commit, FirewallInfo, IndexInfo, PluginsInfo, RegistryConfig, SwarmInfo, SystemInfo, SystemVersion,
-    VersionComponent, VersionPlatform,
+    AddressPool, Commit, DeviceInfo, FirewallInfo, IndexInfo, PluginsInfo, RegistryConfig, SwarmInfo, SystemInfo,
+    SystemVersion, VersionComponent, VersionPlatform,
 };
 use values::{Platform, Timestamp};
 
@@ -147,9 +147,16 @@ pub fn info(facts: &Facts<'_>, machine: &Machine) -> SystemInfo {
         security_options: security_options(config, machine),
         default_address_pools: config.bridge.address_pools.iter().map(pool).collect(),
         firewall_backend: Some(FirewallInfo { driver: "nftables".into(), info: Vec::new() }),
+        cdi_spec_dirs: config.defaults.cdi_directories.iter().map(|path| path.display().to_string()).collect(),
+        discovered_devices: discovered(config),
         warnings: Some(warnings(limits, machine.cgroup_version, forwarding)),
         ..SystemInfo::default()
     }
+}
+
+fn discovered(config: &Config) -> Vec<DeviceInfo> {
+    let devices = crate::cdi::Devices::read(&config.defaults.cdi_directories);
+    devices.names().map(|name| DeviceInfo { source: "cdi".into(), id: name.into() }).collect()
 }
 
 fn plugins() -> PluginsInfo {

@@ -47,6 +47,7 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
             user: Some(String::new()),
             additional_groups: Vec::new(),
             map_root: false,
+            bundle: None,
         };
         let null = || -> Result<OwnedFd, Box<dyn std::error::Error>> {
             Ok(std::fs::OpenOptions::new().write(true).open("/dev/null")?.into())

@@ -78,7 +78,10 @@ impl Default for Extra {
 }
 
 pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Created, StartError> {
-    let bundle = extra.bundle.clone();
+    let bundle = match &launch.bundle {
+        Some(path) => path.to_string_lossy().into_owned(),
+        None => extra.bundle.clone(),
+    };
     let linux = launch.spec.linux.clone().unwrap_or_default();
     refuse(launch, &linux)?;
     let namespaces = Namespaces::plan(&linux, fds.netns, fds.userns)?;

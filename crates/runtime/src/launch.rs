@@ -1,4 +1,5 @@
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use oci::runtime::Spec;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Launch {
     /// The ids on disk of the root file system are those inside the container's user namespace: it is mounted mapped.
     #[serde(default)]
     pub map_root: bool,
+    /// Where hooks find `config.json`, and `rootfs`, an empty directory: the root file system is there for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<PathBuf>,
 }
 
 /// What a process has as standard streams.

@@ -57,7 +57,9 @@ impl Ground<'_> {
             program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
         }
         names(launch, namespaces, &mut program)?;
+        let in_bundle = launch.bundle.as_ref().map(|bundle| bundle.join("rootfs"));
         let place = match &launch.rootfs {
+            _ if in_bundle.is_some() => c_string(&in_bundle.unwrap_or_default().to_string_lossy())?,
             // Where hooks look for it.
             RootMount::Directory { path } => c_string(&path.to_string_lossy())?,
             RootMount::Overlay { .. } | RootMount::Stack { .. } => c"/".to_owned(),

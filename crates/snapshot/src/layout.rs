@@ -83,6 +83,10 @@ impl Layout {
         Ok(self.root.join("roots").join(id))
     }
 
+    pub(crate) fn limit(&self, id: &str, inner: &[&str], bytes: u64) -> Result<()> {
+        crate::quota::limit(&self.root.join("roots"), &self.root(id)?, inner, bytes)
+    }
+
     pub(crate) fn init(&self, top: Option<&Digest>) -> PathBuf {
         self.root.join("init").join(top.map_or("empty", Digest::hex))
     }

@@ -22,6 +22,7 @@ mod merged;
 mod native;
 mod overlay;
 mod probe;
+mod quota;
 mod settle;
 mod stage;
 #[cfg(test)]
@@ -92,6 +93,11 @@ pub trait Snapshotter: Send + Sync {
 
     /// Writes what the container changed as a layer's tar (image-spec layer.md).
     fn diff(&self, id: &str, layers: &[Digest], out: &mut dyn Write) -> Result<()>;
+    /// Limits what container `id` may write to so many bytes, from now on.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where the filesystem below cannot.
+    fn limit(&self, id: &str, bytes: u64) -> Result<()>;
 
     /// Throws a root filesystem or view away; nothing happens where there is none.
     fn remove(&self, id: &str) -> Result<()>;

@@ -19,6 +19,7 @@ pub mod netlink;
 pub mod path;
 pub mod procfs;
 pub mod program;
+pub mod quota;
 pub mod schedule;
 pub mod scm;
 pub mod seccomp;

@@ -10,7 +10,9 @@ pub const ROWS: &[Row] = &[
     Row::new("bridge", Text, "Use this bridge for containers; \"none\" does without one"),
     Row::missing("bridge-accept-fwmark", Text),
     Row::missing("builder", Other).flag(""),
-    Row::missing("cdi-spec-dirs", List).flag("cdi-spec-dir"),
+    Row::new("cdi-spec-dirs", List, "Directory with files of the Container Device Interface; later ones win")
+        .flag("cdi-spec-dir")
+        .default("/etc/cdi, /var/run/cdi"),
     Row::new("cgroup-parent", Text, "Make the cgroups of containers below this one, or in this slice of systemd")
         .default("/lighter, or system.slice"),
     Row::missing("containerd", Text),

@@ -83,6 +83,9 @@ pub async fn create(
         mounts::prepare_sources(&resolved)?;
         crash::point("create.sources");
         s.images.prepare(r.id.as_str(), &image, r.snapshot_options())?;
+        if let Some(bytes) = r.storage_size() {
+            s.snapshots.limit(r.id.as_str(), bytes)?;
+        }
         crash::point("create.snapshot");
         let log = s.log_path(&r.id);
         if let Some(directory) = log.parent() {

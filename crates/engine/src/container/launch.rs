@@ -146,7 +146,14 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let external = runtime.map(|r| runtimes::external(r, shared.cgroup_path(&container.id))).transpose()?;
     let (s, r, e) = (shared.clone(), record.clone(), sandbox.places.endpoints.clone());
     let first = container.state().exits == 0;
-    let preparing = blocking(move || prepare(&s, &r, &e, joined, first));
+    let d = directory.clone();
+    let preparing = blocking(move || {
+        let mut prepared = prepare(&s, &r, &e, joined, first)?;
+        if prepared.spec.hooks.is_some() {
+            make_bundle(&d.join("bundle"), &mut prepared)?;
+        }
+        Ok(prepared)
+    });
     let prepared = tokio::time::timeout(PATIENCE, preparing).await.map_err(|_| late("its files and mounts"))??;
     crash::point("start.prepared");
     let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
@@ -316,6 +323,9 @@ fn prepare(
 ) -> Result<runtime::Launch> {
     let etc = etc::write(shared, record, endpoints)?;
     let rootfs = shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options())?;
+    if let Some(bytes) = record.storage_size() {
+        shared.snapshots.limit(record.id.as_str(), bytes)?;
+    }
     if let (RootMount::Overlay { work, volatile: true, .. }, false) = (&rootfs, first) {
         // overlayfs refuses an upper directory that a volatile mount has used (Documentation/filesystems/overlayfs)
         let _ = std::fs::remove_dir_all(work.join("work/incompat"));
@@ -330,6 +340,20 @@ fn prepare(
 pub fn exec_input<'a>(shared: &'a Shared, record: &'a Record) -> oci::Input<'a> {
     let nowhere = RootMount::Directory { path: "/".into() };
     input(shared, record, &[], oci::EtcFiles::default(), String::new(), oci::Joined::default(), nowhere)
+}
+
+/// For hooks, which look for the configuration and the root file system in a bundle.
+fn make_bundle(directory: &Path, launch: &mut runtime::Launch) -> Result<()> {
+    let root = directory.join("rootfs");
+    std::fs::create_dir_all(&root).during(|| format!("mkdir {}", root.display()))?;
+    if let Some(root) = &mut launch.spec.root {
+        root.path = "rootfs".into();
+    }
+    let text = serde_json::to_vec(&launch.spec).map_err(|e| Error::internal(e.to_string()))?;
+    let path = directory.join("config.json");
+    std::fs::write(&path, text).during(|| format!("write {}", path.display()))?;
+    launch.bundle = Some(directory.to_owned());
+    Ok(())
 }
 
 /// What the OCI specification of a container follows from.

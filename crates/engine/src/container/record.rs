@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::types::{ContainerConfig, EndpointSettings, HostConfig, MountPoint, NetworkingConfig};
 use network::{Endpoint, Published};
 use serde::{Deserialize, Serialize};
-use values::{Digest, Id, Timestamp};
+use values::{Digest, Error, Id, Result, Timestamp};
 
 use super::health::Health;
 use super::modes::NetworkMode;
@@ -80,10 +80,31 @@ impl Record {
         snapshot::Options { volatile: self.host.auto_remove }
     }
 
+    /// Bytes it may write, by `--storage-opt size=`; checked when it was created.
+    pub fn storage_size(&self) -> Option<u64> {
+        storage_size(&self.host).ok().flatten()
+    }
+
     /// The name inside, by default the short id.
     pub fn hostname(&self) -> &str {
         &self.config.hostname
     }
+}
+
+/// Reads `--storage-opt`; None: no limit.
+///
+/// # Errors
+/// `InvalidArgument` for another option than `size`, and a size that is none.
+pub fn storage_size(host: &HostConfig) -> Result<Option<u64>> {
+    let mut size = None;
+    for (key, value) in &host.storage_opt {
+        if !key.eq_ignore_ascii_case("size") {
+            return Err(Error::invalid(format!("Unknown option {key}")));
+        }
+        let bytes = values::size::parse_binary(value)?;
+        size = u64::try_from(bytes).ok().filter(|bytes| *bytes > 0);
+    }
+    Ok(size)
 }
 
 /// The part of the record that changes often.

@@ -116,7 +116,7 @@ fn mapped(mapping: &DeviceMapping) -> Result<Vec<Device>> {
     let inside = clean(inside(mapping));
     let path = Path::new(&mapping.path_on_host);
     let metadata = fs::metadata(path).map_err(|e| fail(&system_words(&e)))?;
-    if let Some(device) = device(&metadata, &inside) {
+    if let Some(device) = node(&metadata, &inside) {
         return Ok(vec![device]);
     }
     let mut list = Vec::new();
@@ -141,12 +141,13 @@ fn collect(directory: &Path, inside: &str, is_dev: bool, list: &mut Vec<Device>)
                 collect(&entry.path(), &inside, false, list);
             }
         } else if !(is_dev && OWN.contains(&name)) {
-            list.extend(device(&metadata, &inside));
+            list.extend(node(&metadata, &inside));
         }
     }
 }
 
-fn device(metadata: &Metadata, path: &str) -> Option<Device> {
+/// The device node that `metadata` is of, to be made at `path`; None for anything else.
+pub fn node(metadata: &Metadata, path: &str) -> Option<Device> {
     let kind = match metadata.file_type() {
         t if t.is_char_device() => "c",
         t if t.is_block_device() => "b",
@@ -170,7 +171,7 @@ fn device(metadata: &Metadata, path: &str) -> Option<Device> {
 /// `InvalidArgument` naming the path.
 pub fn numbers(path: &str) -> Result<(i64, i64)> {
     let metadata = fs::metadata(path).map_err(|e| Error::invalid(format!("stat {path}: {}", system_words(&e))))?;
-    let device = device(&metadata, path).ok_or_else(|| Error::invalid(format!("stat {path}: not a device node")))?;
+    let device = node(&metadata, path).ok_or_else(|| Error::invalid(format!("stat {path}: not a device node")))?;
     Ok((device.major, device.minor))
 }
 

@@ -20,8 +20,9 @@ pub use exec::exec;
 
 use api::types::{ContainerConfig, HostConfig};
 use oci::runtime::{Linux, Root, Spec, VERSION};
-use values::{Result, RootMount};
+use values::{Error, Result, RootMount};
 
+use crate::cdi;
 use crate::config::Defaults;
 use crate::container::modes::{self, PidMode};
 use crate::container::mounts::Resolved;
@@ -120,7 +121,7 @@ pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
         linux: Some(linux),
         ..Spec::default()
     };
-    Ok(runtime::Launch {
+    let mut launch = runtime::Launch {
         id: input.id.to_owned(),
         spec,
         rootfs: input.rootfs.clone(),
@@ -129,7 +130,29 @@ pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
         user: Some(input.config.user.clone()),
         additional_groups: input.host.group_add.clone().unwrap_or_default(),
         map_root: remap.is_some(),
-    })
+        bundle: None,
+    };
+    inject(input, &mut launch)?;
+    Ok(launch)
+}
+
+/// Devices asked for by name.
+fn inject(input: &Input<'_>, launch: &mut runtime::Launch) -> Result<()> {
+    if input.host.resources.device_requests.iter().flatten().next().is_none() {
+        return Ok(());
+    }
+    let devices = cdi::Devices::read(&input.defaults.cdi_directories);
+    for (path, why) in &devices.broken {
+        tracing::warn!("CDI file {}: {why}", path.display());
+    }
+    let names = devices.requested(input.host)?;
+    cdi::apply(&devices.edits(&names)?, launch)?;
+    if launch.map_root && launch.spec.hooks.is_some() {
+        return Err(Error::not_implemented(
+            "CDI device injection failed: hooks of devices need the host's user namespace: use --userns=host",
+        ));
+    }
+    Ok(())
 }
 
 /// An init of ours makes sense only where the container has process 1.

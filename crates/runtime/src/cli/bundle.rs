@@ -182,6 +182,7 @@ pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), 
         user: None,
         additional_groups: Vec::new(),
         map_root: false,
+        bundle: None,
     };
     Ok((bundle, launch))
 }

@@ -155,6 +155,7 @@ fn host_config(host: &mut HostConfig, machine: &Machine, defaults: &Defaults) ->
         return Err(Error::invalid(format!("Invalid value {adj}, range for oom score adj is [-1000, 1000]")));
     }
     oci::sysctls::check(host)?;
+    super::record::storage_size(host)?;
     oci::mounts::check_tmpfs(&mounts::resolve(host)?)?;
     log::check(&host.log_config, &defaults.log_driver)
 }

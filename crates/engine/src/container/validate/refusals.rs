@@ -1,6 +1,6 @@
 //! What Docker can do and this engine cannot yet: each is refused by its flag's name.
 
-use api::types::{ContainerConfig, DeviceRequest, HostConfig};
+use api::types::{ContainerConfig, HostConfig};
 use values::{Error, Result};
 
 use crate::container::mounts::{Resolved, clean};
@@ -34,21 +34,6 @@ pub fn volumes(config: &ContainerConfig, mounts: &[Resolved]) -> Result<()> {
 pub fn host(host: &HostConfig) -> Result<()> {
     refuse(filled(&host.volumes_from), "--volumes-from")?;
     refuse(filled(&host.links), "--link")?;
-    refuse(!host.storage_opt.is_empty(), "--storage-opt")?;
     refuse(!host.cgroup.is_empty(), "sharing another container's cgroup")?;
-    if let Some(request) = host.resources.device_requests.iter().flatten().next() {
-        return Err(device_request(request));
-    }
     Ok(())
-}
-
-/// `--gpus` and CDI devices; Docker's sentence when it has no driver for them.
-fn device_request(request: &DeviceRequest) -> Error {
-    let groups = request.capabilities.iter().flatten().map(|group| format!("[{}]", group.join(" ")));
-    let groups: Vec<String> = groups.collect();
-    Error::not_implemented(format!(
-        "could not select device driver \"{}\" with capabilities: [{}]",
-        request.driver,
-        groups.join(" ")
-    ))
 }

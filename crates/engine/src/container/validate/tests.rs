@@ -112,6 +112,8 @@ fn host_half() {
     check_host(r#""SecurityOpt":["x"]"#, "invalid --security-opt 1: \"x\"");
     check_host(r#""Ulimits":[{"Name":"x","Soft":1,"Hard":1}]"#, "invalid ulimit type: x");
     check_host(r#""DeviceCgroupRules":["x"]"#, "invalid device cgroup rule format: 'x'");
+    check_host(r#""StorageOpt":{"size":"much"}"#, "invalid size: 'much'");
+    check_host(r#""StorageOpt":{"siez":"1g"}"#, "Unknown option siez");
     check_host(r#""Sysctls":{"vm.x":"1"}"#, "sysctl \"vm.x\" is not in a separate kernel namespace");
 }
 
@@ -218,8 +220,6 @@ fn not_yet() {
         r#"{"HostConfig":{"Links":["x:y"]}}"#,
         r#"{"HostConfig":{"Binds":["data:/data"]}}"#,
         r#"{"HostConfig":{"Mounts":[{"Type":"volume","Source":"v","Target":"/data"}]}}"#,
-        r#"{"HostConfig":{"StorageOpt":{"size":"1g"}}}"#,
-        r#"{"HostConfig":{"DeviceRequests":[{"Count":-1,"Capabilities":[["gpu"]]}]}}"#,
         r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#,
         r#"{"HostConfig":{"SecurityOpt":["label=type:x"]}}"#,
     ] {
