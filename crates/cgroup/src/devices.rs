@@ -190,6 +190,29 @@ mod tests {
         assert_eq!(run(&program(&[]).unwrap(), BLOCK, 7, 5, 5), 0);
     }
 
+    /// Needs root and a cgroup2 mounted somewhere; a process in a group with these rules meets them.
+    #[test]
+    fn the_kernel_obeys() {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let mut places = mounts.lines().filter(|l| l.split(' ').nth(2) == Some("cgroup2"));
+        let Some(root) = places.find_map(|l| l.split(' ').nth(1)) else { return };
+        let group = std::path::Path::new(root).join(format!("lighter-bpf-{}", std::process::id()));
+        std::fs::create_dir(&group).unwrap();
+        let rules: Vec<DeviceRule> =
+            ["deny a * * rwm", "allow c 1 3 rwm", "allow c 1 9 r", "allow c 5 0 rwm"].map(rule).into();
+        let program = sys::bpf::load_device_program(&program(&rules).unwrap()).unwrap();
+        let fd = std::fs::File::open(&group).unwrap();
+        sys::bpf::attach_device_program(std::os::fd::AsFd::as_fd(&fd), std::os::fd::AsFd::as_fd(&program)).unwrap();
+        let script = format!(
+            "echo $$ > {}/cgroup.procs; (: > /dev/null) && echo null; (: < /dev/urandom) && echo read; \
+                (: > /dev/urandom) && echo write; (: < /dev/zero) && echo zero; true",
+            group.display()
+        );
+        let out = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        std::fs::remove_dir(&group).unwrap();
+        assert_eq!(String::from_utf8_lossy(&out.stdout), "null\nread\n");
+    }
+
     #[test]
     fn the_kernel_takes_it() {
         let rules: Vec<DeviceRule> = ["deny a * * rwm", "allow c 1 3 rwm", "allow c * * m"].map(rule).into();

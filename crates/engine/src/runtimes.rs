@@ -27,10 +27,10 @@ pub fn find<'a>(runtimes: &'a BTreeMap<String, Runtime>, name: &str) -> Result<O
 ///
 /// # Errors
 /// `InvalidArgument` when its program is not there.
-pub fn external(runtime: &Runtime, cgroup: String) -> Result<protocol::External> {
+pub fn external(runtime: &Runtime, cgroup: String, systemd_cgroup: bool) -> Result<protocol::External> {
     let program = locate(&runtime.path)
         .ok_or_else(|| Error::invalid(format!("OCI runtime program {} not found", runtime.path)))?;
-    Ok(protocol::External { program, args: runtime.args.clone(), systemd_cgroup: false, cgroup })
+    Ok(protocol::External { program, args: runtime.args.clone(), systemd_cgroup, cgroup })
 }
 
 /// A name without a slash is looked for where Docker's daemon would.

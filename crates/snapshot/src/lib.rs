@@ -93,6 +93,7 @@ pub trait Snapshotter: Send + Sync {
 
     /// Writes what the container changed as a layer's tar (image-spec layer.md).
     fn diff(&self, id: &str, layers: &[Digest], out: &mut dyn Write) -> Result<()>;
+
     /// Limits what container `id` may write to so many bytes, from now on.
     ///
     /// # Errors

@@ -162,6 +162,8 @@ impl Snapshotter for Native {
         let changes = self.compare(id, layers).during(what)?;
         let root = Root::open(&self.layout.root(id)?).map_err(io::Error::from).during(what)?;
         pack(&root, &changes, out).during(what)
+    }
+
     fn limit(&self, id: &str, bytes: u64) -> Result<()> {
         self.layout.limit(id, &[], bytes)
     }

@@ -210,6 +210,8 @@ impl Snapshotter for Overlay {
             Ok(())
         };
         pack().during(|| format!("changes of {id}"))
+    }
+
     fn limit(&self, id: &str, bytes: u64) -> Result<()> {
         self.layout.limit(id, &["upper", "work", "work/work"], bytes)
     }

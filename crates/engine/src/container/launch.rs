@@ -19,6 +19,7 @@ use super::handle::{Container, Mail};
 use super::modes::NetworkMode;
 use super::record::Record;
 use super::state::Fact;
+use crate::cgroups::Driver;
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
 use crate::undo::Undo;
@@ -26,6 +27,8 @@ use crate::{oci, runtimes};
 
 /// The words Docker's clients know; 126 and 127 are chosen by what follows them.
 const FAILED: &str = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init";
+/// What failed before there was a process: no word of its init.
+const BEFORE_INIT: &str = "unable to apply cgroup configuration";
 /// What an external runtime says follows, from its own log.
 const FAILED_OUTSIDE: &str =
     "failed to create task for container: failed to create shim task: OCI runtime create failed";
@@ -143,13 +146,20 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     }
     crash::point("start.endpoint");
     let runtime = runtimes::find(&shared.config.runtimes, &record.host.runtime)?;
-    let external = runtime.map(|r| runtimes::external(r, shared.cgroup_path(&container.id))).transpose()?;
+    let by_systemd = shared.config.cgroup_driver == Driver::Systemd;
+    let external = runtime.map(|r| runtimes::external(r, shared.cgroup_path(&container.id), by_systemd)).transpose()?;
+    let built_in = external.is_none();
     let (s, r, e) = (shared.clone(), record.clone(), sandbox.places.endpoints.clone());
     let first = container.state().exits == 0;
     let d = directory.clone();
     let preparing = blocking(move || {
         let mut prepared = prepare(&s, &r, &e, joined, first)?;
-        if prepared.spec.hooks.is_some() {
+        if prepared.map_root && !built_in {
+            return Err(Error::not_implemented(
+                "userns-remap is not supported with other runtimes than the built-in one: use --userns=host",
+            ));
+        }
+        if prepared.spec.hooks.is_some() && built_in {
             make_bundle(&d.join("bundle"), &mut prepared)?;
         }
         Ok(prepared)
@@ -181,6 +191,10 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         Reply::Failed(failed) => {
             let code = exit_code(failed.kind, &failed.message);
             let own = is_daemons_own(&failed.message);
+            let prefix = match failed.message.starts_with(BEFORE_INIT) {
+                true => prefix.trim_end_matches(": error during container init"),
+                false => prefix,
+            };
             let message = if own { failed.message } else { format!("{prefix}: {}", failed.message) };
             return Err(Failure { code, message });
         }

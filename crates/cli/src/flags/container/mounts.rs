@@ -128,6 +128,7 @@ fn set_switch(mount: &mut Mount, field: &str) -> Result<(), String> {
         "readonly" | "ro" => mount.read_only = true,
         "volume-nocopy" => volume_options(mount).no_copy = true,
         "bind-nonrecursive" => bind_options(mount).non_recursive = true,
+        "bind-create-src" => bind_options(mount).create_mountpoint = true,
         _ => return Err(format!("invalid field '{field}' must be a key=value pair")),
     }
     Ok(())
@@ -144,6 +145,7 @@ fn set_field(mount: &mut Mount, key: &str, value: &str, field: &str) -> Result<(
         "consistency" => mount.consistency = value.to_lowercase(),
         "bind-propagation" => bind_options(mount).propagation = value.to_lowercase(),
         "bind-nonrecursive" => bind_options(mount).non_recursive = switch()?,
+        "bind-create-src" => bind_options(mount).create_mountpoint = switch()?,
         "bind-recursive" => bind_recursive(mount, value)?,
         "volume-subpath" => volume_options(mount).subpath = value.to_owned(),
         "volume-nocopy" => volume_options(mount).no_copy = switch()?,

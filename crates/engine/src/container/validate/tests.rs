@@ -221,7 +221,6 @@ fn not_yet() {
         r#"{"HostConfig":{"Binds":["data:/data"]}}"#,
         r#"{"HostConfig":{"Mounts":[{"Type":"volume","Source":"v","Target":"/data"}]}}"#,
         r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#,
-        r#"{"HostConfig":{"SecurityOpt":["label=type:x"]}}"#,
     ] {
         let error = outcome(json).expect_err(json);
         assert_eq!(error.kind, ErrorKind::NotImplemented, "{json}: {error}");

@@ -1,0 +1,146 @@
+//! `--security-opt`: filters of system calls, profiles, labels, hidden paths.
+
+use testkit::{Cli, Daemon, Finished, real_docker};
+
+/// Once with each client.
+fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        daemon.set_cli(cli);
+        check(daemon);
+    }
+}
+
+fn with_profile(daemon: &Daemon, profile: &str, flags: &[&str], script: &str) -> Finished {
+    let path = daemon.directory.join("profile.json");
+    std::fs::write(&path, profile).unwrap();
+    let option = format!("seccomp={}", path.display());
+    daemon.run(&[&["run", "--rm", "--security-opt", &option], flags, &["busybox", "sh", "-c", script]].concat())
+}
+
+/// A profile that allows all but what `rule` is for.
+fn profile(rule: &str) -> String {
+    format!(
+        r#"{{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_AARCH64"],"syscalls":[{rule}]}}"#
+    )
+}
+
+#[test]
+fn actions_of_a_profile_of_ones_own() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |daemon| {
+        for (action, said, status) in [
+            (r#""SCMP_ACT_ERRNO""#, "Operation not permitted", 1),
+            (r#""SCMP_ACT_ERRNO","errnoRet":28"#, "No space left on device", 1),
+            (r#""SCMP_ACT_KILL_PROCESS""#, "", 159),
+            (r#""SCMP_ACT_TRAP""#, "", 159),
+            (r#""SCMP_ACT_LOG""#, "", 0),
+            (r#""SCMP_ACT_ALLOW""#, "", 0),
+        ] {
+            let rule = format!(r#"{{"names":["mkdir","mkdirat"],"action":{action}}}"#);
+            let got = with_profile(daemon, &profile(&rule), &[], "exec mkdir /tmp-made").status(status);
+            assert!(got.stderr.contains(said), "{action}: {}", got.stderr);
+        }
+    });
+}
+
+/// `kill -SIGNAL 1` as the call whose second argument is looked at; PID 1 ignores what it has no handler for.
+#[test]
+fn operators_on_arguments() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |daemon| {
+        for (condition, refused) in [
+            (r#""op":"SCMP_CMP_EQ","value":10"#, "10"),
+            (r#""op":"SCMP_CMP_NE","value":10"#, "12 14"),
+            (r#""op":"SCMP_CMP_LT","value":12"#, "10"),
+            (r#""op":"SCMP_CMP_LE","value":12"#, "10 12"),
+            (r#""op":"SCMP_CMP_GT","value":12"#, "14"),
+            (r#""op":"SCMP_CMP_GE","value":12"#, "12 14"),
+            (r#""op":"SCMP_CMP_MASKED_EQ","value":6,"valueTwo":4"#, "12"),
+        ] {
+            let rule = format!(r#"{{"names":["kill"],"action":"SCMP_ACT_ERRNO","args":[{{"index":1,{condition}}}]}}"#);
+            let script = "trap : 10 12 14; for s in 10 12 14; do kill -$s 1 2> /dev/null || echo $s; done";
+            let got = with_profile(daemon, &profile(&rule), &[], script).ok();
+            assert_eq!(got.stdout.split_whitespace().collect::<Vec<_>>().join(" "), refused, "{condition}");
+        }
+    });
+}
+
+#[test]
+fn conditions_of_rules() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |daemon| {
+        for (condition, flags, applies) in [
+            (r#""includes":{"caps":["CAP_NET_ADMIN"]}"#, &[][..], false),
+            (r#""includes":{"caps":["CAP_NET_ADMIN"]}"#, &["--cap-add", "NET_ADMIN"], true),
+            (r#""excludes":{"caps":["CAP_NET_ADMIN"]}"#, &["--cap-add", "NET_ADMIN"], false),
+            (r#""includes":{"minKernel":"4.8"}"#, &[], true),
+            (r#""includes":{"minKernel":"99.0"}"#, &[], false),
+            (r#""includes":{"arches":["s390x"]}"#, &[], false),
+            (r#""excludes":{"arches":["amd64","arm64"]}"#, &[], false),
+        ] {
+            let rule = format!(r#"{{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO",{condition}}}"#);
+            with_profile(daemon, &profile(&rule), flags, "mkdir /made").status(i32::from(applies));
+        }
+        let broken = with_profile(daemon, r#"{"defaultActoin":"SCMP_ACT_ALLOW"}"#, &[], "true").status(125);
+        assert!(broken.stderr.contains("Decoding seccomp profile failed"), "{}", broken.stderr);
+    });
+}
+
+#[test]
+fn switches() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |daemon| {
+        let status = |option: &str, field: &str| {
+            let script = format!("grep ^{field}: /proc/self/status | cut -f 2");
+            let args = ["run", "--rm", "--security-opt", option, "busybox", "sh", "-c", &script];
+            daemon.run(&args).ok().text().to_owned()
+        };
+        for (option, field, expected) in [
+            ("seccomp=unconfined", "Seccomp", "0"),
+            ("seccomp=builtin", "Seccomp", "2"),
+            ("no-new-privileges", "NoNewPrivs", "1"),
+            ("no-new-privileges:true", "NoNewPrivs", "1"),
+            ("no-new-privileges=false", "NoNewPrivs", "0"),
+            ("apparmor=unconfined", "NoNewPrivs", "0"),
+            ("label=disable", "Seccomp", "2"),
+        ] {
+            assert_eq!(status(option, field), expected, "{option}");
+        }
+    });
+}
+
+#[test]
+fn paths_of_the_system() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |daemon| {
+        let script = "grep -c ' /proc/sys ' /proc/mounts; ls /proc/acpi /sys/firmware 2> /dev/null | wc -l";
+        let run = |options: &[&str], script: &str| {
+            daemon.run(&[&["run", "--rm"], options, &["busybox", "sh", "-c", script]].concat()).stdout.clone()
+        };
+        assert!(run(&[], script).starts_with("1\n"));
+        assert!(run(&["--security-opt", "systempaths=unconfined"], script).starts_with("0\n"));
+        let cgroup = "d=/sys/fs/cgroup; test -d $d/memory && d=$d/memory; mkdir $d/made 2> /dev/null && echo made";
+        assert_eq!(run(&[], cgroup), "");
+        assert_eq!(run(&["--security-opt", "writable-cgroups=true"], cgroup), "made\n");
+    });
+}
+
+#[test]
+fn what_this_kernel_lacks_is_said() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    let apparmor =
+        std::fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with('Y'));
+    let selinux = std::path::Path::new("/sys/fs/selinux/enforce").exists();
+    through_both(&mut daemon, |daemon| {
+        for (option, has, words) in [
+            ("apparmor=docker-default", apparmor, "AppArmor is not enabled on this machine (use apparmor=unconfined)"),
+            ("label=type:container_t", selinux, "SELinux is not enabled on this machine (use label=disable)"),
+            ("nonsense=1", false, "invalid --security-opt 2: \"nonsense=1\""),
+        ] {
+            if !has {
+                let refused = daemon.run(&["run", "--rm", "--security-opt", option, "busybox", "true"]).status(125);
+                assert!(refused.stderr.contains(words), "{option}: {}", refused.stderr);
+            }
+        }
+    });
+}
