@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use api::types::LogConfig;
 use image::Images;
 use network::{BridgeConfig, Names, NamespaceOwner, Networks};
 use store::Store;
@@ -13,7 +14,7 @@ use values::{Error, Id, Result, ResultExt};
 
 use crate::cgroups::Driver;
 use crate::config::Config;
-use crate::container::verbs;
+use crate::container::{log, verbs};
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::machine::Machine;
@@ -35,7 +36,15 @@ pub async fn open(config: Config) -> Result<Arc<Shared>> {
     blocking(move || open_blocking(config, log_watcher, tidy)).await
 }
 
+/// The daemon's own log options are those of every container that names none: better refused now than at each start.
+fn check_log_defaults(config: &Config) -> Result<()> {
+    let defaults = &config.defaults;
+    let configured = LogConfig { kind: defaults.log_driver.clone(), config: Some(defaults.log_opts.clone()) };
+    log::check(&configured, "").map_err(|e| e.context("failed to set log opts"))
+}
+
 fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> Result<Arc<Shared>> {
+    check_log_defaults(&config)?;
     directory(&config.data_root, 0o710)?;
     directory(&config.run_root, 0o711)?;
     directory(&config.data_root.join("containers"), 0o710)?;

@@ -72,9 +72,13 @@ impl Shared {
         root.join("containers").join(record.id.as_str())
     }
 
-    /// The directory of a container's log, on disk for every container: it may become large.
-    pub fn log_path(&self, id: &Id) -> PathBuf {
-        self.config.data_root.join("containers").join(id.as_str()).join(format!("{id}-json.log"))
+    /// A container's log, on disk for every container: it may become large.
+    pub fn log_path(&self, record: &Record) -> PathBuf {
+        let directory = self.config.data_root.join("containers").join(record.id.as_str());
+        match record.host.log_config.kind.as_str() {
+            "local" => directory.join("local-logs/container.log"),
+            _ => directory.join(format!("{}-json.log", record.id)),
+        }
     }
 
     /// Both directories a container may have.

@@ -5,7 +5,7 @@ use crate::chain::{self, Generation};
 use crate::encoder::Encoder;
 use std::collections::VecDeque;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use values::Timestamp;
 
@@ -58,11 +58,11 @@ impl Scan {
     /// Opens the generations and finds the beginning. A log which is not there (yet) is an empty one.
     pub fn open(path: &Path, options: Options) -> io::Result<Self> {
         let mut chain = chain::open(path, None)?;
-        let snapshot = chain.back().map_or(Ok(0), |g| g.file.metadata().map(|m| m.len()))?;
+        let snapshot = chain.back_mut().map_or(Ok(0), |g| g.file()?.metadata().map(|m| m.len()))?;
         if let Some(count) = options.tail {
             chain::skip_to_tail(&mut chain, count)?;
         } else if let Some(since) = options.since {
-            skip_older(&mut chain, since)?;
+            skip_older(&mut chain, since);
         }
         Ok(Self {
             path: path.to_owned(),
@@ -130,7 +130,7 @@ impl Scan {
     fn fill(&mut self) -> io::Result<bool> {
         let newest = self.chain.len() == 1;
         let Some(source) = self.chain.front_mut() else { return Ok(false) };
-        let mut size = source.file.metadata()?.len();
+        let mut size = source.file()?.metadata()?.len();
         if self.end == End::Snapshot && newest {
             size = size.min(self.snapshot);
         } else if size < source.offset {
@@ -150,7 +150,8 @@ impl Scan {
         }
         let end = self.pending.end;
         self.buffer.resize(self.buffer.len().max(end + left), 0);
-        let got = source.file.read_at(&mut self.buffer[end..end + left], source.offset)?;
+        let offset = source.offset;
+        let got = source.file()?.read_at(&mut self.buffer[end..end + left], offset)?;
         source.offset += got as u64;
         self.pending.end += got;
         Ok(got > 0)
@@ -203,14 +204,9 @@ impl Scan {
 }
 
 /// Drops generations which were written last before `since`.
-fn skip_older(chain: &mut VecDeque<Generation>, since: Timestamp) -> io::Result<()> {
-    while chain.len() > 1 {
-        let meta = chain[0].file.metadata()?;
-        // The file system's clock is coarser than ours: a second is plenty.
-        if meta.mtime() + 1 >= since.secs {
-            break;
-        }
+fn skip_older(chain: &mut VecDeque<Generation>, since: Timestamp) {
+    // The file system's clock is coarser than ours: a second is plenty.
+    while chain.len() > 1 && chain[0].modified + 1 < since.secs {
         chain.pop_front();
     }
-    Ok(())
 }

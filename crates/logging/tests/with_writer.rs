@@ -66,7 +66,7 @@ fn at(secs: i64) -> Timestamp {
 #[tokio::test]
 async fn reads_all_generations() {
     let dir = Scratch::new();
-    let mut log = LogWriter::open(&dir.log(), Bounds { max_size: 5000, max_file: 100 }, "").unwrap();
+    let mut log = LogWriter::open(&dir.log(), Bounds { max_size: 5000, max_file: 100, compress: false }, "").unwrap();
     for n in 0..500 {
         log.write(Stream::Stdout, numbered(n..n + 1).as_bytes(), at(i64::from(n)));
     }
@@ -111,7 +111,7 @@ async fn follows_through_rotations() {
     let path = dir.log();
     let watcher = Watcher::new().unwrap();
     // Enough generations that a reader which is late finds all.
-    let mut log = LogWriter::open(&path, Bounds { max_size: 200_000, max_file: 1000 }, "").unwrap();
+    let mut log = LogWriter::open(&path, Bounds { max_size: 200_000, max_file: 1000, compress: false }, "").unwrap();
     let (tell, stopped) = oneshot::channel::<()>();
     let following = LogReader::open(&path, BOTH).await.unwrap();
     let mut following = following.following(&watcher, async { _ = stopped.await }).unwrap();
@@ -139,7 +139,7 @@ async fn follow_wakes_at_once_and_ends() {
     let mut reader = reader.following(&watcher, async { _ = stopped.await }).unwrap();
     let waiting = tokio::time::timeout(Duration::from_millis(50), reader.next_chunk()).await;
     assert!(waiting.is_err(), "cancelled");
-    let mut log = LogWriter::open(&path, Bounds { max_size: 150, max_file: 2 }, "").unwrap();
+    let mut log = LogWriter::open(&path, Bounds { max_size: 150, max_file: 2, compress: false }, "").unwrap();
     for n in 0..10 {
         log.write(Stream::Stdout, numbered(n..n + 1).as_bytes(), Timestamp::now());
         let chunk = tokio::time::timeout(Duration::from_secs(5), reader.next_chunk()).await.unwrap().unwrap().unwrap();
@@ -191,4 +191,39 @@ async fn broken_lines_are_passed_over() {
     let huge = "x".repeat(9 << 20);
     fs::write(dir.log(), format!("torn\n{good}\n\0\0\n{huge}\n{good}\n{{\"log\":\"unfinish")).unwrap();
     assert_eq!(read(&dir.log(), BOTH).await, "good\ngood\n");
+}
+
+/// Puts a gzipped file in the place of generation `n`, as the writer's child does.
+fn compress(path: &Path, n: u32) {
+    let plain = path.with_file_name(format!("x-json.log.{n}"));
+    let zipped = path.with_file_name(format!("x-json.log.{n}.gz"));
+    shim::log::compress::gzip(fs::File::open(&plain).unwrap(), fs::File::create(zipped).unwrap()).unwrap();
+    fs::remove_file(plain).unwrap();
+}
+
+#[tokio::test]
+async fn gzipped_generations_are_read_like_plain_ones() {
+    let dir = Scratch::new();
+    let path = dir.log();
+    let mut log = LogWriter::open(&path, Bounds { max_size: 2000, max_file: 50, compress: false }, "").unwrap();
+    log.write(Stream::Stdout, numbered(0..100).as_bytes(), Timestamp::now());
+    let watcher = Watcher::new().unwrap();
+    let (tell, stopped) = oneshot::channel::<()>();
+    let reader = LogReader::open(&path, BOTH).await.unwrap();
+    let mut following = reader.following(&watcher, async { _ = stopped.await }).unwrap();
+    assert!(following.next_chunk().await.unwrap().unwrap().starts_with(b"line 0\n"));
+    // what the reader has got to is renamed and gzipped behind its back
+    log.write(Stream::Stdout, numbered(100..200).as_bytes(), Timestamp::now());
+    for n in 1..50 {
+        if path.with_file_name(format!("x-json.log.{n}")).exists() {
+            compress(&path, n);
+        }
+    }
+    log.write(Stream::Stdout, numbered(200..300).as_bytes(), Timestamp::now());
+    tell.send(()).unwrap();
+    let later = rest(&mut following).await;
+    assert!(later.ends_with("line 299\n") && later.matches("line 150\n").count() == 1, "{later}");
+    assert_eq!(read(&path, BOTH).await, numbered(0..300));
+    assert_eq!(read(&path, Options { tail: Some(250), ..BOTH }).await, numbered(50..300));
+    assert_eq!(read(&path, Options { since: Some(Timestamp::now().plus(Duration::from_secs(9))), ..BOTH }).await, "");
 }

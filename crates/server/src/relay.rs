@@ -71,7 +71,11 @@ pub(crate) async fn finish(mut client: Socket) {
 /// Copies until the process' output ends or the client is gone. A buffer is held only while there is something to copy:
 /// most attached clients wait for output most of the time.
 async fn copy_output(process: OwnedReadHalf, client: &Socket) -> End {
+    let mut first = true;
     while process.readable().await.is_ok() {
+        if std::mem::take(&mut first) {
+            client.taken().await;
+        }
         let mut buffer = vec![0; OUTPUT_BUFFER];
         loop {
             match process.try_read(&mut buffer) {

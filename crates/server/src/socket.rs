@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -55,6 +56,22 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Waits a little until the peer has taken everything that was written.
+    ///
+    /// Clients exist which read the head of a reply into a buffer and what follows from the bare socket: to them, what comes
+    /// together with the head is lost (docker-py). Most have read it long before anything follows.
+    pub(crate) async fn taken(&self) {
+        const PATIENCE: u32 = 50;
+        const STEP: Duration = Duration::from_micros(400);
+        let Socket::Unix(socket) = self else { return };
+        for _ in 0..PATIENCE {
+            match sys::fd::untaken(socket) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => tokio::time::sleep(STEP).await,
+            }
+        }
     }
 
     async fn ready(&self, interest: Interest) -> io::Result<()> {

@@ -19,7 +19,8 @@ fn main() {
     let start = Instant::now();
     let script = format!("yes {} | head -n {lines}", "x".repeat(bytes - 1));
     let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).spawn().expect("sh");
-    let mut log = LogWriter::open(&path, Bounds { max_size: 20_000_000, max_file: 100 }, "").expect("log");
+    let mut log =
+        LogWriter::open(&path, Bounds { max_size: 20_000_000, max_file: 100, compress: false }, "").expect("log");
     let mut output = child.stdout.take().expect("stdout");
     let mut buffer = vec![0; 64 * 1024];
     let mut reads = 0;

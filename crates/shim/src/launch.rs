@@ -126,11 +126,12 @@ fn has_own_pids(request: &Launch) -> bool {
 
 fn open_log(log: &Log) -> Result<Option<LogWriter>, Failed> {
     let Some(path) = &log.path else { return Ok(None) };
-    if log.compress {
-        return Err(other("failed to initialize logging driver: compress is not supported yet".to_owned()));
-    }
-    let bounds = Bounds { max_size: log.max_size, max_file: log.max_files };
-    let writer = LogWriter::open(path, bounds, log.attrs.as_deref().unwrap_or_default());
+    let bounds = Bounds { max_size: log.max_size, max_file: log.max_files, compress: log.compress };
+    let attrs = log.attrs.as_deref().unwrap_or_default();
+    let writer = match log.buffer {
+        None => LogWriter::open(path, bounds, attrs),
+        Some(size) => LogWriter::open_queue(path, bounds, attrs, size),
+    };
     writer.map(Some).map_err(|e| other(format!("failed to initialize logging driver: {}: {e}", path.display())))
 }
 

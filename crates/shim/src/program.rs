@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::launch;
+use crate::log::{compress, queue};
 use crate::poller::{Interest, Poller, Token};
 use crate::protocol::{Launch, Message, Reply, Request};
 use crate::shim::Shim;
@@ -17,7 +18,7 @@ const SIGCHLD: i32 = 17;
 /// SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM: neither a terminal nor a service manager ends a container this way.
 const IGNORED: [i32; 5] = [1, 2, 3, 13, 15];
 
-/// Serves the container whose launch request comes on descriptor 0.
+/// Serves the container whose launch request comes on descriptor 0; as `lighter-shim compress` or `log` it is a child of another.
 ///
 /// Under the name `docker-init` it is the init of a container that an external runtime made.
 pub fn main() -> ExitCode {
@@ -25,6 +26,14 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|name| std::path::Path::new(&name).ends_with("docker-init")) {
         let rest: Vec<String> = words.skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         return ExitCode::from(runtime::run_init(&rest));
+    }
+    match words.next().as_ref().and_then(|word| word.to_str()) {
+        Some(compress::COMMAND) => return compress::main(),
+        Some(queue::COMMAND) => {
+            let rest: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+            return queue::main(&rest);
+        }
+        _ => {}
     }
     match serve() {
         Ok(()) => ExitCode::SUCCESS,

@@ -128,6 +128,9 @@ pub struct Log {
     pub compress: bool,
     /// JSON object text put into each line as `"attrs"`, e.g. `{"env":"x"}`.
     pub attrs: Option<String>,
+    /// Bytes of lines that may wait for the disk before further ones are dropped; `None`: the container waits.
+    #[serde(default)]
+    pub buffer: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

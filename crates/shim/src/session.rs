@@ -346,6 +346,11 @@ impl Session {
         client.close(poller);
     }
 
+    /// A child of ours ended which is no process of the container; true if it worked for the log.
+    pub fn child_ended(&mut self, pid: i32, well: bool) -> bool {
+        self.log.as_mut().is_some_and(|log| log.child_ended(pid, well))
+    }
+
     /// Gives memory back while nothing happens.
     pub fn relax(&mut self) {
         if let Some(log) = &mut self.log {

@@ -178,6 +178,8 @@ impl Shim {
                 if session.id() == MAIN && !self.own_pids {
                     self.end_others();
                 }
+            } else if self.sessions.iter_mut().any(|s| s.child_ended(pid, status.exit_status() == Some(0))) {
+                // its log has taken note
             } else if !self.pending.is_empty() {
                 self.on_stray(Stray { pid, status, at });
             }

@@ -1,6 +1,6 @@
 //! Descriptors.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::{Result, check};
 
@@ -36,6 +36,15 @@ fn close_range(first: u32, flags: libc::c_uint) -> Result<()> {
 fn close_between(first: u32, last: u32, flags: libc::c_uint) -> Result<()> {
     // SAFETY: takes no memory.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }).map(drop)
+}
+
+/// Bytes written to a socket which its peer has not taken yet (`SIOCOUTQ`, sockios.h; unix(7) sockets count their buffers'
+/// size, so it is 0 exactly when all is taken).
+pub fn untaken(socket: impl AsFd) -> Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: writes one int.
+    check(i64::from(unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &mut bytes) }))?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
 /// Takes over a descriptor that was inherited by number (socket activation, `--preserve-fds`, a spawner's

@@ -87,7 +87,7 @@ pub async fn create(
             s.snapshots.limit(r.id.as_str(), bytes)?;
         }
         crash::point("create.snapshot");
-        let log = s.log_path(&r.id);
+        let log = s.log_path(&r);
         if let Some(directory) = log.parent() {
             std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;
         }

@@ -1,6 +1,7 @@
 //! A container's log driver and its options, checked and made into what the log's writer needs.
 //!
-//! Drivers: `json-file` and `none`. Unlike Docker's, a log is bounded by default: [`MAX_SIZE`] × [`MAX_FILES`].
+//! Drivers: `json-file`, `local` and `none`. Unlike Docker's, a `json-file` log is bounded by default: [`MAX_SIZE`] ×
+//! [`MAX_FILES`]. The two differ in their options and defaults; what the writer writes is the same.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,10 @@ use values::{Error, Result, size};
 pub const MAX_SIZE: u64 = 20_000_000;
 /// Files in all when nothing is said.
 pub const MAX_FILES: u32 = 5;
+/// The same for `local`, as Docker has it.
+const LOCAL_MAX_SIZE: u64 = 20 << 20;
 
-/// What the writer of a json-file log is told.
+/// What the writer of a log is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Bytes after which the file is rotated; 0: never.
@@ -23,7 +26,12 @@ pub struct Settings {
     pub compress: bool,
     /// JSON object text put into each line as `attrs`.
     pub attrs: Option<String>,
+    /// Bytes that may wait before lines are dropped (`mode=non-blocking`); `None`: the container waits for its log.
+    pub buffer: Option<u64>,
 }
+
+/// Docker's `max-buffer-size` when nothing is said.
+const BUFFER: u64 = 1 << 20;
 
 /// What the `tag` option may name.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,11 +44,20 @@ pub struct Subject<'a> {
     pub image_id: &'a str,
 }
 
-const OPTIONS: [&str; 9] =
-    ["max-size", "max-file", "compress", "labels", "labels-regex", "env", "env-regex", "tag", "mode"];
+const OPTIONS: [&str; 10] = [
+    "max-size",
+    "max-file",
+    "compress",
+    "labels",
+    "labels-regex",
+    "env",
+    "env-regex",
+    "tag",
+    "mode",
+    "max-buffer-size",
+];
 /// Docker's, which we do not have.
-const OTHER_DRIVERS: [&str; 9] =
-    ["local", "journald", "syslog", "gelf", "fluentd", "awslogs", "splunk", "gcplogs", "etwlogs"];
+const OTHER_DRIVERS: [&str; 8] = ["journald", "syslog", "gelf", "fluentd", "awslogs", "splunk", "gcplogs", "etwlogs"];
 
 /// Checks driver and options without a container; an empty driver is `default`.
 ///
@@ -63,11 +80,12 @@ pub fn settings(log: &LogConfig, container: &ContainerConfig, subject: Subject<'
     let options = log.config.as_ref().unwrap_or(&none);
     match log.kind.as_str() {
         "json-file" | "" => json_file(options, container, subject).map(Some),
+        "local" => local(options).map(Some),
         // Docker takes any option for it: none has a meaning.
         "none" => Ok(None),
-        other if OTHER_DRIVERS.contains(&other) => {
-            Err(Error::not_implemented(format!("the log driver '{other}' is not supported yet: use json-file or none")))
-        }
+        other if OTHER_DRIVERS.contains(&other) => Err(Error::not_implemented(format!(
+            "the log driver '{other}' is not supported yet: use json-file, local or none"
+        ))),
         other => Err(Error::invalid(format!("error looking up logging plugin {other}: plugin \"{other}\" not found"))),
     }
 }
@@ -77,43 +95,63 @@ fn json_file(
     container: &ContainerConfig,
     subject: Subject<'_>,
 ) -> Result<Settings> {
-    for key in options.keys() {
-        match key.as_str() {
-            "max-buffer-size" if options.get("mode").is_some_and(|mode| mode == "non-blocking") => {}
-            "max-buffer-size" => {
-                return Err(Error::invalid(
-                    "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
-                ));
-            }
-            key if OPTIONS.contains(&key) => {}
-            key => return Err(Error::invalid(format!("unknown log opt '{key}' for json-file log driver"))),
-        }
+    let buffer = buffer(options)?;
+    if let Some(key) = options.keys().find(|key| !OPTIONS.contains(&key.as_str())) {
+        return Err(Error::invalid(format!("unknown log opt '{key}' for json-file log driver")));
     }
-    check_mode(options)?;
     let max_size = max_size(options.get("max-size"))?;
     let max_files = max_files(options)?;
-    let compress = compress(options.get("compress"))?;
+    let compress = options.get("compress").map_or(Ok(false), |text| go_bool(text))?;
     if compress
         && options.contains_key("max-size") | options.contains_key("max-file")
         && (max_files < 2 || max_size == 0)
     {
         return Err(Error::invalid("compress cannot be true when max-file is less than 2 or max-size is not set"));
     }
-    if compress {
-        return Err(Error::not_implemented("the log option compress=true is not supported yet"));
-    }
-    Ok(Settings { max_size, max_files, compress, attrs: attrs(options, container, subject)? })
+    Ok(Settings { max_size, max_files, compress, attrs: attrs(options, container, subject)?, buffer })
 }
 
-/// The shim writes before the program goes on: a mode in which lines may be dropped would be a promise we do not keep.
-fn check_mode(options: &BTreeMap<String, String>) -> Result<()> {
-    match options.get("mode").map(String::as_str) {
-        None | Some("" | "blocking") => Ok(()),
-        Some("non-blocking") => {
-            Err(Error::not_implemented("the log option mode=non-blocking is not supported yet: use mode=blocking"))
-        }
-        Some(mode) => Err(Error::invalid(format!("logger: logging mode not supported: {mode}"))),
+fn local(options: &BTreeMap<String, String>) -> Result<Settings> {
+    const KNOWN: [&str; 5] = ["max-size", "max-file", "compress", "mode", "max-buffer-size"];
+    let buffer = buffer(options)?;
+    if let Some(key) = options.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        return Err(Error::invalid(format!("unknown log opt '{key}' for log driver local")));
     }
+    let named = |key: &str, text: &str| format!("invalid value for {key}: {text}");
+    let max_size = match options.get("max-size") {
+        None => LOCAL_MAX_SIZE,
+        Some(text) => size::parse_decimal(text)
+            .and_then(|bytes| u64::try_from(bytes).map_err(|_| Error::invalid(format!("invalid size: '{text}'"))))
+            .map_err(|e| e.context(named("max-size", text)))?,
+    };
+    let max_files = match options.get("max-file") {
+        None => MAX_FILES,
+        Some(text) => u32::try_from(go_int(text).map_err(|e| e.context(named("max-file", text)))?.max(1))
+            .map_err(|_| Error::invalid(named("max-file", text)))?,
+    };
+    let compress = options.get("compress").map_or(Ok(true), |text| go_bool(text));
+    let compress = compress.map_err(|e| e.context("error reading compress log option"))?;
+    if compress && max_files == 1 {
+        return Err(Error::invalid("compression cannot be enabled when max file count is 1"));
+    }
+    Ok(Settings { max_size, max_files, compress, attrs: None, buffer })
+}
+
+/// `mode` and `max-buffer-size`: how much may wait for the disk; `None`: nothing, the container waits itself.
+fn buffer(options: &BTreeMap<String, String>) -> Result<Option<u64>> {
+    let mode = options.get("mode").map(String::as_str);
+    let asked = options.get("max-buffer-size");
+    match mode {
+        Some("non-blocking") => {}
+        None | Some("" | "blocking") if asked.is_none() => return Ok(None),
+        None | Some("" | "blocking") => {
+            return Err(Error::invalid("logger: max-buffer-size option is only supported with 'mode=non-blocking'"));
+        }
+        Some(mode) => return Err(Error::invalid(format!("logger: logging mode not supported: {mode}"))),
+    }
+    let Some(text) = asked else { return Ok(Some(BUFFER)) };
+    let bytes = size::parse_binary(text).map_err(|e| e.context("error parsing option max-buffer-size"))?;
+    Ok(Some(u64::try_from(bytes).unwrap_or(BUFFER)))
 }
 
 fn max_size(text: Option<&String>) -> Result<u64> {
@@ -136,16 +174,19 @@ fn max_files(options: &BTreeMap<String, String>) -> Result<u32> {
         // Who names a size means Docker's rule: one file of that size, unless it is unlimited.
         return Ok(if options.contains_key("max-size") { 1 } else { MAX_FILES });
     };
-    let bad = || Error::invalid(format!("invalid value for max-file: '{text}' is not a number"));
-    match text.parse::<i64>().map_err(|_| bad())? {
+    match go_int(text)? {
         ..=0 => Err(Error::invalid("max-file cannot be less than 1")),
-        n => u32::try_from(n).map_err(|_| bad()),
+        n => u32::try_from(n).map_err(|_| Error::invalid("max-file is too large")),
     }
 }
 
-fn compress(text: Option<&String>) -> Result<bool> {
-    let Some(text) = text else { return Ok(false) };
-    boolean(text).ok_or_else(|| Error::invalid(format!("invalid value for compress: '{text}' is not a boolean")))
+/// Go's `strconv.Atoi`, with its words.
+fn go_int(text: &str) -> Result<i64> {
+    text.parse().map_err(|_| Error::invalid(format!("strconv.Atoi: parsing {text:?}: invalid syntax")))
+}
+
+fn go_bool(text: &str) -> Result<bool> {
+    boolean(text).ok_or_else(|| Error::invalid(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")))
 }
 
 /// Go's `strconv.ParseBool`.
@@ -243,17 +284,57 @@ mod tests {
         check(&[("max-size", "10m"), ("max-file", "3"), ("compress", "false")], Ok((10_000_000, 3, false)));
         check(&[("max-size", "-1")], Ok((0, 1, false)));
         check(&[("max-file", "2")], Ok((20_000_000, 2, false)));
-        check(&[("compress", "true")], Err("the log option compress=true is not supported yet"));
+        check(&[("compress", "true")], Ok((20_000_000, 5, true)));
+        check(&[("compress", "true"), ("max-size", "1m"), ("max-file", "2")], Ok((1_000_000, 2, true)));
+        check(&[("compress", "x")], Err("strconv.ParseBool: parsing \"x\": invalid syntax"));
         check(&[("max-size", "x")], Err("invalid size: 'x'"));
         check(&[("max-size", "0")], Err("max-size must be a positive number"));
         check(&[("max-file", "0")], Err("max-file cannot be less than 1"));
-        check(&[("max-file", "x")], Err("invalid value for max-file: 'x' is not a number"));
+        check(&[("max-file", "x")], Err("strconv.Atoi: parsing \"x\": invalid syntax"));
         check(
             &[("compress", "true"), ("max-size", "1m")],
             Err("compress cannot be true when max-file is less than 2 or max-size is not set"),
         );
         check(&[("colour", "x")], Err("unknown log opt 'colour' for json-file log driver"));
         check(&[("mode", "x")], Err("logger: logging mode not supported: x"));
+        check(
+            &[("max-buffer-size", "1m")],
+            Err("logger: max-buffer-size option is only supported with 'mode=non-blocking'"),
+        );
+        check(
+            &[("max-buffer-size", "x"), ("mode", "non-blocking")],
+            Err("error parsing option max-buffer-size: invalid size: 'x'"),
+        );
+        for (options, expected) in [
+            (&[("mode", "blocking")][..], None),
+            (&[("mode", "non-blocking")], Some(1 << 20)),
+            (&[("mode", "non-blocking"), ("max-buffer-size", "4m")], Some(4 << 20)),
+        ] {
+            let got = settings(&config("local", options), &ContainerConfig::default(), Subject::default());
+            assert_eq!(got.map(|s| s.and_then(|s| s.buffer)), Ok(expected), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn local_has_its_own_defaults_and_words() {
+        let check = |options: &[(&str, &str)], expected: Result<(u64, u32, bool), &str>| {
+            let got = settings(&config("local", options), &ContainerConfig::default(), Subject::default());
+            let got = got.map(|s| s.map(|s| (s.max_size, s.max_files, s.compress)).unwrap()).map_err(|e| e.message);
+            assert_eq!(got, expected.map_err(str::to_owned), "{options:?}");
+        };
+        check(&[], Ok((20 << 20, 5, true)));
+        check(&[("max-size", "1m"), ("max-file", "2")], Ok((1_000_000, 2, true)));
+        check(&[("max-file", "1"), ("compress", "false")], Ok((20 << 20, 1, false)));
+        for options in [&[("max-file", "1")][..], &[("max-file", "0")], &[("max-file", "1"), ("compress", "true")]] {
+            check(options, Err("compression cannot be enabled when max file count is 1"));
+        }
+        check(&[("labels", "x")], Err("unknown log opt 'labels' for log driver local"));
+        check(&[("max-size", "x")], Err("invalid value for max-size: x: invalid size: 'x'"));
+        check(&[("max-file", "x")], Err("invalid value for max-file: x: strconv.Atoi: parsing \"x\": invalid syntax"));
+        check(
+            &[("compress", "x")],
+            Err("error reading compress log option: strconv.ParseBool: parsing \"x\": invalid syntax"),
+        );
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub async fn logs(shared: &Arc<Shared>, container: &Arc<Container>, wanted: &Log
         details: wanted.details,
         framed: !record.config.tty,
     };
-    let path = shared.log_path(&record.id);
+    let path = shared.log_path(&record);
     let reader = LogReader::open(&path, options).await.during(|| "cannot read the container's log")?;
     let reader = if wanted.follow { follow(shared, container, reader)? } else { reader };
     Ok(LogStream { tty: record.config.tty, reader })

@@ -22,7 +22,7 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
     let etc = super::etc::files(shared, &record).unwrap_or_default();
     let sizes = if size { Some(shared.snapshots.usage(record.id.as_str())?.bytes) } else { None };
     let base = || shared.images.get(&record.image).map_or(0, |i| i.unpacked_size());
-    let logged = record.host.log_config.kind != "none";
+    let logged = record.host.log_config.kind == "json-file";
     Ok(ContainerInspect {
         id: record.id.to_string(),
         created: record.created.to_rfc3339_nano(),
@@ -33,7 +33,7 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
         resolv_conf_path: etc.resolv_conf.display().to_string(),
         hostname_path: etc.hostname.display().to_string(),
         hosts_path: etc.hosts.display().to_string(),
-        log_path: if logged { shared.log_path(&record.id).display().to_string() } else { String::new() },
+        log_path: if logged { shared.log_path(&record).display().to_string() } else { String::new() },
         name: format!("/{}", record.name),
         restart_count: i64::from(volatile.state.restarts),
         driver: shared.snapshots.driver().into(),

@@ -10,6 +10,7 @@ use crate::socket::Socket;
 pub(super) async fn serve(attached: Attached, stdin: bool, client: Socket, early: Bytes) {
     let Attached { stream, prefix, detach_keys, detached, mut ended, .. } = attached;
     if let Some(mut logs) = prefix {
+        client.taken().await;
         while let Some(piece) = logs.next().await {
             if client.write_all(&piece).await.is_err() {
                 return;

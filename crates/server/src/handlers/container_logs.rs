@@ -29,7 +29,8 @@ fn options(query: ContainerLogsQuery) -> Result<LogOptions> {
         timestamps: query.timestamps,
         details: query.details,
         since: moment(&query.since)?,
-        until: moment(&query.until)?,
+        // clients send 0 for no end
+        until: moment(&query.until)?.filter(|until| !until.is_zero()),
         // `all`, negative numbers and nonsense mean all.
         tail: query.tail.parse().ok(),
     })

@@ -41,6 +41,7 @@ async fn tell(client: Socket, tty: bool, error: &Error) {
         output.extend_from_slice(&stream::header(StreamKind::Stdout, len));
     }
     output.extend_from_slice(text.as_bytes());
+    client.taken().await;
     if client.write_all(&output).await.is_ok() {
         finish(client).await;
     }

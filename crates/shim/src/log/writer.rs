@@ -2,6 +2,8 @@
 
 use super::escape;
 use super::file::{Bounds, LogFile};
+use super::queue::Queue;
+use super::sink::Sink;
 use super::stamp::Stamp;
 use crate::stream::Stream;
 use std::io;
@@ -18,7 +20,7 @@ const BATCH: usize = 128 * 1024;
 /// The times of one read's lines differ by a nanosecond each, so that they are an order and a reader can go on behind
 /// any of them. Buffers exist while there is something in them: see [`LogWriter::relax`].
 pub struct LogWriter {
-    file: LogFile,
+    file: Sink,
     stamp: Stamp,
     out: Vec<u8>,
     channels: [Channel; 2],
@@ -44,13 +46,22 @@ impl Channel {
 impl LogWriter {
     /// `attrs` is the JSON object of the labels and variables chosen by log options, or empty.
     pub fn open(path: &Path, bounds: Bounds, attrs: &str) -> io::Result<Self> {
-        Ok(Self {
-            file: LogFile::open(path, bounds)?,
+        Ok(Self::over(Sink::File(LogFile::open(path, bounds)?), attrs))
+    }
+
+    /// The same without ever waiting for the disk: at most `size` bytes of lines wait, further ones are dropped.
+    pub fn open_queue(path: &Path, bounds: Bounds, attrs: &str, size: u64) -> io::Result<Self> {
+        Ok(Self::over(Sink::Queue(Queue::open(path, bounds, size)?), attrs))
+    }
+
+    fn over(file: Sink, attrs: &str) -> Self {
+        Self {
+            file,
             stamp: Stamp::new(),
             out: Vec::new(),
             channels: [Channel::new("stdout", attrs), Channel::new("stderr", attrs)],
             next: Timestamp { secs: 0, nanos: 0 },
-        })
+        }
     }
 
     /// Logs what one read gave. A line without its newline yet waits for the rest.
@@ -75,9 +86,15 @@ impl LogWriter {
         }
     }
 
+    /// A child of this process ended; true if it is the one that compresses.
+    pub fn child_ended(&mut self, pid: i32, well: bool) -> bool {
+        self.file.child_ended(pid, well)
+    }
+
     /// Gives memory back which an idle container doesn't need.
     pub fn relax(&mut self) {
         self.out = Vec::new();
+        self.file.relax();
         for channel in &mut self.channels {
             channel.unfinished.shrink_to_fit();
         }
@@ -248,7 +265,7 @@ mod tests {
     #[test]
     fn rotates_between_lines() {
         let dir = Scratch::new("log-rotate");
-        let mut log = open(&dir, Bounds { max_size: 1000, max_file: 3 }, "");
+        let mut log = open(&dir, Bounds { max_size: 1000, max_file: 3, compress: false }, "");
         let text: String = (0..200).map(|n| format!("line {n}\n")).collect();
         log.write(Stream::Stdout, text.as_bytes(), NOW);
         let mut all = String::new();

@@ -20,6 +20,7 @@ use super::handle::Container;
 use crate::shared::Shared;
 use report::report;
 use sample::Sample;
+use sampling::Part;
 pub use sampling::Sampling;
 
 /// The state of a container at one moment, without waiting for a second sample: `one-shot`.
@@ -27,7 +28,7 @@ pub use sampling::Sampling;
 /// # Errors
 /// `Internal` when nothing can be read.
 pub async fn now(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Stats> {
-    let sample = sampling::take(shared, container).await?;
+    let sample = sampling::take(shared, container, Part::Whole).await?;
     Ok(report(shared, container, sample.as_deref(), None))
 }
 
@@ -38,12 +39,12 @@ pub async fn now(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Sta
 pub async fn lately(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Stats> {
     let earlier = match shared.sampling.latest(&container.id) {
         Some(sample) => Some(sample),
-        None => sampling::take(shared, container).await?,
+        None => sampling::take(shared, container, Part::Cpu).await?,
     };
     if let Some(earlier) = &earlier {
         tokio::time::sleep(sampling::WINDOW.saturating_sub(earlier.taken.elapsed())).await;
     }
-    let sample = sampling::take(shared, container).await?;
+    let sample = sampling::take(shared, container, Part::Whole).await?;
     // it may have been started anew between the two
     let earlier = earlier.filter(|earlier| sample.as_ref().is_some_and(|s| s.pid == earlier.pid));
     Ok(report(shared, container, sample.as_deref(), earlier.as_deref()))

@@ -30,17 +30,19 @@ pub struct Subject {
     pub cgroup: Cgroup,
     /// It has a network of its own (or another container's).
     pub network: bool,
+    /// Only the processor's use is wanted: of an earlier sample nothing else is looked at.
+    pub cpu_only: bool,
 }
 
 impl Subject {
     /// Reads all counters; `None` when it ended meanwhile.
     pub fn measure(&self) -> Result<Option<Sample>> {
-        let usage = match self.cgroup.usage() {
+        let usage = match self.usage() {
             Ok(usage) => usage,
             Err(e) if e.kind == values::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let interfaces = if self.network {
+        let interfaces = if self.network && !self.cpu_only {
             let table = std::fs::read_to_string(format!("/proc/{}/net/dev", self.pid)).unwrap_or_default();
             interfaces::parse(&table)
         } else {
@@ -57,6 +59,15 @@ impl Subject {
             machine_time: uptime().saturating_mul(cpus),
             cpus,
         }))
+    }
+}
+
+impl Subject {
+    fn usage(&self) -> Result<Usage> {
+        if self.cpu_only {
+            return Ok(Usage { cpu: self.cgroup.cpu_usage()?, ..Usage::default() });
+        }
+        self.cgroup.usage()
     }
 }
 

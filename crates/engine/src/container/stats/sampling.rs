@@ -91,7 +91,7 @@ pub fn watch(shared: &Arc<Shared>, container: &Arc<Container>) -> watch::Receive
 async fn sample(shared: Arc<Shared>, container: Arc<Container>, published: Arc<Published>) {
     let sampling = &shared.sampling;
     loop {
-        let sample = take(&shared, &container).await.unwrap_or_else(|e| {
+        let sample = take(&shared, &container, Part::Whole).await.unwrap_or_else(|e| {
             tracing::warn!("statistics of container {}: {e}", container.id);
             None
         });
@@ -107,8 +107,16 @@ async fn sample(shared: Arc<Shared>, container: Arc<Container>, published: Arc<P
     }
 }
 
+/// How much of a sample is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    /// The use of the processor alone.
+    Cpu,
+}
+
 /// One measurement; `None` while the container does not run.
-pub async fn take(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Option<Arc<Sample>>> {
+pub async fn take(shared: &Arc<Shared>, container: &Arc<Container>, part: Part) -> Result<Option<Arc<Sample>>> {
     let state = container.state();
     if !state.is_running() {
         return Ok(None);
@@ -118,7 +126,7 @@ pub async fn take(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Op
     let network = !matches!(record.network(), NetworkMode::Host);
     let (shared, pid, path) = (shared.clone(), state.pid, shared.cgroup_path(&container.id));
     let sample = blocking(move || match Cgroup::open_on(shared.sampling.host()?, &path) {
-        Ok(cgroup) => Subject { pid, cgroup, network }.measure(),
+        Ok(cgroup) => Subject { pid, cgroup, network, cpu_only: part == Part::Cpu }.measure(),
         Err(e) if e.kind == values::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     });

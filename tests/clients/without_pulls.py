@@ -1,0 +1,13 @@
+"""Takes the pulls out of bollard's tests: `let _ = &docker.create_image(...)....await?;` becomes nothing."""
+
+import pathlib
+import re
+import sys
+
+PULL = re.compile(r"let _ = &?docker\s*\.create_image\((?:(?!\.await\?;).)*?\.await\?;", re.S)
+for path in pathlib.Path(sys.argv[1]).rglob("*.rs"):
+    text = path.read_text()
+    changed = PULL.sub("", text)
+    if changed != text:
+        path.write_text(changed)
+        print(f"{path}: {len(PULL.findall(text))} pulls taken out")
