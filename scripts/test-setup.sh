@@ -13,6 +13,9 @@ need nft nftables
 need ip iproute2
 need cc gcc
 need python3 python3-minimal
+need docker-registry docker-registry
+need openssl openssl
+need zstd zstd
 need runc runc
 need crun crun
 [ -e /bin/busybox ] && [ ! -L /bin/busybox ] || missing="$missing busybox-static"

@@ -12,6 +12,7 @@ mod completion;
 mod config;
 mod confirm;
 mod context;
+mod credentials;
 mod dispatch;
 mod failure;
 pub mod flags;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Mutex;
 
 use rustix::stdio::{stdin, stdout};
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 
 /// How stdin's terminal was before we made it raw; `Some` while it is raw.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -42,6 +42,32 @@ impl Raw {
             return None;
         }
         Some(Raw(()))
+    }
+}
+
+/// A terminal that does not show what is typed, until dropped.
+#[derive(Debug)]
+pub struct Silent(());
+
+impl Silent {
+    /// `None` if stdin is no terminal.
+    pub fn enter() -> Option<Silent> {
+        let before = tcgetattr(stdin()).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        *lock() = Some(before);
+        restore_on_panic();
+        if tcsetattr(stdin(), OptionalActions::Now, &silent).is_err() {
+            restore();
+            return None;
+        }
+        Some(Silent(()))
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        restore();
     }
 }
 

@@ -118,6 +118,29 @@ impl Client {
         value
     }
 
+    /// As [`Client::call`], with header fields of its own.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub fn call_with_headers<E>(
+        &self,
+        path: &[&str],
+        query: &E::Query,
+        headers: &[(&str, &str)],
+        body: &<E::Body as Encode>::Value,
+    ) -> Result<<E::Reply as Decode>::Value, Error>
+    where
+        E: Endpoint,
+        E::Body: Encode,
+        E::Reply: Decode,
+    {
+        let body = encode::<E>(body)?;
+        let mut reply = self.request(&parts::<E>(path, query, headers, body.as_deref()))?;
+        let value = decode::<E>(&mut reply);
+        self.keep(reply);
+        value
+    }
+
     /// Sends a request on a connection of its own and does not wait for the answer: send to many, then
     /// [`Pending::wait`] for each.
     ///

@@ -43,6 +43,7 @@ pub struct Settings {
     /// `default`, `USER` or `USER:GROUP`; looked up when the engine is opened.
     pub userns_remap: Option<String>,
     pub defaults: Defaults,
+    pub registries: registry::Config,
 }
 
 /// Whose the socket is, besides root's.
@@ -76,6 +77,7 @@ impl Settings {
             bridge: bridge(&v)?,
             userns_remap: v.text("userns-remap").map(str::to_owned),
             defaults: defaults(&v)?,
+            registries: registries(&v)?,
         };
         // a slice is checked as one once the driver is known
         if settings.cgroup_driver == Some(Driver::Cgroupfs) || !settings.cgroup_parent.ends_with(".slice") {
@@ -102,6 +104,7 @@ impl Settings {
             runtimes: self.runtimes.clone(),
             storage_driver: self.storage_driver.clone(),
             labels: self.labels.clone(),
+            registries: self.registries.clone(),
             debug: self.log.level == log::Level::Debug,
             live_restore: self.live_restore,
             shutdown_timeout: self.shutdown_timeout,
@@ -320,6 +323,39 @@ fn mode(v: &Reader<'_>, key: &str, allowed: &[&str]) -> Result<Option<String>> {
 fn texts(v: &Reader<'_>, key: &str) -> BTreeMap<String, String> {
     let pairs = v.0.get(key).and_then(Value::as_object).into_iter().flatten();
     pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+fn registries(v: &Reader<'_>) -> Result<registry::Config> {
+    fn all<T: std::str::FromStr<Err = Error>>(texts: Vec<String>) -> Result<Vec<T>> {
+        texts.iter().map(|text| text.parse()).collect()
+    }
+    let defaults = registry::Config::default();
+    let count = |key: &str, default: usize| match v.int(key) {
+        None => Ok(default),
+        Some(n) => usize::try_from(n)
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| Error::invalid(format!("invalid {}: {n}", key.replace('-', " ")))),
+    };
+    let mut in_file = texts(v, "proxies");
+    let mut said = |key: &str| v.text(key).map(str::to_owned).or_else(|| in_file.remove(key)).unwrap_or_default();
+    let proxies = registry::Proxies { http: said("http-proxy"), https: said("https-proxy"), none: said("no-proxy") };
+    if let Some(unknown) = in_file.keys().find(|key| !["http-proxy", "https-proxy", "no-proxy"].contains(&key.as_str()))
+    {
+        return Err(bad("proxies", unknown, "only http-proxy, https-proxy and no-proxy are known"));
+    }
+    let proxies = proxies.or(registry::Proxies::from_environment(|name| std::env::var(name).ok()));
+    proxies.check()?;
+    Ok(registry::Config {
+        mirrors: all(v.list("registry-mirrors"))?,
+        insecure: [defaults.insecure, all(v.list("insecure-registries"))?].concat(),
+        token_hosts: all(v.list("registry-token-hosts"))?,
+        proxies,
+        downloads: count("max-concurrent-downloads", defaults.downloads)?,
+        uploads: count("max-concurrent-uploads", defaults.uploads)?,
+        attempts: count("max-download-attempts", defaults.attempts as usize)?.try_into().unwrap_or(u32::MAX),
+        ..registry::Config::default()
+    })
 }
 
 /// Names of setrlimit(2), as Docker takes them.

@@ -31,6 +31,7 @@ pub struct Config {
     /// Labels of the daemon itself, shown by `info`.
     pub labels: Vec<String>,
     pub debug: bool,
+    pub registries: ::registry::Config,
     /// Containers go on when the daemon ends.
     pub live_restore: bool,
     /// Time for containers to end when the daemon ends and `live_restore` is off.

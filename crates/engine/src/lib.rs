@@ -11,6 +11,7 @@ pub mod config;
 pub mod container;
 mod detach_keys;
 mod disk_usage;
+mod distribution;
 mod events;
 mod exec;
 mod image_prune;
@@ -48,9 +49,11 @@ use api::types::{
     NetworkCreateRequest, NetworkCreateResponse, NetworkDisconnectRequest, NetworkPruneResponse, PathStat, Stats,
     SystemInfo, SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
 };
+use api::types::{DistributionInspect, ManifestDocument, ManifestPut, ManifestStored, SearchResult};
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Digest, Platform, Result, Timestamp};
 
+pub use ::registry::Credentials;
 pub use byte_stream::ByteStream;
 pub use config::Config;
 pub use container::attach::{AttachOptions, Attached, DetachNotice, EndNotice};
@@ -59,6 +62,7 @@ pub use container::files::copy_in::CopyOptions;
 pub use container::logs::{LogOptions, LogStream};
 pub use container::stats::StatsStream;
 pub use container::wait::WaitCondition;
+pub use distribution::{PullOptions, PushOptions, SearchOptions};
 pub use events::EventStream;
 pub use exec::ExecStart;
 pub use images::ImportOptions;
@@ -104,8 +108,10 @@ impl Engine {
         let count =
             |wanted: &dyn Fn(&container::state::State) -> bool| all.iter().filter(|c| wanted(&c.state())).count();
         let (paused, up) = (count(&|s| s.is_paused()), count(&|s| s.is_running()));
+        let registries = shared.distribution();
         let facts = system::Facts {
             config: &shared.config,
+            registries: registries.config(),
             daemon_id: &shared.daemon_id,
             running: up - paused,
             paused,
@@ -397,6 +403,56 @@ impl Engine {
         platform: Option<&Platform>,
     ) -> Result<Vec<ImageDeleteItem>> {
         images::remove(&self.shared, name, force, noprune, platform).await
+    }
+
+    // ── registries ──
+
+    /// Ends early when nobody listens to `progress` any more.
+    pub async fn image_pull(&self, options: PullOptions, progress: UnboundedSender<JsonMessage>) -> Result<()> {
+        distribution::pull(&self.shared, options, progress).await
+    }
+
+    /// Ends early when nobody listens to `progress` any more.
+    pub async fn image_push(&self, options: PushOptions, progress: UnboundedSender<JsonMessage>) -> Result<()> {
+        distribution::push(&self.shared, options, progress).await
+    }
+
+    pub async fn image_search(&self, options: SearchOptions) -> Result<Vec<SearchResult>> {
+        distribution::search(&self.shared, options).await
+    }
+
+    pub async fn distribution_inspect(&self, name: &str, credentials: Credentials) -> Result<DistributionInspect> {
+        distribution::inspect(&self.shared, name, credentials).await
+    }
+
+    pub async fn distribution_manifest(
+        &self,
+        name: &str,
+        insecure: bool,
+        credentials: Credentials,
+    ) -> Result<ManifestDocument> {
+        distribution::manifest(&self.shared, name, insecure, credentials).await
+    }
+
+    pub async fn distribution_put(
+        &self,
+        name: &str,
+        insecure: bool,
+        credentials: Credentials,
+        put: ManifestPut,
+    ) -> Result<ManifestStored> {
+        distribution::put_manifest(&self.shared, name, insecure, credentials, put).await
+    }
+
+    /// Whether a registry takes the credentials; the token to keep in place of a password, or nothing.
+    pub async fn registry_login(&self, credentials: &Credentials) -> Result<String> {
+        self.shared.distribution().login(credentials).await
+    }
+
+    /// Counts for pulls and pushes that begin from now on.
+    pub fn set_registries(&self, config: ::registry::Config) {
+        let mut current = self.shared.distribution.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *current = Arc::new(::registry::Client::new(config));
     }
 
     // ── networks ──

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use api::types::LogConfig;
@@ -66,8 +66,10 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     });
     let directory = Directory::default();
     let networks = Arc::new(open_networks(&config, &records, &daemon_id, &directory)?);
+    let distribution = RwLock::new(Arc::new(::registry::Client::new(config.registries.clone())));
     Ok(Arc::new(Shared {
         config,
+        distribution,
         records,
         images: Arc::new(images),
         snapshots,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use image::Images;
 use network::{Endpoint, Networks};
@@ -30,6 +30,8 @@ pub struct Shared {
     pub records: Records,
     pub images: Arc<Images>,
     pub snapshots: Arc<dyn Snapshotter>,
+    /// Image registries. (The field `registry` is of containers.)
+    pub distribution: RwLock<Arc<::registry::Client>>,
     /// Networks in the kernel.
     pub networks: Arc<Networks>,
     /// Networks by name.
@@ -66,6 +68,11 @@ pub fn network_id(daemon_id: &str, name: &str) -> String {
 }
 
 impl Shared {
+    /// Registries as they are configured now.
+    pub fn distribution(&self) -> Arc<::registry::Client> {
+        self.distribution.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Where a container's own files are kept: those of a `--rm` container need not survive a reboot.
     pub fn container_dir(&self, record: &Record) -> PathBuf {
         let root = if record.host.auto_remove { &self.config.run_root } else { &self.config.data_root };

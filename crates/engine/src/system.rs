@@ -77,6 +77,8 @@ pub fn version(machine: &Machine) -> SystemVersion {
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     pub config: &'a Config,
+    /// As they are configured now.
+    pub registries: &'a ::registry::Config,
     pub daemon_id: &'a str,
     pub running: usize,
     pub paused: usize,
@@ -90,6 +92,7 @@ pub struct Facts<'a> {
 
 /// The reply of `GET /info`.
 pub fn info(facts: &Facts<'_>, machine: &Machine) -> SystemInfo {
+    let proxies = facts.registries.proxies.masked();
     let (config, limits) = (facts.config, &machine.limits);
     let forwarding = !fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "0");
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
@@ -129,7 +132,10 @@ pub fn info(facts: &Facts<'_>, machine: &Machine) -> SystemInfo {
         os_type: "linux".into(),
         architecture: machine.architecture.clone(),
         index_server_address: INDEX.into(),
-        registry_config: Some(registries()),
+        registry_config: Some(registries(facts.registries)),
+        http_proxy: proxies.http,
+        https_proxy: proxies.https,
+        no_proxy: proxies.none,
         ncpu: count(machine.cpus),
         mem_total: machine.memory,
         docker_root_dir: config.data_root.display().to_string(),
@@ -169,12 +175,34 @@ fn plugins() -> PluginsInfo {
     }
 }
 
-fn registries() -> RegistryConfig {
-    let docker_io = IndexInfo { name: "docker.io".into(), mirrors: Some(Vec::new()), secure: true, official: true };
+fn registries(config: &::registry::Config) -> RegistryConfig {
+    let mirrors_of = |registry: &str| -> Vec<String> {
+        let own = config.mirrors.iter().filter(|mirror| mirror.of == registry);
+        own.map(|mirror| format!("{}{}/", mirror.origin, mirror.prefix)).collect()
+    };
+    let mut cidrs = Vec::new();
+    let mut indexes = BTreeMap::new();
+    for mirror in &config.mirrors {
+        let (name, mirrors) = (mirror.of.clone(), Some(mirrors_of(&mirror.of)));
+        indexes.insert(name.clone(), IndexInfo { name, mirrors, secure: true, official: false });
+    }
+    for insecure in &config.insecure {
+        match insecure {
+            ::registry::Insecure::Network(network) => cidrs.push(network.to_string()),
+            ::registry::Insecure::Host(host) => {
+                let mirrors = Some(mirrors_of(host));
+                indexes.insert(host.clone(), IndexInfo { name: host.clone(), mirrors, secure: false, official: false });
+            }
+        }
+    }
+    let own = mirrors_of("docker.io");
+    let docker_io = IndexInfo { name: "docker.io".into(), mirrors: Some(own.clone()), secure: true, official: true };
+    indexes.insert("docker.io".into(), docker_io);
+    cidrs.reverse();
     RegistryConfig {
-        insecure_registry_cidrs: Some(vec!["::1/128".into(), "127.0.0.0/8".into()]),
-        index_configs: BTreeMap::from([("docker.io".into(), docker_io)]),
-        mirrors: None,
+        insecure_registry_cidrs: Some(cidrs),
+        index_configs: indexes,
+        mirrors: (!own.is_empty()).then_some(own),
     }
 }
 
@@ -232,6 +260,7 @@ pub(crate) mod tests {
 
     pub(crate) fn config() -> Config {
         Config {
+            registries: ::registry::Config::default(),
             data_root: "/var/lib/lighter".into(),
             runtimes: BTreeMap::new(),
             run_root: "/run/lighter".into(),
@@ -252,6 +281,7 @@ pub(crate) mod tests {
     fn facts(config: &Config) -> Facts<'_> {
         Facts {
             config,
+            registries: &config.registries,
             daemon_id: "ID",
             running: 1,
             paused: 2,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oci::image::{Descriptor, Manifest};
+use oci::image::{Descriptor, Manifest, media};
 use store::{Batch, Durability};
 use values::{Digest, Error, Reference, Result, ResultExt, Timestamp};
 
@@ -76,6 +76,7 @@ impl Images {
             blobs: draft.blobs,
             parent: draft.parsed.parent.parse().ok(),
             at: Timestamp::now(),
+            other_tops: Vec::new(),
         };
         let _writer = self.writer();
         let mut batch = Batch::new();
@@ -94,11 +95,8 @@ impl Images {
         };
         match &known {
             None => batch.put(&IMAGES, id.as_str(), &record)?,
-            Some(_) if more.is_empty() => {}
-            Some(known) => {
-                let blobs = [&known.blobs[..], &more].concat();
-                batch.put(&IMAGES, id.as_str(), &ImageRecord { blobs, ..known.clone() })?;
-            }
+            Some(known) if more.is_empty() && known.manifest.digest == record.manifest.digest => {}
+            Some(known) => batch.put(&IMAGES, id.as_str(), &merged(known, &record, &more))?,
         }
         let tag = reference.map(|r| Tag { reference: r.clone(), image: id.clone(), at: record.at });
         if let Some(tag) = &tag {
@@ -110,11 +108,28 @@ impl Images {
         let mut ledger = self.ledger();
         match known {
             None => ledger.add_image(&record, draft.parsed)?,
-            Some(_) => ledger.add_content(&id, &more),
+            Some(known) if known.manifest.digest == record.manifest.digest => ledger.add_content(&id, &more),
+            // another platform of it: from now on the image is that one
+            Some(known) => {
+                let merged = merged(&known, &record, &more);
+                ledger.add_image(&merged, draft.parsed)?;
+                ledger.drop_uses(&known);
+                ledger.refresh(&id);
+            }
         }
         let replaced = tag.and_then(|tag| ledger.set_tag(tag));
         Ok((id, replaced))
     }
+}
+
+/// A known image with what came now: its manifest is the one to use, and everything from before is kept.
+fn merged(known: &ImageRecord, new: &ImageRecord, more: &[Digest]) -> ImageRecord {
+    let tops = known.other_tops.iter().chain(&known.top).filter(|top| Some(*top) != new.top.as_ref());
+    let mut other_tops: Vec<Digest> = tops.cloned().collect();
+    other_tops.sort();
+    other_tops.dedup();
+    let blobs = [&known.blobs[..], more].concat();
+    ImageRecord { blobs, other_tops, descriptor: known.descriptor.clone(), parent: known.parent.clone(), ..new.clone() }
 }
 
 pub(crate) fn put_tag(batch: &mut Batch, tag: &Tag) -> Result<()> {
@@ -142,10 +157,12 @@ impl Ledger {
         for blob in &record.blobs {
             self.use_blob(blob);
         }
-        if let Some(top) = &record.top {
+        for top in record.top.iter().chain(&record.other_tops) {
             self.use_layer(top);
         }
+        let is_config = media::is_config(&record.config.media_type) || record.config.media_type.is_empty();
         let image = Image {
+            is_artifact: !is_config || chain.len() != config.rootfs.diff_ids.len(),
             id: id.clone(),
             descriptor: record.descriptor.clone(),
             manifest: record.manifest.clone(),
@@ -162,6 +179,16 @@ impl Ledger {
         };
         self.images.insert(id.clone(), Arc::new(image));
         Ok(())
+    }
+
+    /// Takes back what [`Ledger::add_image`] counted.
+    pub(crate) fn drop_uses(&mut self, record: &ImageRecord) {
+        for blob in &record.blobs {
+            self.drop_blob(blob);
+        }
+        for top in record.top.iter().chain(&record.other_tops) {
+            self.drop_layer(top);
+        }
     }
 
     /// Counts more content of an image that is known.

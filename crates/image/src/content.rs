@@ -11,14 +11,19 @@ use std::{
     },
 };
 
+use oci::image::Descriptor;
 use sha2::{Digest as _, Sha256};
 use snapshot::Trash;
 use values::{Digest, Error, Result, ResultExt};
+
+use crate::pull::Partials;
 
 pub(crate) struct Content {
     root: PathBuf,
     trash: Arc<Trash>,
     count: AtomicU64,
+    /// Blobs received in part.
+    pub(crate) partials: Partials,
 }
 
 /// A blob being written, or written but not yet in its place. Dropped, it is deleted.
@@ -45,7 +50,12 @@ impl Content {
             let dir = root.join(name);
             DirBuilder::new().recursive(true).mode(0o700).create(&dir).during(|| dir.display())?;
         }
-        let content = Self { root: root.into(), trash: Trash::open(&root.join("trash"))?, count: AtomicU64::new(0) };
+        let content = Self {
+            root: root.into(),
+            trash: Trash::open(&root.join("trash"))?,
+            count: AtomicU64::new(0),
+            partials: Partials::open(&root.join("partial"))?,
+        };
         let ingest = root.join("ingest");
         for entry in fs::read_dir(&ingest).during(|| ingest.display())? {
             let path = entry.during(|| ingest.display())?.path();
@@ -73,6 +83,11 @@ impl Content {
             }
         }
         Ok(out)
+    }
+
+    /// Whether the blob's file is there with the size it must have.
+    pub(crate) fn is_whole(&self, descriptor: &Descriptor) -> bool {
+        fs::metadata(self.path(&descriptor.digest)).is_ok_and(|metadata| metadata.len() == descriptor.size)
     }
 
     pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File> {
@@ -172,6 +187,11 @@ impl Drop for Staging {
 }
 
 impl Staged {
+    /// A file that has what the digest says.
+    pub(crate) fn at(path: PathBuf, digest: Digest, size: u64) -> Self {
+        Self { digest, size, path: Some(path) }
+    }
+
     /// Opens what was written.
     pub(crate) fn open(&self) -> Result<File> {
         let path = self.path.as_deref().unwrap_or(Path::new(""));

@@ -6,11 +6,11 @@ use oci::image::{Descriptor, History, Manifest, media};
 use values::{Digest, Error, Reference, Result, Timestamp};
 
 use crate::{
+    claims::Claims,
     commit::{Draft, json},
     images::Images,
     import::{Layer, place, to_json},
     lease::Lease,
-    unpack::Claims,
 };
 
 /// What the new image says of itself.
@@ -116,7 +116,7 @@ impl Images {
         kind: &str,
     ) -> Result<Descriptor> {
         let [below @ .., own] = chain else { return Err(Error::internal("a layer without a place")) };
-        let mut claims = Claims { images: self, held: Vec::new() };
+        let mut claims = Claims::new(self);
         claims.claim(own);
         if !lease.layer(own) {
             self.snapshots.commit(vec![(layer.stage, own.clone())])?;

@@ -23,6 +23,8 @@ pub struct Image {
     /// Bytes of all blobs kept for it.
     pub content_size: u64,
     pub platform: Platform,
+    /// It is kept and passed on, but has no root filesystem to run on.
+    pub is_artifact: bool,
     /// Id of the image it was built on, where that was said.
     pub parent: Option<Digest>,
     /// When a name was last given to it, or it was loaded.

@@ -1,5 +1,4 @@
 use std::{
-    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
@@ -8,7 +7,7 @@ use snapshot::Snapshotter;
 use store::Store;
 use values::{Digest, Result};
 
-use crate::{content::Content, image::Image, ledger::Ledger};
+use crate::{claims::Claimed, content::Content, image::Image, ledger::Ledger};
 
 /// What [`Images::open`] works on.
 pub struct Config {
@@ -27,8 +26,8 @@ pub struct Images {
     ledger: Mutex<Ledger>,
     /// Held while records change, which may wait for the disk. Taken before the ledger.
     writer: Mutex<()>,
-    /// Chain ids of layers somebody is unpacking.
-    pub(crate) claimed: Mutex<HashSet<Digest>>,
+    /// Layers somebody is unpacking, blobs somebody is fetching.
+    pub(crate) claimed: Mutex<Claimed>,
     pub(crate) unclaimed: Condvar,
     problems: Vec<String>,
 }

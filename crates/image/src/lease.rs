@@ -51,6 +51,15 @@ impl Lease<'_> {
         Ok(())
     }
 
+    /// The same for a blob whose file may be damaged or gone although it is known: it is put there again.
+    pub(crate) fn place_again(&mut self, staged: Staged) -> Result<()> {
+        if !self.blob(&staged.digest) {
+            return self.place(staged);
+        }
+        staged.sync()?;
+        self.images.content.place(staged)
+    }
+
     /// Pins a layer; false where there is none.
     pub(crate) fn layer(&mut self, chain_id: &Digest) -> bool {
         let found = self.images.ledger().use_layer(chain_id);

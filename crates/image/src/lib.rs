@@ -14,6 +14,7 @@
 //! found or made, so that loading, importing and removing at the same time are safe.
 
 pub mod changes;
+mod claims;
 mod commit;
 mod content;
 mod derive;
@@ -25,8 +26,10 @@ mod lease;
 mod ledger;
 mod load;
 mod open;
+mod parts;
 mod pipeline;
 mod platform;
+mod pull;
 mod records;
 mod remove;
 mod report;
@@ -45,6 +48,8 @@ pub use derive::{DeriveOptions, WriteLayer};
 pub use image::Image;
 pub use images::{Config, Images};
 pub use import::ImportOptions;
+pub use parts::Parts;
+pub use pull::{PullEvent, PullRequest, PullStage, Pulled, Remote};
 pub use report::{HistoryItem, Loaded, Progress, Removed, Use};
 pub use save::Selection;
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use oci::image::media;
 use store::{Batch, Durability};
 use values::{Digest, Result};
 
@@ -87,7 +88,12 @@ impl Images {
 }
 
 fn open_image(content: &Content, ledger: &mut Ledger, record: &ImageRecord) -> Result<()> {
-    let config = json(&content.read(&record.config.digest)?)?;
+    let kind = &record.config.media_type;
+    let config = match kind.is_empty() || media::is_config(kind) {
+        true => json(&content.read(&record.config.digest)?)?,
+        // an artifact's is anything
+        false => Default::default(),
+    };
     ledger.add_image(record, config)
 }
 
@@ -96,7 +102,7 @@ fn keep_what_is_left(ledger: &mut Ledger, record: &ImageRecord) {
     for blob in &record.blobs {
         ledger.use_blob(blob);
     }
-    if let Some(top) = &record.top {
+    for top in record.top.iter().chain(&record.other_tops) {
         ledger.use_layer(top);
     }
 }

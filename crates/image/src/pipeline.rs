@@ -41,7 +41,10 @@ impl PipeWriter {
     ) -> io::Result<bool> {
         loop {
             let mut chunk = Vec::with_capacity(CHUNK);
-            let result = (&mut *reader).take(CHUNK as u64).read_to_end(&mut chunk).and_then(|_| each(&chunk));
+            let read = (&mut *reader).take(CHUNK as u64).read_to_end(&mut chunk);
+            // what came before an error counts, too
+            let seen = if read.is_ok() || !chunk.is_empty() { each(&chunk) } else { Ok(()) };
+            let result = read.and(seen);
             match result {
                 Ok(()) if chunk.is_empty() => return Ok(true),
                 Ok(()) => {

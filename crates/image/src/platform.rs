@@ -45,6 +45,14 @@ pub(crate) fn sorted<'a>(manifests: &'a [Descriptor], host: &Platform) -> Vec<&'
     images
 }
 
+/// The images of an index that run on `wanted`, best first.
+pub(crate) fn matching<'a>(manifests: &'a [Descriptor], wanted: &Platform) -> Vec<&'a Descriptor> {
+    let rank = |d: &Descriptor| d.platform.as_ref().map_or(Some(0), |p| rank(wanted, &p.into()));
+    let mut images: Vec<_> = manifests.iter().filter(|d| is_image(d) && rank(d).is_some()).collect();
+    images.sort_by_key(|descriptor| std::cmp::Reverse(rank(descriptor)));
+    images
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,9 @@ pub(crate) struct ImageRecord {
     pub(crate) blobs: Vec<Digest>,
     pub(crate) parent: Option<Digest>,
     pub(crate) at: Timestamp,
+    /// Topmost layers of other platforms of the same index, pulled before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_tops: Vec<Digest>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -81,12 +81,7 @@ impl Images {
         }
         if let Some(record) = record {
             ledger.images.remove(&image.id);
-            for blob in &record.blobs {
-                ledger.drop_blob(blob);
-            }
-            if let Some(top) = &record.top {
-                ledger.drop_layer(top);
-            }
+            ledger.drop_uses(&record);
         }
         let untagged = plan.untag.iter().map(|reference| Removed::Untagged(reference.familiar()));
         let deleted = plan.delete.then(|| Removed::Deleted(image.id.clone()));

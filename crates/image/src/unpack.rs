@@ -15,6 +15,7 @@ use snapshot::Stage;
 use values::{Digest, Error, Result, ResultExt};
 
 use crate::{
+    claims::Claims,
     images::Images,
     lease::Lease,
     pipeline::{Hashing, pipe},
@@ -49,7 +50,7 @@ impl Images {
     ) -> Result<Vec<Digest>> {
         let diff_ids: Vec<Digest> = sources.iter().map(|s| s.diff_id.clone()).collect();
         let chain = crate::chain_ids(&diff_ids);
-        let mut claims = Claims { images: self, held: Vec::new() };
+        let mut claims = Claims::new(self);
         let mut tasks = Vec::new();
         for (i, source) in sources.iter().enumerate() {
             // Lowest first, by everybody: so nobody waits for one who waits for him.
@@ -72,7 +73,7 @@ impl Images {
     pub(crate) fn unpack_missing(&self, sources: &[LayerSource], lease: &mut Lease<'_>) -> Result<()> {
         let diff_ids: Vec<Digest> = sources.iter().map(|s| s.diff_id.clone()).collect();
         let chain = crate::chain_ids(&diff_ids);
-        let mut claims = Claims { images: self, held: Vec::new() };
+        let mut claims = Claims::new(self);
         for (i, source) in sources.iter().enumerate() {
             claims.claim(&chain[i]);
             if !self.snapshots.has(&chain[i]) {
@@ -241,32 +242,5 @@ impl<F: Fn(u64)> Read for Counting<'_, F> {
             (self.report)(self.read);
         }
         Ok(n)
-    }
-}
-
-/// Chain ids which only this thread may unpack now.
-pub(crate) struct Claims<'a> {
-    pub(crate) images: &'a Images,
-    pub(crate) held: Vec<Digest>,
-}
-
-impl Claims<'_> {
-    pub(crate) fn claim(&mut self, chain_id: &Digest) {
-        let mut claimed = self.images.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        while claimed.contains(chain_id) && !self.held.contains(chain_id) {
-            claimed = self.images.unclaimed.wait(claimed).unwrap_or_else(PoisonError::into_inner);
-        }
-        claimed.insert(chain_id.clone());
-        self.held.push(chain_id.clone());
-    }
-}
-
-impl Drop for Claims<'_> {
-    fn drop(&mut self) {
-        let mut claimed = self.images.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        for chain_id in &self.held {
-            claimed.remove(chain_id);
-        }
-        self.images.unclaimed.notify_all();
     }
 }

@@ -148,6 +148,13 @@ impl From<&Platform> for values::Platform {
     }
 }
 
+impl From<&values::Platform> for Platform {
+    fn from(p: &values::Platform) -> Self {
+        let (os, architecture, variant) = (p.os.clone(), p.architecture.clone(), p.variant.clone());
+        Self { os, architecture, variant, ..Self::default() }
+    }
+}
+
 /// One image for one platform: its configuration and its layers, lowest first (manifest.md).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

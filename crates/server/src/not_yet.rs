@@ -16,11 +16,7 @@ const NOT_YET: &[(Method, &str, &str)] = &[
     (Post, "/build/cancel", "building images"),
     (Post, "/session", "building images with BuildKit"),
     (Post, "/grpc", "building images with BuildKit"),
-    (Post, "/images/{name}/push", "pushing images"),
-    (Get, "/images/search", "searching for images"),
     (Get, "/images/{name}/attestations", "attestations of images"),
-    (Get, "/distribution/{name}/json", "asking registries"),
-    (Post, "/auth", "logging in to registries"),
     (Post, "/volumes/create", "creating volumes"),
     (Post, "/volumes/prune", "pruning volumes"),
     (Put, "/volumes/{name}", "updating volumes"),
@@ -81,7 +77,6 @@ mod tests {
             assert_eq!(got.as_ref().map(|e| (e.kind, e.message.as_str())), expected, "{method} {path}");
         };
         check("POST", "/build", Some((ErrorKind::NotImplemented, "building images is not supported yet")));
-        check("POST", "/images/a/b/push", Some((ErrorKind::NotImplemented, "pushing images is not supported yet")));
         check("GET", "/services/web", Some((ErrorKind::Unavailable, NO_SWARM)));
         check("GET", "/volumes/data", Some((ErrorKind::NotFound, "get data: no such volume")));
         check("GET", "/plugins/x/json", Some((ErrorKind::NotFound, "plugin \"x\" not found")));

@@ -12,11 +12,15 @@ mod daemon;
 mod leftovers;
 mod output;
 mod pty;
+mod registry;
+mod web;
 
 pub use daemon::{Cli, Daemon, binaries, real_docker};
 pub use leftovers::{Leftovers, instance};
 pub use output::Finished;
 pub use pty::Terminal;
+pub use registry::{Registry, RegistryOptions, certificates, free_port};
+pub use web::{Asked, Told, Web};
 
 use std::time::{Duration, Instant};
 

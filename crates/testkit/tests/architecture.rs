@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["sys"],
     &["values"],
     &["oci", "api", "gotemplate"],
-    &["archive", "cgroup", "netlink", "store", "logging", "client", "testkit"],
+    &["archive", "cgroup", "netlink", "store", "logging", "client", "registry", "testkit"],
     &["snapshot"],
     &["runtime", "image", "network"],
     &["shim"],

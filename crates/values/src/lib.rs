@@ -18,7 +18,7 @@ pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result, ResultExt, system_words};
 pub use id::Id;
 pub use platform::Platform;
-pub use reference::Reference;
+pub use reference::{DEFAULT_DOMAIN, Reference};
 pub use root_mount::RootMount;
 pub use signal::Signal;
 pub use timestamp::Timestamp;

@@ -31,6 +31,7 @@ mod mount;
 mod network;
 mod network_settings;
 mod port;
+mod registry;
 mod resources;
 mod stats;
 mod storage;
@@ -72,6 +73,9 @@ pub use network::{
 };
 pub use network_settings::{Address, NetworkSettings};
 pub use port::{PortBinding, PortMap, PortSummary};
+pub use registry::{
+    AuthConfig, AuthResponse, DistributionInspect, ManifestDocument, ManifestPut, ManifestStored, SearchResult,
+};
 pub use resources::{DeviceMapping, DeviceRequest, Resources, ThrottleDevice, Ulimit, WeightDevice};
 pub use stats::{
     BlkioEntry, BlkioStats, CpuStats, CpuUsage, MemoryStats, NetworkStats, PidsStats, Stats, StorageStats,

@@ -2,13 +2,18 @@
 
 use super::Lower;
 use crate::types::{
-    ContainerWhy, ContainersPruneResponse, CreateResponse, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem,
-    ImagePruneResponse, NetworkCreateResponse, NetworkPruneResponse, SystemVersion, TopResponse, UpdateResponse,
-    VolumeList, WaitResponse,
+    AuthResponse, ContainerWhy, ContainersPruneResponse, CreateResponse, DistributionInspect, ExecInspect, HistoryItem,
+    IdResponse, ImageDeleteItem, ImagePruneResponse, ManifestDocument, ManifestStored, NetworkCreateResponse,
+    NetworkPruneResponse, SearchResult, SystemVersion, TopResponse, UpdateResponse, VolumeList, WaitResponse,
 };
 
+impl Lower for AuthResponse {}
 impl Lower for ContainersPruneResponse {}
 impl Lower for ContainerWhy {}
+impl Lower for DistributionInspect {}
+impl Lower for ManifestDocument {}
+impl Lower for ManifestStored {}
+impl Lower for SearchResult {}
 impl Lower for CreateResponse {}
 impl Lower for ExecInspect {}
 impl Lower for HistoryItem {}

@@ -2,7 +2,9 @@
 
 pub mod container;
 pub mod image;
+pub mod manifest;
 pub mod network;
+pub mod registry;
 pub mod system;
 
 use crate::command::{Command, Group};
@@ -11,6 +13,7 @@ use crate::command::{Command, Group};
 pub static GROUPS: &[Group] = &[
     Group { name: "container", about: "Manage containers", swarm: false },
     Group { name: "image", about: "Manage images", swarm: false },
+    Group { name: "manifest", about: "Manage Docker image manifests and manifest lists", swarm: false },
     Group { name: "network", about: "Manage networks", swarm: false },
     Group { name: "system", about: "Manage Docker", swarm: false },
 ];
@@ -53,6 +56,8 @@ pub static COMMANDS: &[&Command] = &[
     &image::load::COMMAND,
     &image::ls::COMMAND,
     &image::prune::COMMAND,
+    &image::pull::COMMAND,
+    &image::push::COMMAND,
     &image::rm::COMMAND,
     &image::save::COMMAND,
     &image::tag::COMMAND,
@@ -64,6 +69,14 @@ pub static COMMANDS: &[&Command] = &[
     &network::ls::COMMAND,
     &network::prune::COMMAND,
     &network::rm::COMMAND,
+    &manifest::annotate::COMMAND,
+    &manifest::create::COMMAND,
+    &manifest::inspect::COMMAND,
+    &manifest::push::COMMAND,
+    &manifest::rm::COMMAND,
+    &registry::login::COMMAND,
+    &registry::logout::COMMAND,
+    &registry::search::COMMAND,
     &system::events::COMMAND,
     &system::info::COMMAND,
     &system::inspect::COMMAND,

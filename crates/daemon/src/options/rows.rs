@@ -52,12 +52,15 @@ pub const ROWS: &[Row] = &[
         .flag("host")
         .short('H')
         .default("unix:///run/lighter.sock"),
-    Row::missing("http-proxy", Text),
-    Row::missing("https-proxy", Text),
+    Row::new("http-proxy", Text, "Proxy for registries without TLS (URL)"),
+    Row::new("https-proxy", Text, "Proxy for registries with TLS (URL)"),
     Row::new("icc", Bool, "Containers on the default bridge reach each other").default("true"),
     Row::new("init", Bool, "Run an init in containers that forwards signals and reaps processes"),
     Row::missing("init-path", Text),
-    Row::missing("insecure-registries", List).flag("insecure-registry"),
+    Row::new("insecure-registries", List, "Registry without TLS or a known certificate: host[:port] or network")
+        .flag("insecure-registry")
+        .default("127.0.0.0/8")
+        .reload(),
     Row::new("ip", Text, "Publish ports on this address unless another is named").default("0.0.0.0"),
     Row::missing("ip-forward", Bool).only(&["true"]),
     Row::missing("ip-forward-no-drop", Bool).only(&["true"]),
@@ -74,22 +77,32 @@ pub const ROWS: &[Row] = &[
         .default("info")
         .reload(),
     Row::new("log-opts", Map, "Option of the log driver (key=value)").flag("log-opt"),
-    Row::missing("max-concurrent-downloads", Int),
-    Row::missing("max-concurrent-uploads", Int),
-    Row::missing("max-download-attempts", Int),
+    Row::new("max-concurrent-downloads", Int, "Layers that are downloaded at the same time").default("3").reload(),
+    Row::new("max-concurrent-uploads", Int, "Layers that are uploaded at the same time").default("5").reload(),
+    Row::new("max-download-attempts", Int, "Tries of a download that does not get on").default("5").reload(),
     Row::missing("metrics-addr", Text),
     Row::missing("min-api-version", Text).flag("").only(&["\"1.24\""]),
     Row::new("mtu", Int, "Largest packet of containers, in bytes; 0 follows the route to the outside").default("0"),
     Row::missing("network-control-plane-mtu", Int),
     Row::missing("network-diagnostic-port", Int).only(&["0"]),
     Row::new("no-new-privileges", Bool, "Containers can't gain privileges by executing programs"),
-    Row::missing("no-proxy", Text),
+    Row::new("no-proxy", Text, "Hosts that are reached without a proxy (a.example,.b.example,10.0.0.0/8)"),
     Row::missing("node-generic-resources", List).flag("node-generic-resource"),
     Row::missing("nri-opts", Other).flag("nri-opt"),
     Row::new("pidfile", Text, "File for the daemon's process id").short('p').default("EXEC-ROOT/lighter.pid"),
-    Row::missing("proxies", Other).flag(""),
+    Row::new(
+        "proxies",
+        Map,
+        "Proxies in daemon.json: {\"http-proxy\": URL, \"https-proxy\": URL, \"no-proxy\": HOSTS}",
+    )
+    .flag(""),
     Row::missing("raw-logs", Bool).only(&["true", "false"]),
-    Row::missing("registry-mirrors", List).flag("registry-mirror"),
+    Row::new("registry-mirrors", List, "Mirror of Docker Hub (URL) or of any registry (HOST=URL)")
+        .flag("registry-mirror")
+        .reload(),
+    Row::new("registry-token-hosts", List, "Token server of a registry on a host of another name (HOST=HOST)")
+        .flag("registry-token-host")
+        .reload(),
     Row::missing("resolv-conf", Text).flag(""),
     Row::missing("rootless", Bool).only(&["false"]),
     Row::new("runtimes", Runtimes, "External OCI runtime (NAME=PATH)").flag("add-runtime"),

@@ -27,6 +27,10 @@ pub async fn create(
     }
     let image = shared.images.resolve(&body.config.image)?;
     let held = shared.hold_image(&image.id);
+    if image.is_artifact {
+        let name = &body.config.image;
+        return Err(Error::invalid(format!("{name} is an artifact and has no root filesystem to run")));
+    }
     match &platform {
         Some(wanted) => validate::platform(&body.config.image, wanted, &image.platform)?,
         None => warnings.extend(validate::platform_warning(&image.platform, &Platform::host())),

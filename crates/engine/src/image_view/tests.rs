@@ -20,6 +20,7 @@ pub(crate) fn image(letter: char, created: &str, tags: &[&str]) -> Image {
             rootfs: spec::RootFs { diff_ids: vec![digest('d')], ..spec::RootFs::default() },
             ..spec::Image::default()
         }),
+        is_artifact: false,
         chain: vec![digest('c'), digest(letter)],
         layer_sizes: vec![100, 20],
         content_size: 3,

@@ -1,16 +1,16 @@
 use api::endpoints::{ImageCreate, ImageCreateQuery};
-use engine::{Engine, ImportOptions};
-use values::{Error, Reference, Result};
+use engine::{Engine, ImportOptions, PullOptions};
+use values::{Error, Result};
 
-use super::progress;
+use super::{progress, registry_credentials};
 use crate::answer::Answer;
 use crate::call::Call;
 
-/// Imports an image from an archive of a file system. (Pulling is not there yet, and says so.)
+/// Pulls an image, or imports one from an archive of a file system.
 pub(crate) async fn image_create(mut call: Call<Engine, ImageCreate>) -> Result<Answer> {
     let query = call.query()?;
     if !query.from_image.is_empty() {
-        return Err(no_pull(&query));
+        return pull(call, query).await;
     }
     if query.from_src != "-" {
         let source = &query.from_src;
@@ -30,33 +30,13 @@ pub(crate) async fn image_create(mut call: Call<Engine, ImageCreate>) -> Result<
     progress::answer_once_begun(|messages| async move { engine.image_import(archive, options, messages).await }).await
 }
 
-fn no_pull(query: &ImageCreateQuery) -> Error {
-    let separator = if query.tag.contains(':') { "@" } else { ":" };
-    let given = match query.tag.as_str() {
-        "" => query.from_image.clone(),
-        tag => format!("{}{separator}{tag}", query.from_image),
+async fn pull(call: Call<Engine, ImageCreate>, query: ImageCreateQuery) -> Result<Answer> {
+    let options = PullOptions {
+        image: query.from_image,
+        tag: query.tag,
+        platform: query.platform,
+        credentials: registry_credentials::of(&call.raw.headers)?,
     };
-    let name = given.parse().map_or(given.clone(), |reference: Reference| reference.familiar());
-    Error::not_implemented(format!("pulling images is not supported yet: {name} (load or import it)"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_image_is_named() {
-        let message = |image: &str, tag: &str| {
-            let query = ImageCreateQuery { from_image: image.into(), tag: tag.into(), ..ImageCreateQuery::default() };
-            no_pull(&query).message
-        };
-        assert_eq!(
-            message("docker.io/library/busybox", "latest"),
-            "pulling images is not supported yet: busybox:latest (load or import it)"
-        );
-        assert_eq!(
-            message("localhost:5000/a", ""),
-            "pulling images is not supported yet: localhost:5000/a (load or import it)"
-        );
-    }
+    let engine = call.raw.state;
+    progress::answer_once_begun(|messages| async move { engine.image_pull(options, messages).await }).await
 }

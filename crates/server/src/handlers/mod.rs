@@ -12,17 +12,18 @@ handlers! {
     container_changes container_commit container_create container_export container_inspect container_kill
     container_list container_logs container_pause container_prune container_remove container_rename container_resize
     container_restart container_start container_stats container_stop container_top container_unpause container_update
-    container_wait container_why
-    exec_create exec_inspect exec_resize exec_start
-    image_create image_history image_inspect image_list image_load image_prune image_remove image_save image_save_many
-    image_tag network_connect network_create network_disconnect network_inspect network_list network_prune
-    network_remove system_df system_events system_info system_ping system_ping_head system_version
+    container_wait container_why distribution_inspect distribution_manifest distribution_put exec_create exec_inspect
+    exec_resize exec_start image_create image_history image_inspect image_list image_load image_prune image_push
+    image_remove image_save image_save_many image_search image_tag network_connect network_create network_disconnect
+    network_inspect network_list network_prune network_remove registry_auth system_df system_events system_info
+    system_ping system_ping_head system_version
     volume_list
 }
 
 mod attached;
 mod path_stat;
 mod progress;
+mod registry_credentials;
 
 use values::{Error, Result, Timestamp};
 

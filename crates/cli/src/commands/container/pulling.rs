@@ -4,7 +4,7 @@ use api::endpoints::{ImageCreate, ImageCreateQuery};
 use values::Reference;
 
 use crate::failure::Failure;
-use crate::{Session, output};
+use crate::{Session, credentials, output};
 
 /// Has the daemon pull `reference`; progress goes to stderr unless `quiet`.
 ///
@@ -21,8 +21,8 @@ pub fn pull(session: &Session, reference: &Reference, platform: &str, quiet: boo
         platform: platform.to_owned(),
         ..ImageCreateQuery::default()
     };
-    // credentials come with login; anonymous until then
-    let headers = [("X-Registry-Auth", "e30=")];
+    let auth = credentials::header(session, &reference.domain);
+    let headers = [("X-Registry-Auth", auth.as_str())];
     let messages = session.client()?.stream_with_headers::<ImageCreate, _>(&[], &query, &headers)?;
     if !quiet {
         return output::progress::show_on_stderr(messages);

@@ -1,0 +1,125 @@
+//! Blobs received in part: they stay for a day, so that the next try can go on where the last one ended.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use sha2::{Digest as _, Sha256};
+use values::{Digest, Result, ResultExt};
+
+use crate::content::Staged;
+
+/// After this nobody comes back for it.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The directory of them.
+pub(crate) struct Partials {
+    root: PathBuf,
+}
+
+/// One of them, in the hands of one who has claimed the blob.
+pub(crate) struct Partial {
+    path: PathBuf,
+    file: File,
+    digest: Digest,
+    /// Bytes that were there before.
+    pub(crate) old: u64,
+    hasher: Sha256,
+    pub(crate) size: u64,
+}
+
+/// Received whole and found right.
+pub(crate) struct Whole {
+    path: PathBuf,
+    digest: Digest,
+    size: u64,
+}
+
+impl Partials {
+    pub(crate) fn open(root: &Path) -> Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(root).during(|| root.display())?;
+        let partials = Self { root: root.into() };
+        partials.sweep();
+        Ok(partials)
+    }
+
+    /// Deletes those for which nobody came back.
+    pub(crate) fn sweep(&self) {
+        let now = SystemTime::now();
+        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let age = modified.ok().and_then(|modified| now.duration_since(modified).ok());
+            if age.is_some_and(|age| age > KEPT) {
+                // the next sweep may have more luck
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// What there is of a blob, or an empty beginning. More than `size` bytes cannot be of it.
+    pub(crate) fn take(&self, digest: &Digest, size: u64) -> Result<Partial> {
+        let path = self.root.join(digest.hex());
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).during(|| path.display())?;
+        let mut old = file.metadata().during(|| path.display())?.len();
+        if old > size {
+            file.set_len(0).during(|| path.display())?;
+            old = 0;
+        }
+        Ok(Partial { path, file, digest: digest.clone(), old, hasher: Sha256::new(), size: 0 })
+    }
+}
+
+impl Partial {
+    /// Another reader of what is there already.
+    pub(crate) fn reader(&self) -> Result<impl Read + Send + use<>> {
+        let file = File::open(&self.path).during(|| self.path.display())?;
+        Ok(file.take(self.old))
+    }
+
+    /// Takes the blob's next bytes, those which are there already included.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let known = usize::try_from(self.old.saturating_sub(self.size)).unwrap_or(usize::MAX).min(bytes.len());
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        self.file.write_all(&bytes[known..])
+    }
+
+    /// All bytes came. `None`: they are not what the digest says, and are gone.
+    pub(crate) fn finish(self) -> Result<Option<Whole>> {
+        let digest = Digest::from_sha256(&self.hasher.clone().finalize());
+        if digest != self.digest {
+            self.discard();
+            return Ok(None);
+        }
+        self.file.sync_all().during(|| format!("content {digest}"))?;
+        Ok(Some(Whole { path: self.path, digest, size: self.size }))
+    }
+
+    /// Stays for a later try, if there is anything.
+    pub(crate) fn leave(self) {
+        if self.old.max(self.size) == 0 {
+            self.discard();
+        }
+    }
+
+    /// Deletes what there is.
+    pub(crate) fn discard(self) {
+        // else a sweep takes it
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Whole {
+    /// Deletes it: right, but of no use.
+    pub(crate) fn discard(self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
+    pub(crate) fn into_staged(self) -> Staged {
+        Staged::at(self.path, self.digest, self.size)
+    }
+}

@@ -1,0 +1,102 @@
+//! What a client shows to be let in, as it comes with a request (`X-Registry-Auth`).
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Serialize};
+use values::{Error, Result};
+
+/// All empty: anonymous.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Credentials {
+    pub username: String,
+    pub password: String,
+    /// Base64 of `user:password`, for clients that keep it so.
+    pub auth: String,
+    pub serveraddress: String,
+    /// A refresh token in place of a password.
+    pub identitytoken: String,
+    /// A bearer token, shown as it is.
+    pub registrytoken: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Nothing secret gets into a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({:?} at {:?})", self.username, self.serveraddress)
+    }
+}
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
+
+impl Credentials {
+    /// From the header `X-Registry-Auth`: base64url of JSON.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is neither.
+    pub fn from_header(header: &str) -> Result<Self> {
+        let header = header.trim();
+        if header.is_empty() {
+            return Ok(Self::default());
+        }
+        let bad = |why: String| Error::invalid(format!("invalid X-Registry-Auth header: {why}"));
+        let json = URL.decode(header).map_err(|e| bad(e.to_string()))?;
+        let parsed: Self = serde_json::from_slice(&json).map_err(|e| bad(e.to_string()))?;
+        Ok(parsed.normal())
+    }
+
+    /// User and password out of `auth`, where they are only there.
+    pub fn normal(mut self) -> Self {
+        if self.username.is_empty()
+            && !self.auth.is_empty()
+            && let Ok(bytes) = STANDARD.decode(&self.auth)
+            && let Ok(text) = String::from_utf8(bytes)
+            && let Some((user, password)) = text.split_once(':')
+        {
+            (self.username, self.password) = (user.into(), password.trim_end_matches('\0').into());
+        }
+        self
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        self.basic().is_none() && self.identitytoken.is_empty() && self.registrytoken.is_empty()
+    }
+
+    /// The value of an `Authorization` header with user and password.
+    pub(crate) fn basic(&self) -> Option<String> {
+        if self.username.is_empty() || self.username == "<token>" {
+            return None;
+        }
+        Some(format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        for (header, expected) in [
+            ("", ("", "")),
+            ("e30=", ("", "")),
+            ("e30", ("", "")),
+            (&URL.encode(r#"{"username":"u","password":"p"}"#), ("u", "p")),
+            (&URL.encode(r#"{"auth":"dTpwOnE="}"#), ("u", "p:q")),
+        ] {
+            let c = Credentials::from_header(header).unwrap();
+            assert_eq!((c.username.as_str(), c.password.as_str()), expected, "{header}");
+        }
+        for bad in ["%%%", "AAAA", &URL.encode("3")] {
+            assert!(Credentials::from_header(bad).is_err(), "{bad}");
+        }
+        let c = Credentials { username: "u".into(), password: "secret".into(), ..Credentials::default() };
+        assert!(!format!("{c:?}").contains("secret"));
+        assert_eq!(c.basic().as_deref(), Some("Basic dTpzZWNyZXQ="));
+    }
+}

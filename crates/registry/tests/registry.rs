@@ -1,0 +1,279 @@
+//! Against Debian's `docker-registry`: TLS, client certificates, tokens, proxies, uploads that break.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use oci::image::Descriptor;
+use registry::{Access, Client, Config, Credentials, Failure, Repository, Uploaded};
+use sha2::{Digest as _, Sha256};
+use testkit::{Registry, RegistryOptions, Told, Web};
+use values::{Digest, Result};
+
+fn config() -> Config {
+    Config { attempts: 3, pause: Duration::from_millis(10), patience: Duration::from_secs(5), ..Config::default() }
+}
+
+fn strict(certificates: Vec<PathBuf>) -> Config {
+    Config { insecure: vec![], certificates, ..config() }
+}
+
+fn user(name: &str) -> Credentials {
+    Credentials { username: name.into(), password: "p".into(), ..Credentials::default() }
+}
+
+async fn open(
+    config: Config,
+    host: &str,
+    path: &str,
+    who: &Credentials,
+    access: Access,
+) -> Result<Arc<Repository>, Failure> {
+    let client = Client::new(config);
+    client.open(&client.own_endpoint(host)?, path, who, access).await
+}
+
+fn blob(bytes: &[u8]) -> (Digest, std::fs::File) {
+    let path = std::env::temp_dir().join(format!("lighter-blob-{}-{}", std::process::id(), bytes.len()));
+    std::fs::write(&path, bytes).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    (Digest::from_sha256(&Sha256::digest(bytes)), file)
+}
+
+async fn upload(repository: &Repository, bytes: &[u8], sources: &[String]) -> Result<Uploaded, Failure> {
+    let (digest, file) = blob(bytes);
+    repository.upload(&digest, bytes.len() as u64, file, sources, Arc::new(|_| {})).await
+}
+
+async fn download(repository: &Arc<Repository>, bytes: &[u8], offset: u64) -> std::io::Result<Vec<u8>> {
+    let descriptor = Descriptor::new("", Digest::from_sha256(&Sha256::digest(bytes)), bytes.len() as u64);
+    let mut reader = repository.blob(&descriptor, offset, Arc::new(|_| {}));
+    tokio::task::spawn_blocking(move || {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).map(|_| all)
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn blobs_there_and_back() {
+    let registry = Registry::start();
+    let repository = open(config(), &registry.host(), "a/b", &Credentials::default(), Access::Push).await.unwrap();
+    let bytes: Vec<u8> = (0..3_000_000u32).map(|i| (i / 7) as u8).collect();
+    assert_eq!(upload(&repository, &bytes, &[]).await.unwrap(), Uploaded::Sent);
+    assert_eq!(upload(&repository, &bytes, &[]).await.unwrap(), Uploaded::There);
+    assert!(download(&repository, &bytes, 0).await.unwrap() == bytes);
+    assert!(download(&repository, &bytes, 2_999_000).await.unwrap() == bytes[2_999_000..]);
+    let other = open(config(), &registry.host(), "c", &Credentials::default(), Access::Push).await.unwrap();
+    assert_eq!(
+        upload(&other, &bytes, &["nosuch".into(), "a/b".into()]).await.unwrap(),
+        Uploaded::Mounted("a/b".into())
+    );
+    assert_eq!(upload(&other, b"x", &["a/b".into()]).await.unwrap(), Uploaded::Sent);
+    assert!(download(&other, b"not there", 0).await.is_err());
+}
+
+#[tokio::test]
+async fn certificates_are_checked_and_shown() {
+    let registry =
+        Registry::with(RegistryOptions { tls: true, client_certificates: true, ..RegistryOptions::default() });
+    let certs = std::env::temp_dir().join(format!("lighter-certs.d-{}", std::process::id()));
+    let own = certs.join(registry.host());
+    std::fs::create_dir_all(&own).unwrap();
+    let nobody = Credentials::default();
+    let failure = open(strict(vec![certs.clone()]), &registry.host(), "a", &nobody, Access::Pull).await.err().unwrap();
+    assert!(failure.error.message.contains("signed by unknown authority"), "{}", failure.error);
+    std::fs::copy(registry.authority(), own.join("ca.crt")).unwrap();
+    let failure = open(strict(vec![certs.clone()]), &registry.host(), "a", &nobody, Access::Pull).await.err().unwrap();
+    assert!(failure.error.message.to_lowercase().contains("certificate"), "{}", failure.error);
+    let (certificate, key) = registry.client();
+    std::fs::copy(certificate, own.join("me.cert")).unwrap();
+    std::fs::copy(key, own.join("me.key")).unwrap();
+    let repository = open(strict(vec![certs.clone()]), &registry.host(), "a", &nobody, Access::Push).await.unwrap();
+    assert_eq!(upload(&repository, b"over tls", &[]).await.unwrap(), Uploaded::Sent);
+    assert_eq!(download(&repository, b"over tls", 0).await.unwrap(), b"over tls");
+    std::fs::remove_dir_all(certs).unwrap();
+}
+
+#[tokio::test]
+async fn plain_http_is_for_the_insecure() {
+    let registry = Registry::start();
+    let failure =
+        open(strict(vec![]), &registry.host(), "a", &Credentials::default(), Access::Pull).await.err().unwrap();
+    assert!(failure.error.message.contains("server gave HTTP response to HTTPS client"), "{}", failure.error);
+}
+
+/// A token server for `docker-registry`: user `u` gets what he asks for, others only `pull`; `r` is a refresh token.
+fn token_server(directory: PathBuf) -> Web {
+    Web::serve("127.0.0.1", move |asked| {
+        let form = String::from_utf8_lossy(&asked.body).into_owned();
+        let query = asked.target.split_once('?').map_or(form.clone(), |(_, query)| query.to_owned());
+        let known = asked.header("authorization") == Some("Basic dTpw")
+            || form.contains("refresh_token=r&")
+            || form.ends_with("refresh_token=r");
+        if asked.header("authorization").is_some() && !known {
+            return Told::status(401);
+        }
+        let scopes = query
+            .split('&')
+            .filter_map(|pair| pair.strip_prefix("scope="))
+            .map(|s| s.replace("%3A", ":").replace("%2F", "/").replace("%2C", ",").replace("%20", " "));
+        let access: Vec<_> = scopes
+            .flat_map(|s| s.split(' ').map(str::to_owned).collect::<Vec<_>>())
+            .filter_map(|scope| {
+                let mut parts = scope.split(':').map(str::to_owned);
+                let (kind, name, actions) = (parts.next()?, parts.next()?, parts.next()?);
+                let allowed: Vec<_> =
+                    actions.split(',').filter(|action| known || *action == "pull").map(str::to_owned).collect();
+                Some(serde_json::json!({"type": kind, "name": name, "actions": allowed}))
+            })
+            .collect();
+        let token = sign(&directory, &serde_json::json!(access));
+        let refresh = if asked.target.contains("offline_token=true") { "r" } else { "" };
+        Told::body(serde_json::json!({"token": token, "expires_in": 300, "refresh_token": refresh}).to_string())
+    })
+}
+
+fn sign(directory: &std::path::Path, access: &serde_json::Value) -> String {
+    let der = Command::new("openssl")
+        .args(["x509", "-in", "ca.crt", "-outform", "DER"])
+        .current_dir(directory)
+        .output()
+        .unwrap()
+        .stdout;
+    let header = serde_json::json!({"typ": "JWT", "alg": "RS256", "x5c": [STANDARD.encode(der)]});
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = serde_json::json!({"iss": "tests", "aud": "tests", "sub": "", "exp": now + 300, "nbf": now - 10, "iat": now, "jti": "1", "access": access});
+    let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let text = format!("{}.{}", encode(&header), encode(&claims));
+    let mut child = Command::new("openssl")
+        .args(["dgst", "-sha256", "-sign", "ca.key"])
+        .current_dir(directory)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let signature = child.wait_with_output().unwrap().stdout;
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[tokio::test]
+async fn tokens_open_what_they_are_for() {
+    let directory = std::env::temp_dir().join(format!("lighter-tokens-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let made = Command::new("openssl")
+        .args("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=tokens".split(' '))
+        .current_dir(&directory)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let tokens = token_server(directory.clone());
+    let realm = format!("http://{}/token", tokens.host());
+    let registry = Registry::with(RegistryOptions {
+        tokens: Some((realm, directory.join("ca.crt"))),
+        ..RegistryOptions::default()
+    });
+    let host = registry.host();
+    let repository = open(config(), &host, "a", &user("u"), Access::Push).await.unwrap();
+    assert_eq!(upload(&repository, b"with a token", &[]).await.unwrap(), Uploaded::Sent);
+    let asked = tokens.asked().len();
+    assert_eq!(upload(&repository, b"the same token", &[]).await.unwrap(), Uploaded::Sent);
+    assert_eq!(tokens.asked().len(), asked, "a token is used until it is old");
+    let other = open(config(), &host, "b", &user("u"), Access::Push).await.unwrap();
+    assert_eq!(upload(&other, b"with a token", &["a".into()]).await.unwrap(), Uploaded::Mounted("a".into()));
+
+    let anybody = open(config(), &host, "a", &Credentials::default(), Access::Pull).await.unwrap();
+    assert_eq!(download(&anybody, b"with a token", 0).await.unwrap(), b"with a token");
+    let pusher = open(config(), &host, "a", &Credentials::default(), Access::Push).await.unwrap();
+    assert!(upload(&pusher, b"not allowed", &[]).await.unwrap_err().is_denied());
+
+    let client = Client::new(config());
+    let login = |name: &str| Credentials { serveraddress: host.clone(), ..user(name) };
+    assert_eq!(client.login(&login("u")).await.unwrap(), "r");
+    assert_eq!(client.login(&login("other")).await.unwrap_err().kind, values::ErrorKind::Unauthorized);
+    let token = Credentials { identitytoken: "r".into(), ..Credentials::default() };
+    let repository = open(config(), &host, "a", &token, Access::Push).await.unwrap();
+    assert_eq!(upload(&repository, b"by a refresh token", &[]).await.unwrap(), Uploaded::Sent);
+    let last = tokens.asked().pop().unwrap();
+    assert_eq!(last.method, "POST");
+    assert!(String::from_utf8_lossy(&last.body).contains("grant_type=refresh_token"));
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// An HTTP proxy that only tunnels, to whatever address it is asked for; how many it opened.
+fn connect_proxy(to: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, count) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+    let seen = count.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && (&client).read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+            }
+            let text = String::from_utf8_lossy(&head).into_owned();
+            if !text.starts_with("CONNECT registry.test:443 ") || !text.contains("Proxy-Authorization: Basic dTpw") {
+                let _ = (&client).write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+                continue;
+            }
+            seen.fetch_add(1, Ordering::Relaxed);
+            let server = TcpStream::connect(&to).unwrap();
+            let _ = (&client).write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            let (mut c, mut s) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut c, &mut s));
+            let (mut c, mut s) = (client, server);
+            std::thread::spawn(move || std::io::copy(&mut s, &mut c));
+        }
+    });
+    (address, count)
+}
+
+#[tokio::test]
+async fn through_a_proxy() {
+    let registry = Registry::with(RegistryOptions { tls: true, ..RegistryOptions::default() });
+    let (proxy, count) = connect_proxy(registry.host());
+    let proxied = |user: &str| {
+        let insecure = vec!["registry.test".parse().unwrap()];
+        let proxies = registry::Proxies { https: format!("http://{user}:p@{proxy}"), ..registry::Proxies::default() };
+        Config { proxies, insecure, ..config() }
+    };
+    let nobody = Credentials::default();
+    let repository = open(proxied("u"), "registry.test", "a", &nobody, Access::Push).await.unwrap();
+    assert_eq!(upload(&repository, b"through", &[]).await.unwrap(), Uploaded::Sent);
+    assert!(count.load(Ordering::Relaxed) >= 1);
+    let failure = open(proxied("wrong"), "registry.test", "a", &nobody, Access::Pull).await.err().unwrap();
+    assert!(!failure.error.message.is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_in_chunks() {
+    let bytes: Vec<u8> = (0..500_000u32).map(|i| i as u8).collect();
+    let puts = AtomicUsize::new(0);
+    let web = Web::serve("127.0.0.1", move |asked| match asked.method.as_str() {
+        _ if asked.target == "/v2/" => Told::body("{}"),
+        "HEAD" => Told::status(404),
+        "POST" => Told::status(202).with("Location", "/v2/a/blobs/uploads/1"),
+        "GET" => Told::status(204).with("Location", "/v2/a/blobs/uploads/1").with("Range", "0-99999"),
+        "PATCH" => Told::status(202).with("Location", "/v2/a/blobs/uploads/2"),
+        "PUT" if puts.fetch_add(1, Ordering::Relaxed) == 0 => Told::status(500),
+        _ => Told::status(201),
+    });
+    let repository = open(config(), &web.host(), "a", &Credentials::default(), Access::Push).await.unwrap();
+    assert_eq!(upload(&repository, &bytes, &[]).await.unwrap(), Uploaded::Sent);
+    let asked = web.asked();
+    let patch = asked.iter().find(|asked| asked.method == "PATCH").unwrap();
+    assert_eq!(patch.header("content-range"), Some("100000-499999"));
+    assert!(patch.body == bytes[100_000..]);
+    let put = asked.last().unwrap();
+    assert!(put.target.starts_with("/v2/a/blobs/uploads/2?digest=sha256%3A") && put.body.is_empty());
+}

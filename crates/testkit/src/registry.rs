@@ -1,0 +1,165 @@
+//! Debian's `docker-registry` on a port of its own, and what tests want of one: TLS, users, tokens.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::eventually;
+
+/// `htpasswd -B` of user `u` with password `p`.
+const HTPASSWD: &str = "u:$2y$05$abcdefghijklmnopqrstuuqwWMzKt5N8p.u2GX5MuH1t19BMWuLOW\n";
+
+/// How a registry is to be.
+#[derive(Default)]
+pub struct RegistryOptions {
+    /// Basic authentication: user `u`, password `p`.
+    pub users: bool,
+    /// TLS with a certificate of an authority of its own; see [`Registry::authority`].
+    pub tls: bool,
+    /// With `tls`: clients must show a certificate of that authority.
+    pub client_certificates: bool,
+    /// Tokens of the server at this address, signed with that key.
+    pub tokens: Option<(String, PathBuf)>,
+}
+
+/// A private registry; ended and deleted when it is dropped.
+pub struct Registry {
+    directory: PathBuf,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Registry {
+    pub fn start() -> Self {
+        Self::with(RegistryOptions::default())
+    }
+
+    pub fn with(options: RegistryOptions) -> Self {
+        let port = free_port();
+        let directory = PathBuf::from(format!("/tmp/lighter-registry-{}-{port}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("registry directory");
+        let mut registry = Self { directory, port, process: None };
+        registry.configure(&options);
+        registry.run();
+        registry
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `127.0.0.1:PORT/NAME`
+    pub fn name(&self, name: &str) -> String {
+        format!("{}/{name}", self.host())
+    }
+
+    /// Certificate of the authority that vouches for it.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.join("ca.crt")
+    }
+
+    /// A client's certificate and key.
+    pub fn client(&self) -> (PathBuf, PathBuf) {
+        (self.directory.join("client.crt"), self.directory.join("client.key"))
+    }
+
+    /// Where it keeps a blob.
+    pub fn blob(&self, hex: &str) -> PathBuf {
+        self.storage().join("blobs/sha256").join(&hex[..2]).join(hex).join("data")
+    }
+
+    /// `sha256:…` of a tag.
+    pub fn tag(&self, repository: &str, tag: &str) -> Option<String> {
+        let link =
+            self.storage().join("repositories").join(repository).join("_manifests/tags").join(tag).join("current/link");
+        std::fs::read_to_string(link).ok().map(|text| text.trim().to_owned())
+    }
+
+    fn storage(&self) -> PathBuf {
+        self.directory.join("data/docker/registry/v2")
+    }
+
+    fn configure(&self, options: &RegistryOptions) {
+        let dir = self.directory.display();
+        let mut text = format!(
+            "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {dir}/data}}, delete: {{enabled: true}}}}\nhttp:\n  addr: {}\n",
+            self.host()
+        );
+        if options.tls {
+            certificates(&self.directory);
+            text += &format!("  tls:\n    certificate: {dir}/server.crt\n    key: {dir}/server.key\n");
+            if options.client_certificates {
+                text += &format!("    clientcas: [{dir}/ca.crt]\n");
+            }
+        }
+        if options.users {
+            std::fs::write(self.directory.join("htpasswd"), HTPASSWD).expect("htpasswd");
+            text += &format!("auth: {{htpasswd: {{realm: tests, path: {dir}/htpasswd}}}}\n");
+        }
+        if let Some((realm, certificate)) = &options.tokens {
+            text += &format!(
+                "auth: {{token: {{realm: \"{realm}\", service: tests, issuer: tests, rootcertbundle: {}}}}}\n",
+                certificate.display()
+            );
+        }
+        std::fs::write(self.directory.join("config.yml"), text).expect("registry configuration");
+    }
+
+    fn run(&mut self) {
+        let log = std::fs::File::create(self.directory.join("log")).expect("registry log");
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(self.directory.join("config.yml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("docker-registry (scripts/test-setup.sh installs it)");
+        self.process = Some(child);
+        let address = self.host();
+        eventually("the registry listens", || TcpStream::connect(&address).is_ok());
+    }
+
+    /// It goes away; what it has stays.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn start_again(&mut self) {
+        self.run();
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A port nobody listens on now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port()
+}
+
+/// An authority, a server's and a client's certificate of it: `ca`, `server`, `client`, each `.crt` and `.key`.
+pub fn certificates(directory: &Path) {
+    let openssl = |arguments: &str| {
+        let arguments = arguments.split(' ').map(|a| a.replace('~', " "));
+        let output = Command::new("openssl").args(arguments).current_dir(directory).output().expect("openssl");
+        assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    std::fs::write(directory.join("san"), "subjectAltName=IP:127.0.0.1,DNS:localhost").expect("extensions");
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=tests~authority"));
+    for name in ["server", "client"] {
+        openssl(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+        openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile san -out {name}.crt"
+        ));
+    }
+}
