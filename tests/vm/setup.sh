@@ -21,12 +21,15 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 mkdir -p "$cache"
-if [ ! -e "$cache/root.tar" ] || [ "$here/setup.sh" -nt "$cache/root.tar" ]; then
+# Made again when this script changes.
+stamp=$(cksum < "$here/setup.sh")
+[ "$(cat "$cache/stamp" 2>/dev/null)" = "$stamp" ] || rm -f "$cache/root.tar" "$cache/root.img"
+if [ ! -e "$cache/root.tar" ]; then
   echo "== making a Debian $suite root file system" >&2
   mmdebstrap --variant=minbase --components=main --include="$packages" "$suite" "$cache/new-root.tar" "$mirror" >&2
   mv "$cache/new-root.tar" "$cache/root.tar"
 fi
-if [ ! -e "$cache/root.img" ] || [ "$here/setup.sh" -nt "$cache/root.img" ]; then
+if [ ! -e "$cache/root.img" ]; then
   echo "== making its disk" >&2
   root=$(mktemp -d "$cache/root.XXXXXX")
   trap 'rm -rf "$root"' EXIT
@@ -64,4 +67,5 @@ UNIT
   truncate -s 4G "$cache/root.img.new"
   mke2fs -q -t ext4 -d "$root" "$cache/root.img.new"
   mv "$cache/root.img.new" "$cache/root.img"
+  echo "$stamp" > "$cache/stamp"
 fi
