@@ -63,8 +63,7 @@ fn failures_leave_nothing_and_are_logged() {
     assert_eq!((&line["level"], &line["msg"]), (&json!("error"), &json!(message)));
     assert_eq!(bundle.state(), Value::Null);
     for (args, expected) in [
-        (&["--systemd-cgroup", "run", "x"][..], "--systemd-cgroup is not supported"),
-        (&["run", "../x"], "invalid container ID format"),
+        (&["run", "../x"][..], "invalid container ID format"),
         (&["fly"], "unknown command"),
         (&["run", "--no-pivot", "x"], "--no-pivot is not supported"),
         (&["delete", "x"], "container does not exist"),

@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub(super) rootfs: String,
     pub(super) created: String,
     pub(super) cgroup: String,
+    /// The specification's, which may name a scope of systemd's.
+    pub(super) cgroups_path: String,
     pub(super) process: Process,
     pub(super) hooks: Hooks,
     pub(super) annotations: std::collections::BTreeMap<String, String>,
@@ -101,6 +103,7 @@ impl Record {
             },
             created: Timestamp::now().to_rfc3339_nano(),
             cgroup: running.cgroup.path().to_owned(),
+            cgroups_path: launch.spec.linux.as_ref().map(|linux| linux.cgroups_path.clone()).unwrap_or_default(),
             process: launch.spec.process.clone().unwrap_or_default(),
             hooks: launch.spec.hooks.clone().unwrap_or_default(),
             annotations: launch.spec.annotations.clone(),
@@ -153,7 +156,7 @@ fn start_time(pid: i32) -> Option<(u64, char)> {
 }
 
 /// Reads a bundle's configuration: an absolute bundle path and what to launch.
-pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), Failure> {
+pub(super) fn load(id: &str, bundle: Option<&str>, systemd: bool) -> Result<(PathBuf, Launch), Failure> {
     let bundle = std::path::absolute(bundle.unwrap_or(".")).map_err(|error| error.to_string())?;
     let path = bundle.join("config.json");
     let text = std::fs::read(&path).map_err(|error| match error.kind() {
@@ -162,6 +165,15 @@ pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), 
     })?;
     let mut spec: Spec = serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?;
     check(&spec)?;
+    if let Some(linux) = spec.linux.as_ref().filter(|linux| systemd && !linux.cgroups_path.is_empty()) {
+        // As runc: no path can be meant then.
+        if linux.cgroups_path.matches(':').count() != 2 {
+            let path = &linux.cgroups_path;
+            return Err(format!(
+                "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got {path:?} instead"
+            ));
+        }
+    }
     let root = spec.root.as_ref().map(|root| bundle.join(&root.path)).ok_or("root must be specified")?;
     let root = root.canonicalize().map_err(|error| format!("invalid rootfs: stat {}: {error}", root.display()))?;
     for mount in &mut spec.mounts {
@@ -171,7 +183,7 @@ pub(super) fn load(id: &str, bundle: Option<&str>) -> Result<(PathBuf, Launch), 
         }
     }
     if let Some(linux) = spec.linux.as_mut().filter(|linux| linux.cgroups_path.is_empty()) {
-        linux.cgroups_path = format!("/{id}");
+        linux.cgroups_path = if systemd { format!("system.slice:lighter:{id}") } else { format!("/{id}") };
     }
     let launch = Launch {
         id: id.to_owned(),

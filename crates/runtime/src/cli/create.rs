@@ -75,7 +75,7 @@ fn make(global: &Global, arguments: &Arguments, detach: bool) -> Result<(Home, R
         return Err("--no-pivot is not supported: a container's root is always pivoted to".to_owned());
     }
     let id = arguments.id()?;
-    let (bundle, mut launch) = load(id, arguments.text("bundle"))?;
+    let (bundle, mut launch) = load(id, arguments.text("bundle"), global.systemd)?;
     let filter = launch.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
     for name in launch.spec.process.iter().filter_map(|p| p.capabilities.as_ref()).flat_map(capability::unknown) {
         global.log.warn(&format!("capability {name:?} is unknown and left out"));

@@ -31,6 +31,8 @@ struct Global {
     /// Where the containers' states are kept.
     root: PathBuf,
     log: log::Log,
+    /// Control groups are scopes of systemd's.
+    systemd: bool,
 }
 
 const DEFAULT_ROOT: &str = "/run/lighter-runtime";
@@ -98,11 +100,6 @@ fn dispatch(global: &Arguments, log: &log::Log) -> Outcome {
         log::say(usage().trim_end());
         return Ok(0);
     }
-    if global.has("systemd-cgroup") {
-        return Err(
-            "--systemd-cgroup is not supported: control groups are managed by the cgroup file system".to_owned()
-        );
-    }
     if let Some(rootless) = global.text("rootless").filter(|text| *text != "false" && *text != "auto") {
         return Err(format!("--rootless={rootless} is not supported"));
     }
@@ -112,7 +109,7 @@ fn dispatch(global: &Arguments, log: &log::Log) -> Outcome {
         .ok_or_else(|| format!("unknown command {name:?}; see lighter-runtime --help"))?;
     let arguments = Arguments::parse(command.flags, rest, true)?;
     let root = PathBuf::from(global.text("root").unwrap_or(DEFAULT_ROOT));
-    (command.run)(&Global { root, log: log.clone() }, &arguments)
+    (command.run)(&Global { root, log: log.clone(), systemd: global.has("systemd-cgroup") }, &arguments)
 }
 
 fn usage() -> String {

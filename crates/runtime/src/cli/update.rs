@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use cgroup::Cgroup;
+use cgroup::systemd::{Scope, Systemd};
 use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
 
 use super::arguments::{Arguments, Flag};
@@ -39,6 +40,12 @@ pub(super) fn update(global: &Global, arguments: &Arguments) -> Outcome {
     };
     let group = Cgroup::open(&record.cgroup).map_err(|error| error.message)?;
     group.update(&resources).map_err(|error| error.message)?;
+    if let Ok(scope) = Scope::parse(&record.cgroups_path) {
+        // It would set its own again at its next reload.
+        Systemd::connect()
+            .and_then(|mut systemd| systemd.set_limits(group.version(), &scope.unit, &resources))
+            .map_err(|error| error.message)?;
+    }
     Ok(0)
 }
 
