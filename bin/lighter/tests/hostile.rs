@@ -162,6 +162,24 @@ fn who_enters_cannot_be_looked_through() {
     assert_eq!(sets[0], sets[1]);
 }
 
+/// A profile which forbids the calls by which an exec enters: it enters before its filter then.
+#[test]
+fn profiles_may_forbid_what_entering_takes() {
+    let d = Daemon::with_images(&["busybox"]);
+    for action in ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] {
+        let path = d.directory.join(action);
+        let names = r#"["clone","clone3","fork","vfork","setsid"]"#;
+        let rule = format!(r#"{{"names":{names},"action":"{action}"}}"#);
+        std::fs::write(&path, format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{rule}]}}"#)).unwrap();
+        let profile = format!("seccomp={}", path.display());
+        let run = ["run", "-d", "--name", action, "--network", "none", "--security-opt", &profile, "busybox"];
+        d.run(&[&run[..], &["sleep", "1000"]].concat()).ok();
+        d.run(&["exec", action, "echo", "in"]).ok().stdout("in\n");
+        d.run(&["exec", action, "grep", "Seccomp:", "/proc/self/status"]).ok().stdout("Seccomp:\t2\n");
+        assert_ne!(d.run(&["exec", action, "sh", "-c", "true; true | true; echo $?"]).stdout, "0\n");
+    }
+}
+
 // ---- our own programs (CVE-2019-5736) ----
 
 #[test]

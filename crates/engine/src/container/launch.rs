@@ -43,8 +43,8 @@ struct Failure {
     message: String,
 }
 
-fn late(what: &str) -> Failure {
-    let seconds = PATIENCE.as_secs();
+fn late(what: &str, patience: Duration) -> Failure {
+    let seconds = patience.as_secs();
     Failure {
         code: 128,
         message: format!("{what} could not be made ready within {seconds} seconds: the kernel keeps it waiting"),
@@ -64,7 +64,7 @@ pub async fn launch(shared: Arc<Shared>, container: Arc<Container>, generation: 
     if let Some(closing) = closing
         && tokio::time::timeout(CLOSING, closing).await.is_err()
     {
-        ready = Err(late("the end of its last life"));
+        ready = Err(late("the place of its last life", CLOSING));
     }
     let outcome = match ready {
         Ok(()) => attempt(&shared, &container, generation).await,
@@ -129,7 +129,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
                 release(&shared, &id, &sandbox.places);
             }
         });
-        return Err(late("its network"));
+        return Err(late("its network", PATIENCE));
     };
     let mut sandbox = sandbox.map_err(|e| Error::internal(e.to_string()))??;
     if !sandbox.places.endpoints.is_empty() {
@@ -164,7 +164,8 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         }
         Ok(prepared)
     });
-    let prepared = tokio::time::timeout(PATIENCE, preparing).await.map_err(|_| late("its files and mounts"))??;
+    let prepared =
+        tokio::time::timeout(PATIENCE, preparing).await.map_err(|_| late("its files and mounts", PATIENCE))??;
     crash::point("start.prepared");
     let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
     let (netns, userns) = (sandbox.netns.is_some(), sandbox.userns.is_some());
