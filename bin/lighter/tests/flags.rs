@@ -50,9 +50,10 @@ fn programs_and_their_ends() {
             .run(&["run", "--rm", "-w", "/made/here", "-u", "7:8", "busybox", "sh", "-c", "pwd; id -u; id -g"])
             .ok()
             .stdout("/made/here\n7\n8\n");
-        let script = "trap 'exit 44' INT; while :; do sleep 0.1; done";
+        let script = "trap 'exit 44' INT; echo ready; while :; do sleep 0.1; done";
         let flags = ["run", "-d", "--name", "ends", "--stop-signal", "INT", "--stop-timeout", "20", "--no-healthcheck"];
         daemon.run(&[&flags[..], &["busybox", "sh", "-c", script]].concat()).ok();
+        testkit::eventually("the handler", || daemon.run(&["logs", "ends"]).stdout == "ready\n");
         daemon.run(&["stop", "ends"]).ok();
         assert_eq!(daemon.inspect("ends", "{{.State.ExitCode}} {{.Config.StopTimeout}}"), "44 20");
         daemon.run(&["rm", "ends"]).ok();

@@ -52,6 +52,13 @@ pub struct Place {
     pub path: String,
 }
 
+impl Place {
+    /// The scope, where systemd manages it.
+    pub fn scope(&self) -> Option<Scope> {
+        if self.told.starts_with('/') { None } else { Scope::parse(&self.told).ok() }
+    }
+}
+
 /// Checks `--cgroup-parent`.
 ///
 /// # Errors

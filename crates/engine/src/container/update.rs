@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::types::{HostConfig, Resources, UpdateRequest, UpdateResponse};
 use cgroup::Cgroup;
+use cgroup::systemd::Systemd;
 use values::{Error, ErrorKind, Result};
 
 use super::handle::{Container, Mail};
@@ -167,8 +168,16 @@ async fn apply(shared: &Arc<Shared>, container: &Arc<Container>, old: &Resources
         return Ok(());
     }
     let (old, new) = (oci::resources::limits(old)?, oci::resources::limits(new)?);
-    let path = shared.cgroup_path(&container.id);
-    let changed = blocking(move || Cgroup::open(&path)?.change(&old, &new)).await;
+    let place = shared.cgroup_place(&container.record());
+    let changed = blocking(move || {
+        let group = Cgroup::open(&place.path)?;
+        let Some(scope) = place.scope() else { return group.change(&old, &new) };
+        // systemd first: it knows coarser values only, and would write them over ours
+        let mut systemd = Systemd::connect()?;
+        systemd.set_limits(group.version(), &scope.unit, &new)?;
+        group.change(&old, &new).inspect_err(|_| drop(systemd.set_limits(group.version(), &scope.unit, &old)))
+    })
+    .await;
     match changed {
         // it ended meanwhile
         Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
