@@ -73,16 +73,20 @@ fn who_has_a_port_is_said() {
 
 #[test]
 fn datagrams_and_all_that_is_exposed() {
-    let daemon = Daemon::with_images(&["busybox"]);
-    let flags = ["run", "-d", "--name", "echo", "-P", "--expose", "7/udp", "--expose", "8-9", "busybox"];
-    daemon.run(&[&flags[..], &["nc", "-lu", "-p", "7", "-e", "cat"]].concat()).ok();
+    let daemon = Daemon::with_images(&["debian"]);
+    let echo =
+        "$s = IO::Socket::INET->new(LocalPort => 7, Proto => 'udp'); $s->send($b) while defined $s->recv($b, 99)";
+    let flags = ["run", "-d", "--name", "echo", "-P", "--expose", "7/udp", "--expose", "8-9", "debian"];
+    daemon.run(&[&flags[..], &["perl", "-MIO::Socket::INET", "-e", echo]].concat()).ok();
     daemon.run(&["ps", "--format", "{{.Ports}}"]).ok().stdout_has("->8/tcp").stdout_has("->9/tcp");
     let at = address(&daemon, "echo", "7/udp");
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    let mut buffer = [0; 16];
-    let answered = (0..25).any(|_| socket.send_to(b"hello", &at).is_ok() && socket.recv(&mut buffer).is_ok());
-    assert!(answered && &buffer[..5] == b"hello");
+    for (own, at) in [("127.0.0.1:0", at.clone()), ("[::1]:0", at.replace("127.0.0.1", "[::1]"))] {
+        let socket = UdpSocket::bind(own).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let mut buffer = [0; 16];
+        let answered = (0..25).any(|_| socket.send_to(b"hello", &at).is_ok() && socket.recv(&mut buffer).is_ok());
+        assert!(answered && &buffer[..5] == b"hello", "{at}");
+    }
 }
 
 #[test]

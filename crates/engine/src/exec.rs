@@ -14,7 +14,7 @@ use values::{Error, Id, Result, Timestamp};
 
 use crate::container::attach::{Attached, DetachNotice, EndNotice};
 use crate::container::state::Phase;
-use crate::container::{Container, launch};
+use crate::container::{Container, launch, links};
 use crate::shared::Shared;
 use crate::{detach_keys, oci, shim_link};
 
@@ -268,7 +268,8 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
     let record = exec.container.record();
     let tty = exec.asked.tty;
     let [rows, cols] = how.console_size.or(exec.asked.console_size).unwrap_or_default();
-    let process = oci::exec(&launch::exec_input(shared, &record), &exec.asked).map_err(plain)?;
+    let process =
+        oci::exec(&launch::exec_input(shared, &record, &links::now(shared, &record)), &exec.asked).map_err(plain)?;
     let attach = match how.detach {
         true => Attach::default(),
         false => Attach {

@@ -12,6 +12,7 @@ pub mod container;
 mod detach_keys;
 mod disk_usage;
 mod distribution;
+mod dns;
 mod events;
 mod exec;
 mod image_prune;

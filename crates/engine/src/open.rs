@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use api::types::LogConfig;
 use image::Images;
-use network::{BridgeConfig, Names, NamespaceOwner, Networks};
+use network::{BridgeConfig, NamespaceOwner, Networks};
 use store::Store;
 use values::{Error, Id, Result, ResultExt};
 
 use crate::cgroups::Driver;
 use crate::config::Config;
 use crate::container::{log, verbs};
+use crate::dns::{Names, Upstream};
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::machine::Machine;
@@ -75,6 +76,8 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         snapshots,
         networks,
         directory,
+        names: Names::default(),
+        upstream: Upstream::default(),
         serving: Serving::default(),
         events: Events::default(),
         registry: Registry::default(),
@@ -108,7 +111,7 @@ fn lasting_id(records: &Records) -> Result<String> {
 /// Writes the table, makes the default bridge and all networks that are recorded.
 fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory: &Directory) -> Result<Networks> {
     let bridge = &config.bridge;
-    let mut wanted = BridgeConfig::new(Names::of_data_root(&config.data_root));
+    let mut wanted = BridgeConfig::new(network::Names::of_data_root(&config.data_root));
     if !bridge.name.is_empty() {
         wanted.name.clone_from(&bridge.name);
     }

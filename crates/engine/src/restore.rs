@@ -240,6 +240,7 @@ fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: Pat
     let volatile = container.volatile();
     let places = launch::Places { endpoints: volatile.endpoints, ports: volatile.ports };
     serve_again(shared, container, &places);
+    answer_again(shared, container, &places, started.pid);
     launch::hand_over(container, state.generation, directory, stream, &started, places);
     // the daemon may have ended between the deed and the note of it
     let frozen = cgroup::Cgroup::open(&shared.cgroup_path(&container.id)).and_then(|c| c.frozen());
@@ -277,6 +278,18 @@ fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>, places: &launch
             shared.serving.relay(&container.id, relays);
         }
         Err(e) => tracing::error!("the ports of container {id} cannot be opened again: {e}"),
+    }
+}
+
+/// Names and links of a container that ran meanwhile.
+fn answer_again(shared: &Arc<Shared>, container: &Arc<Container>, places: &launch::Places, pid: i32) {
+    let record = container.record();
+    if let Err(e) = crate::networks::answer(shared, container, &places.endpoints, pid) {
+        tracing::error!("container {} cannot ask for names: {e}", container.id);
+    }
+    if let Ok(links) = crate::container::links::resolve(shared, &record) {
+        let passages = crate::container::links::passages(shared, &links, &places.endpoints);
+        shared.serving.open(&shared.networks, &container.id, passages);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use network::Relay;
+use network::{Networks, Passage, Relay};
 use tokio::task::JoinHandle;
 use values::Id;
 
@@ -12,6 +12,8 @@ use crate::relay;
 #[derive(Default)]
 pub struct Serving {
     relays: Mutex<HashMap<Id, Vec<JoinHandle<()>>>>,
+    dns: Mutex<HashMap<Id, Vec<JoinHandle<()>>>>,
+    passages: Mutex<HashMap<Id, Vec<Passage>>>,
     /// Told to end; their sockets are closed when they have.
     ending: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -36,6 +38,37 @@ impl Serving {
     /// Tells all tasks of the container to end.
     pub fn end(&self, container: &Id) {
         self.end_relays(container);
+        let tasks = lock(&self.dns).remove(container).unwrap_or_default();
+        tasks.iter().for_each(JoinHandle::abort);
+    }
+
+    /// Keeps what serves the container's questions for names.
+    pub fn dns(&self, container: &Id, tasks: Vec<JoinHandle<()>>) {
+        let before = lock(&self.dns).insert(container.clone(), tasks);
+        before.iter().flatten().for_each(JoinHandle::abort);
+    }
+
+    pub fn has_dns(&self, container: &Id) -> bool {
+        lock(&self.dns).contains_key(container)
+    }
+
+    /// Opens the ways of the container's links, in place of those that were open.
+    pub fn open(&self, networks: &Networks, container: &Id, passages: Vec<Passage>) {
+        if passages.is_empty() && !lock(&self.passages).contains_key(container) {
+            return;
+        }
+        self.close(networks, container);
+        if let Err(e) = networks.open_passages(&passages) {
+            tracing::error!("opening the links of container {container}: {e}");
+        }
+        lock(&self.passages).insert(container.clone(), passages);
+    }
+
+    pub fn close(&self, networks: &Networks, container: &Id) {
+        let Some(passages) = lock(&self.passages).remove(container) else { return };
+        if let Err(e) = networks.close_passages(&passages) {
+            tracing::error!("closing the links of container {container}: {e}");
+        }
     }
 
     pub fn end_relays(&self, container: &Id) {

@@ -16,6 +16,7 @@ use crate::container::Container;
 use crate::container::prune::Pruning;
 use crate::container::record::Record;
 use crate::container::stats::Sampling;
+use crate::dns::{Names, Upstream};
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::machine::Machine;
@@ -36,6 +37,9 @@ pub struct Shared {
     pub networks: Arc<Networks>,
     /// Networks by name.
     pub directory: Directory,
+    /// Names of containers on networks.
+    pub names: Names,
+    pub upstream: Upstream,
     /// What this process does for containers' networks.
     pub serving: Serving,
     pub events: Events,
@@ -122,7 +126,9 @@ impl Shared {
     /// Frees the container's addresses and ports. The rest of the kernel's part goes with the namespace.
     pub fn release_networks(&self, container: &Container, endpoints: &[Endpoint], published: bool) {
         let id = container.id.as_str();
+        self.names.remove(&container.id);
         self.serving.end(&container.id);
+        self.serving.close(&self.networks, &container.id);
         if published && let Err(e) = self.networks.unpublish(id) {
             tracing::error!("taking back the ports of container {id}: {e}");
         }

@@ -79,6 +79,8 @@ pub(crate) fn tune(name: &str, routed_neighbours: bool) {
     if routed_neighbours {
         set("ipv4", "proxy_arp_pvlan", "1");
         set("ipv4", "send_redirects", "0");
+        // the kernel answers for another at once, not within a second
+        let _ = std::fs::write(format!("/proc/sys/net/ipv4/neigh/{name}/proxy_delay"), "0");
     }
 }
 

@@ -48,7 +48,12 @@ pub fn files(shared: &Shared, record: &Record) -> Result<Files> {
 }
 
 /// Writes them for a start.
-pub fn write(shared: &Arc<Shared>, record: &Record, endpoints: &[Endpoint]) -> Result<Files> {
+pub fn write(
+    shared: &Arc<Shared>,
+    record: &Record,
+    endpoints: &[Endpoint],
+    links: &[super::links::Link],
+) -> Result<Files> {
     let mode = record.network();
     let files = files(shared, record)?;
     if matches!(mode, NetworkMode::Container(_)) {
@@ -58,7 +63,8 @@ pub fn write(shared: &Arc<Shared>, record: &Record, endpoints: &[Endpoint]) -> R
     std::fs::create_dir_all(&directory).during(|| format!("mkdir {}", directory.display()))?;
     let put = |path: &Path, text: &str| std::fs::write(path, text).during(|| format!("write {}", path.display()));
     put(&files.hostname, &format!("{}\n", record.hostname()))?;
-    let extra = extra_hosts(shared, record)?;
+    let mut extra = extra_hosts(shared, record)?;
+    extra.extend(super::links::entries(links));
     let hosts = if mode == NetworkMode::Host {
         hosts::on_host_network(&std::fs::read_to_string("/etc/hosts").unwrap_or_default(), &extra)
     } else {
@@ -68,7 +74,7 @@ pub fn write(shared: &Arc<Shared>, record: &Record, endpoints: &[Endpoint]) -> R
         hosts::generate(&extra, &own)
     };
     put(&files.hosts, &hosts)?;
-    write_resolv_conf(shared, record, &files.resolv_conf)?;
+    write_resolv_conf(shared, record, endpoints, &files.resolv_conf)?;
     if let Some(remap) = crate::oci::of_remap(&record.host, &shared.config.defaults) {
         // root inside may change them, as it may without a mapping
         let (uid, gid) = remap.root();
@@ -79,8 +85,26 @@ pub fn write(shared: &Arc<Shared>, record: &Record, endpoints: &[Endpoint]) -> R
     Ok(files)
 }
 
+/// After a running container's networks changed: whom it asks for names.
+pub fn renew(shared: &Shared, record: &Record, endpoints: &[Endpoint]) -> Result<()> {
+    write_resolv_conf(shared, record, endpoints, &files(shared, record)?.resolv_conf)
+}
+
+/// Lets a name of a running container's hosts file lead to another address.
+pub fn move_host(shared: &Shared, record: &Record, name: &str, ip: std::net::Ipv4Addr) -> Result<()> {
+    let path = files(shared, record)?.hosts;
+    let old = std::fs::read_to_string(&path).during(|| format!("read {}", path.display()))?;
+    let moved = |line: &str| match line.split_once('\t') {
+        Some((_, names)) if names.split(' ').next() == Some(name) => format!("{ip}\t{names}\n"),
+        _ => format!("{line}\n"),
+    };
+    let new: String = old.lines().map(moved).collect();
+    // in place: the file is mounted
+    if new == old { Ok(()) } else { std::fs::write(&path, new).during(|| format!("write {}", path.display())) }
+}
+
 /// A user's edits are kept: the file is only written when it is as we last left it.
-fn write_resolv_conf(shared: &Shared, record: &Record, path: &Path) -> Result<()> {
+fn write_resolv_conf(shared: &Shared, record: &Record, endpoints: &[Endpoint], path: &Path) -> Result<()> {
     let mark = path.with_extension("conf.hash");
     if let (Ok(now), Ok(last)) = (std::fs::read(path), std::fs::read_to_string(&mark))
         && image::sha256(&now).as_str() != last.trim()
@@ -99,6 +123,14 @@ fn write_resolv_conf(shared: &Shared, record: &Record, path: &Path) -> Result<()
     };
     let text = match record.network() {
         NetworkMode::Host => resolv::on_host_network(&resolv::HostFile::read_plain(), &overrides),
+        _ if super::networks::has_dns(endpoints) => {
+            let outside = if overrides.servers.is_empty() {
+                resolv::servers()
+            } else {
+                overrides.servers.iter().filter_map(|text| text.parse().ok()).collect()
+            };
+            resolv::internal(&resolv::HostFile::read(), &overrides, &outside)
+        }
         _ => resolv::generate(&resolv::HostFile::read(), &overrides, false),
     };
     std::fs::write(path, &text).during(|| format!("write {}", path.display()))?;

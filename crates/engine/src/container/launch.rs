@@ -91,6 +91,7 @@ struct Sandbox {
     userns: Option<OwnedFd>,
     places: Places,
     relays: Vec<Relay>,
+    dns: Option<network::dns::Sockets>,
 }
 
 /// Where a container is to be found.
@@ -137,6 +138,13 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         undo.push(move || release(&s, &id, &places));
     }
     shared.serving.relay(&container.id, std::mem::take(&mut sandbox.relays));
+    if let Some(sockets) = sandbox.dns.take() {
+        shared.serving.dns(&container.id, crate::dns::serve(shared, &container.id, sockets)?);
+        shared.names.set(&container.id, super::networks::member(shared, &record, &sandbox.places.endpoints));
+    }
+    let links = super::links::resolve(shared, &record)?;
+    let passages = super::links::passages(shared, &links, &sandbox.places.endpoints);
+    shared.serving.open(&shared.networks, &container.id, passages);
     crash::point("start.network");
     let mut stream = spawned?;
 
@@ -153,7 +161,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let first = container.state().exits == 0;
     let d = directory.clone();
     let preparing = blocking(move || {
-        let mut prepared = prepare(&s, &r, &e, joined, first)?;
+        let mut prepared = prepare(&s, &r, &e, &links, joined, first)?;
         if prepared.map_root && !built_in {
             return Err(Error::not_implemented(
                 "userns-remap is not supported with other runtimes than the built-in one: use --userns=host",
@@ -205,7 +213,9 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     crash::point("start.answered");
     undo.commit();
     sandbox.places.endpoints.iter().for_each(|endpoint| shared.emit_network("connect", container, endpoint));
+    let endpoints = sandbox.places.endpoints.clone();
     hand_over(container, generation, directory, stream, &started, sandbox.places);
+    super::links::follow(shared, container, &endpoints);
     crash::point("start.handed-over");
     // the next start finds its network namespace made
     shared.networks.prefetch();
@@ -292,7 +302,7 @@ fn note_cgroup(shared: &Shared, record: &Record, directory: &Path) -> Result<()>
 }
 
 fn make_sandbox(shared: &Shared, record: &Record) -> Result<Sandbox> {
-    let none = Sandbox { netns: None, userns: None, places: Places::default(), relays: vec![] };
+    let none = Sandbox { netns: None, userns: None, places: Places::default(), relays: vec![], dns: None };
     match record.network() {
         NetworkMode::Host | NetworkMode::Container(_) => Ok(none),
         NetworkMode::None => {
@@ -314,11 +324,16 @@ fn connected(shared: &Shared, record: &Record) -> Result<Sandbox> {
         release(shared, &record.id, &Places { endpoints: made.endpoints.clone(), ports: vec![] });
     })?;
     let places = Places { endpoints: made.endpoints, ports: taken.published };
-    Ok(Sandbox { netns: Some(made.netns), userns: made.userns, places, relays: taken.relays })
+    let asks = super::networks::has_dns(&places.endpoints);
+    let sockets = || shared.networks.dns_sockets(made.netns.try_clone()?);
+    let dns = asks.then(sockets).transpose().inspect_err(|_| release(shared, &record.id, &places))?;
+    Ok(Sandbox { netns: Some(made.netns), userns: made.userns, places, relays: taken.relays, dns })
 }
 
 /// Gives back what a launch took that came to nothing.
 fn release(shared: &Shared, id: &values::Id, places: &Places) {
+    shared.names.remove(id);
+    shared.serving.close(&shared.networks, id);
     shared.serving.end(id);
     if !places.ports.is_empty()
         && let Err(e) = shared.networks.unpublish(id.as_str())
@@ -333,10 +348,11 @@ fn prepare(
     shared: &Arc<Shared>,
     record: &Record,
     endpoints: &[Endpoint],
+    links: &[super::links::Link],
     joined: oci::Joined,
     first: bool,
 ) -> Result<runtime::Launch> {
-    let etc = etc::write(shared, record, endpoints)?;
+    let etc = etc::write(shared, record, endpoints, links)?;
     let rootfs = shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options())?;
     if let Some(bytes) = record.storage_size() {
         shared.snapshots.limit(record.id.as_str(), bytes)?;
@@ -348,13 +364,16 @@ fn prepare(
     let mounts = super::mounts::resolve(&record.host)?;
     super::mounts::prepare_sources(&mounts)?;
     let cgroup_path = shared.cgroup_place(record).told;
-    oci::launch(&input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs))
+    let link_env = super::links::variables(links, &record.name);
+    let input = input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs);
+    oci::launch(&oci::Input { link_env: &link_env, ..input })
 }
 
 /// [`input`] for an exec in a running container.
-pub fn exec_input<'a>(shared: &'a Shared, record: &'a Record) -> oci::Input<'a> {
+pub fn exec_input<'a>(shared: &'a Shared, record: &'a Record, link_env: &'a [String]) -> oci::Input<'a> {
     let nowhere = RootMount::Directory { path: "/".into() };
-    input(shared, record, &[], oci::EtcFiles::default(), String::new(), oci::Joined::default(), nowhere)
+    let input = input(shared, record, &[], oci::EtcFiles::default(), String::new(), oci::Joined::default(), nowhere);
+    oci::Input { link_env, ..input }
 }
 
 /// For hooks, which look for the configuration and the root file system in a bundle.

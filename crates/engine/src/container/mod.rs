@@ -12,6 +12,7 @@ mod handle;
 pub mod health;
 mod join;
 pub mod launch;
+pub mod links;
 pub mod list;
 pub mod log;
 pub mod logs;

@@ -9,6 +9,7 @@ use values::{Error, Result};
 
 use super::modes::NetworkMode;
 use super::record::Record;
+use crate::dns::names::{Member, Place};
 use crate::networks;
 use crate::shared::Shared;
 
@@ -141,6 +142,39 @@ pub fn dns_names(record: &Record, settings: &EndpointSettings) -> Vec<String> {
         }
     }
     names
+}
+
+/// The container as DNS knows it.
+pub fn member(shared: &Shared, record: &Record, endpoints: &[Endpoint]) -> Member {
+    let attachments = record.attachments();
+    let place = |endpoint: &Endpoint| {
+        let settings = attachments.get(&endpoint.network).cloned().unwrap_or_default();
+        let of_host = record.host.links.iter().flatten();
+        let links = settings.links.iter().flatten().chain(of_host).filter_map(|text| super::links::parse(text).ok());
+        Place {
+            network_id: endpoint.network_id.clone(),
+            network: endpoint.network.to_lowercase(),
+            names: dns_names(record, &settings).iter().map(|name| name.to_lowercase()).collect(),
+            addresses: endpoint.addresses().collect(),
+            links: links.map(|(target, alias)| (alias.to_lowercase(), target.to_lowercase())).collect(),
+        }
+    };
+    let servers = record.host.dns.as_ref().filter(|list| !list.is_empty()).unwrap_or(&shared.config.defaults.dns);
+    Member {
+        places: endpoints.iter().filter(|e| !networks::is_predefined(&e.network)).map(place).collect(),
+        forwards: endpoints.iter().any(|e| e.gateway.is_some() || e.gateway6.is_some()),
+        servers: servers.iter().filter_map(|text| text.split('%').next()?.parse().ok()).collect(),
+    }
+}
+
+/// Whether it asks 127.0.0.11.
+pub fn has_dns(endpoints: &[Endpoint]) -> bool {
+    endpoints.iter().any(|endpoint| !networks::is_predefined(&endpoint.network))
+}
+
+/// All ports a container says it has.
+pub fn exposed(config: &ContainerConfig) -> Vec<(Protocol, u16)> {
+    config.exposed_ports.keys().filter_map(|key| inside(key).ok()).flatten().collect()
 }
 
 /// The place that ports lead to: that of the default route, if the network is a bridge.

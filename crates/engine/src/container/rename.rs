@@ -28,6 +28,10 @@ pub async fn rename(shared: &Arc<Shared>, container: &Arc<Container>, new_name: 
         return Err(e);
     }
     container.set_record(record);
+    let endpoints = container.volatile().endpoints;
+    if super::networks::has_dns(&endpoints) {
+        shared.names.set(&container.id, super::networks::member(shared, &container.record(), &endpoints));
+    }
     shared.registry.free(&old, &container.id);
     let mut attributes = container.event_attributes();
     attributes.insert("oldName".into(), format!("/{old}"));

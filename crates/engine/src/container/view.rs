@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use api::types::{
     ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, HealthSummary, HealthcheckResult,
-    NetworkSettings, PortMap, SummaryHostConfig, SummaryNetworkSettings,
+    HostConfig, NetworkSettings, PortMap, SummaryHostConfig, SummaryNetworkSettings,
 };
 use values::{Result, Timestamp, duration};
 
 use super::handle::Container;
 use super::health::{Health, Outcome, Status};
-use super::networks;
 use super::record::{Record, Volatile};
 use super::state::{Phase, State};
+use super::{links, networks};
 use crate::shared::Shared;
 
 pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<ContainerInspect> {
@@ -39,7 +39,7 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
         driver: shared.snapshots.driver().into(),
         platform: "linux".into(),
         exec_ids: shared.execs.ids_of(&record.id),
-        host_config: record.host.clone(),
+        host_config: HostConfig { links: links::shown(&record), ..record.host.clone() },
         graph_driver: Some(DriverData { name: shared.snapshots.driver().into(), ..DriverData::default() }),
         size_rw: sizes.map(|s| s as i64),
         size_rootfs: sizes.map(|s| s as i64 + base() as i64),

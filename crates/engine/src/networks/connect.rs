@@ -46,6 +46,7 @@ pub async fn connect(shared: &Arc<Shared>, network: &str, body: NetworkConnectRe
         return Err(e);
     }
     save(shared, &container, enter).await?;
+    renew_names(shared, &container, run.pid).await;
     shared.emit_network("connect", &container, &endpoint);
     Ok(())
 }
@@ -78,9 +79,40 @@ pub async fn disconnect(shared: &Arc<Shared>, network: &str, body: NetworkDiscon
         // ports lead there no longer
         settle(shared, &container, &run, rest).await?;
         blocking(move || s.networks.disconnect(c.id.as_str(), network::namespace_of(pid)?, &e, &r)).await?;
+        save(shared, &container, |all| drop(all.remove(&network.name))).await?;
+        renew_names(shared, &container, run.pid).await;
         shared.emit_network("disconnect", &container, &endpoint);
+        return Ok(());
     }
     save(shared, &container, |all| drop(all.remove(&network.name))).await
+}
+
+/// Others find it as its networks now say, and it asks where they say.
+async fn renew_names(shared: &Arc<Shared>, container: &Arc<Container>, pid: i32) {
+    let (s, c) = (shared.clone(), container.clone());
+    let (endpoints, runtime) = (container.volatile().endpoints, tokio::runtime::Handle::current());
+    let renewed = blocking(move || {
+        let _inside = runtime.enter();
+        answer(&s, &c, &endpoints, pid)?;
+        crate::container::etc::renew(&s, &c.record(), &endpoints)
+    });
+    if let Err(e) = renewed.await {
+        tracing::error!("container {} may not find others by name: {e}", container.id);
+    }
+}
+
+/// Announces the container's names, and serves its own questions if it has some to ask here.
+pub fn answer(shared: &Arc<Shared>, container: &Container, endpoints: &[Endpoint], pid: i32) -> Result<()> {
+    if !places::has_dns(endpoints) {
+        shared.names.remove(&container.id);
+        return Ok(());
+    }
+    shared.names.set(&container.id, places::member(shared, &container.record(), endpoints));
+    if !shared.serving.has_dns(&container.id) {
+        let sockets = shared.networks.dns_sockets(network::namespace_of(pid)?)?;
+        shared.serving.dns(&container.id, crate::dns::serve(shared, &container.id, sockets)?);
+    }
+    Ok(())
 }
 
 /// May the container be put on that network?

@@ -75,6 +75,36 @@ pub fn generate(host: &HostFile, overrides: &Overrides, ipv6: bool) -> String {
     text
 }
 
+/// `resolv.conf` on networks of one's own: the daemon's server alone; search list and options stay. `outside`: whom that
+/// one asks, for the reader.
+pub fn internal(host: &HostFile, overrides: &Overrides, outside: &[IpAddr]) -> String {
+    let mut parsed = Parsed::new(&host.text);
+    let replaced = parsed.apply(overrides);
+    parsed.servers = vec![crate::dns::ADDRESS.to_string()];
+    let given = parsed.options.iter().any(|option| option.starts_with("ndots:"));
+    if !given {
+        // names of containers have no dots
+        parsed.options.push("ndots:0".into());
+    }
+    let mut text = parsed.text();
+    let servers: Vec<String> = outside.iter().map(|ip| format!("host({ip})")).collect();
+    text.push_str(&format!("\n# Based on host file: '{}' (internal resolver)\n", host.path));
+    text.push_str(&format!("# ExtServers: [{}]\n# Overrides: [{}]\n", servers.join(" "), replaced.join(" ")));
+    text.push_str(&format!("# Option ndots from: {}\n", if given { "host" } else { "internal" }));
+    text
+}
+
+/// The host's own servers, those on its loopback addresses too: for questions that are asked from the host.
+pub fn servers() -> Vec<IpAddr> {
+    let bare = |server: &String| server.split('%').next().unwrap_or(server).parse().ok();
+    Parsed::new(&HostFile::read_plain().text).servers.iter().filter_map(bare).collect()
+}
+
+/// When the host's file was last changed.
+pub fn modified() -> Option<std::time::SystemTime> {
+    std::fs::metadata(HOST_FILE).and_then(|file| file.modified()).ok()
+}
+
 /// `resolv.conf` on the host's network: the host's file as it is, unless there are overrides.
 pub fn on_host_network(host: &HostFile, overrides: &Overrides) -> String {
     let mut parsed = Parsed::new(&host.text);
@@ -183,6 +213,16 @@ mod tests {
             "nameserver 1.1.1.1\noptions ndots:0\n# Overrides: [nameservers search options]\n",
         );
         check("domain a.org\nnameserver 1.2.3.4", &none, "nameserver 1.2.3.4\nsearch a.org\n# Overrides: []\n");
+    }
+
+    #[test]
+    fn on_a_network_of_ones_own() {
+        let outside = ["10.0.0.53".parse().unwrap()];
+        let text = internal(&host("nameserver 10.0.0.53\nsearch a.org\n"), &Overrides::default(), &outside);
+        assert!(text.starts_with("nameserver 127.0.0.11\nsearch a.org\noptions ndots:0\n\n# Based on"), "{text}");
+        assert!(text.contains("# ExtServers: [host(10.0.0.53)]\n# Overrides: []\n"), "{text}");
+        let text = internal(&host("options ndots:2 rotate\n"), &Overrides::default(), &[]);
+        assert!(text.contains("options ndots:2 rotate\n"), "{text}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use values::{Error, Result, Timestamp};
 
 use super::check::Check;
 use super::state::{Fact, NO_CODE, Outcome};
-use crate::container::{Container, Mail, launch};
+use crate::container::{Container, Mail, launch, links};
 use crate::shared::Shared;
 use crate::{exec, oci};
 
@@ -25,7 +25,10 @@ async fn ask(shared: &Arc<Shared>, container: &Arc<Container>, check: &Check, id
     let asked = ExecCreateRequest { cmd: Some(check.argv.clone().into()), ..ExecCreateRequest::default() };
     let order = protocol::Probe {
         id,
-        process: oci::exec(&launch::exec_input(shared, &container.record()), &asked)?,
+        process: oci::exec(
+            &launch::exec_input(shared, &container.record(), &links::now(shared, &container.record())),
+            &asked,
+        )?,
         timeout_millis: u64::try_from(check.timeout.as_millis()).unwrap_or(u64::MAX),
     };
     let (_, link) = container.link()?;

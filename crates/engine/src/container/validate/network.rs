@@ -98,8 +98,8 @@ pub fn endpoint(settings: &EndpointSettings, user_defined: bool) -> Result<()> {
     if filled(&settings.aliases) && !user_defined {
         return Err(Error::invalid("network-scoped alias is supported only for containers in user defined networks"));
     }
-    if filled(&settings.links) {
-        return Err(Error::not_implemented("--link is not supported yet"));
+    for text in settings.links.iter().flatten() {
+        crate::container::links::parse(text)?;
     }
     if !settings.mac_address.is_empty() {
         mac(&settings.mac_address)?;

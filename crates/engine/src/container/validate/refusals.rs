@@ -33,7 +33,6 @@ pub fn volumes(config: &ContainerConfig, mounts: &[Resolved]) -> Result<()> {
 /// `NotImplemented` naming the flag.
 pub fn host(host: &HostConfig) -> Result<()> {
     refuse(filled(&host.volumes_from), "--volumes-from")?;
-    refuse(filled(&host.links), "--link")?;
     refuse(!host.cgroup.is_empty(), "sharing another container's cgroup")?;
     Ok(())
 }

@@ -1,0 +1,83 @@
+//! `--link` on the default bridge.
+
+use testkit::{Cli, Daemon, real_docker};
+
+fn redis(daemon: &Daemon, flags: &[&str]) {
+    let flags = [&["run", "-d", "--name", "redis", "--expose", "6379", "-e", "KEY=v"][..], flags].concat();
+    daemon.run(&[&flags[..], &["busybox", "nc", "-ll", "-p", "6379", "-e", "echo", "PONG"]].concat()).ok();
+}
+
+fn ip(daemon: &Daemon, container: &str) -> String {
+    daemon.inspect(container, "{{.NetworkSettings.Networks.bridge.IPAddress}}")
+}
+
+#[test]
+fn a_link_is_a_host_and_variables() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    redis(&daemon, &[]);
+    let script = "env | grep ^CACHE | sort; grep cache /etc/hosts; nc cache 6379 </dev/null";
+    let (ip, id) = (ip(&daemon, "redis"), daemon.inspect("redis", "{{.Config.Hostname}}"));
+    let expected = format!(
+        "CACHE_ENV_KEY=v\nCACHE_NAME=/vote/cache\nCACHE_PORT=tcp://{ip}:6379\nCACHE_PORT_6379_TCP=tcp://{ip}:6379\n\
+         CACHE_PORT_6379_TCP_ADDR={ip}\nCACHE_PORT_6379_TCP_PORT=6379\nCACHE_PORT_6379_TCP_PROTO=tcp\n\
+         {ip}\tcache {id} redis\nPONG\n"
+    );
+    let run = ["run", "--rm", "--name", "vote", "--link", "redis:cache", "busybox", "sh", "-c", script];
+    daemon.run(&run).ok().stdout(&expected);
+    daemon.run(&["stop", "-t", "0", "redis"]).ok();
+    daemon.run(&run).status(125).stderr_has("cannot link to a non running container: /redis AS /vote/cache");
+    let nobody = ["create", "--link", "nobody", "busybox", "true"];
+    daemon.run(&nobody).status(1).stderr_has("could not get container for nobody");
+}
+
+#[test]
+fn a_link_follows_its_target() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    redis(&daemon, &[]);
+    daemon.run(&["run", "-d", "--name", "vote", "--link", "redis", "busybox", "sleep", "1000"]).ok();
+    assert_eq!(daemon.inspect("vote", "{{.HostConfig.Links}}"), "[/redis:/vote/redis]");
+    daemon.run(&["stop", "-t", "0", "redis"]).ok();
+    daemon.run(&["run", "-d", "--name", "between", "busybox", "sleep", "1000"]).ok();
+    daemon.run(&["start", "redis"]).ok();
+    let moved = format!("{}\tredis", ip(&daemon, "redis"));
+    daemon.run(&["exec", "vote", "cat", "/etc/hosts"]).ok().stdout_has(&moved);
+}
+
+#[test]
+fn without_icc_only_links_pass() {
+    let mut daemon = Daemon::with_flags(&["--icc=false"]);
+    daemon.import("busybox");
+    redis(&daemon, &[]);
+    daemon.run(&["run", "-d", "--name", "vote", "--link", "redis", "busybox", "sleep", "1000"]).ok();
+    daemon.run(&["run", "-d", "--name", "other", "busybox", "sleep", "1000"]).ok();
+    let ip = ip(&daemon, "redis");
+    let asks = |daemon: &Daemon, from: &str, port: &str| {
+        let script = format!("nc -w 1 {ip} {port} </dev/null");
+        daemon.run(&["exec", from, "sh", "-c", &script]).stdout
+    };
+    assert_eq!((asks(&daemon, "vote", "6379").as_str(), asks(&daemon, "other", "6379").as_str()), ("PONG\n", ""));
+    daemon.kill();
+    daemon.start_again();
+    assert_eq!((asks(&daemon, "vote", "6379").as_str(), asks(&daemon, "other", "6379").as_str()), ("PONG\n", ""));
+    daemon.run(&["rm", "-f", "vote"]).ok();
+    assert_eq!(asks(&daemon, "other", "6379"), "");
+}
+
+/// The seed's own line of containers, with pages made here.
+#[test]
+fn the_voting_row_by_dockers_own_client() {
+    let Some(docker) = real_docker() else { return };
+    let daemon = Daemon::with_images(&["busybox"]).through(Cli::Docker(docker));
+    redis(&daemon, &[]);
+    daemon.run(&["run", "-d", "--name=db", "--expose", "5432", "busybox", "sleep", "1000"]).ok();
+    daemon.run(&["run", "-d", "--name=vote", "-p", "80", "--link", "redis:redis", "busybox", "sleep", "1000"]).ok();
+    daemon.run(&["run", "-d", "--name=result", "--link", "db:db", "busybox", "sleep", "1000"]).ok();
+    let links = ["--link", "redis:redis", "--link", "db:db"];
+    daemon.run(&[&["run", "-d", "--name=worker"][..], &links, &["busybox", "sleep", "1000"]].concat()).ok();
+    daemon
+        .run(&["exec", "worker", "sh", "-c", "nc redis 6379 </dev/null; ping -c 1 db >/dev/null && echo db"])
+        .ok()
+        .stdout("PONG\ndb\n");
+    daemon.run(&["exec", "vote", "ping", "-c", "1", "db"]).status(1);
+    daemon.run(&["run", "---link", "redis:redis", "busybox"]).status(125).stderr_has("bad flag syntax: ---link");
+}

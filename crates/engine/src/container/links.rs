@@ -1,0 +1,219 @@
+//! `--link` on the default bridge: lines in `/etc/hosts`, variables, and where containers do not reach each other, a way.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use network::files::hosts;
+use network::{Endpoint, Passage, Protocol};
+use values::{Error, Result};
+
+use super::handle::Container;
+use super::modes::NetworkMode;
+use super::networks;
+use super::record::Record;
+use crate::networks::BRIDGE;
+use crate::shared::Shared;
+
+/// Another container, by a name of one's own.
+pub struct Link {
+    target: Arc<Record>,
+    alias: String,
+    ip: Ipv4Addr,
+}
+
+/// `TARGET[:ALIAS]`; what `inspect` shows (`/TARGET:/ME/ALIAS`) is understood, too.
+pub fn parse(text: &str) -> Result<(&str, &str)> {
+    let (target, alias) = text.split_once(':').unwrap_or((text, text));
+    let (target, alias) = (target.trim_start_matches('/'), alias.rsplit('/').next().unwrap_or(alias));
+    if target.is_empty() || alias.is_empty() || alias.contains([':', ' ', '\t']) {
+        return Err(Error::invalid(format!("bad format for links: {text}")));
+    }
+    Ok((target, alias))
+}
+
+/// Whether the targets of a new container's links are there.
+///
+/// # Errors
+/// `InvalidArgument` (a 404 would have clients look for the image).
+pub fn check(shared: &Shared, links: &[String]) -> Result<()> {
+    for text in links {
+        let (target, _) = parse(text)?;
+        shared
+            .registry
+            .find(target)
+            .map_err(|e| Error::invalid(format!("could not get container for {target}: {e}")))?;
+    }
+    Ok(())
+}
+
+/// The links of a container that is being started.
+///
+/// # Errors
+/// `Conflict` in Docker's words for one that does not run.
+pub fn resolve(shared: &Shared, record: &Record) -> Result<Vec<Link>> {
+    if record.network() != NetworkMode::Bridge {
+        return Ok(vec![]);
+    }
+    let of = |text: &String| {
+        let (name, alias) = parse(text)?;
+        let target = shared.registry.find(name)?;
+        let volatile = target.volatile();
+        let place = volatile.endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip);
+        let ip = place.filter(|_| volatile.state.is_running()).ok_or_else(|| {
+            Error::conflict(format!(
+                "cannot link to a non running container: /{} AS /{}/{alias}",
+                target.name(),
+                record.name
+            ))
+        })?;
+        Ok(Link { target: target.record(), alias: alias.to_owned(), ip })
+    };
+    record.host.links.iter().flatten().map(of).collect()
+}
+
+/// Their lines of `/etc/hosts`.
+pub fn entries(links: &[Link]) -> Vec<hosts::Entry> {
+    let entry = |link: &Link| {
+        let mut names = vec![link.alias.clone()];
+        for name in [link.target.hostname(), &link.target.name] {
+            if !name.is_empty() && !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        hosts::Entry { ip: link.ip.into(), names }
+    };
+    links.iter().map(entry).collect()
+}
+
+/// The ports of a link's target, TCP first.
+fn ports(record: &Record) -> Vec<(Protocol, u16)> {
+    let mut ports = networks::exposed(&record.config);
+    ports.sort_by_key(|(protocol, port)| (*protocol != Protocol::Tcp, *port, protocol.name()));
+    ports.dedup();
+    ports
+}
+
+/// Their variables, as Docker has named them since 2013.
+pub fn variables(links: &[Link], me: &str) -> Vec<String> {
+    links
+        .iter()
+        .flat_map(|link| of_one(&link.alias, me, link.ip, &ports(&link.target), link.target.config.env.as_deref()))
+        .collect()
+}
+
+/// The variables as of now, for an exec: of the links whose targets run.
+pub fn now(shared: &Shared, record: &Record) -> Vec<String> {
+    resolve(shared, record).map(|links| variables(&links, &record.name)).unwrap_or_default()
+}
+
+fn of_one(alias: &str, me: &str, ip: Ipv4Addr, ports: &[(Protocol, u16)], env: Option<&[String]>) -> Vec<String> {
+    let prefix = alias.to_uppercase().replace('-', "_");
+    let mut variables = vec![];
+    if let Some((protocol, port)) = ports.first() {
+        variables.push(format!("{prefix}_PORT={}://{ip}:{port}", protocol.name()));
+    }
+    for run in ports.chunk_by(|a, b| a.0 == b.0 && b.1 == a.1.wrapping_add(1)).filter(|run| run.len() > 2) {
+        let ((protocol, first), last) = (run[0], run[run.len() - 1].1);
+        let name = protocol.name();
+        let key = format!("{prefix}_PORT_{first}_{}", name.to_uppercase());
+        variables.push(format!("{key}_START={name}://{ip}:{first}"));
+        variables.push(format!("{key}_PORT_START={first}"));
+        variables.push(format!("{key}_END={name}://{ip}:{last}"));
+        variables.push(format!("{key}_PORT_END={last}"));
+    }
+    for (protocol, port) in ports {
+        let name = protocol.name();
+        let key = format!("{prefix}_PORT_{port}_{}", name.to_uppercase());
+        variables.push(format!("{key}={name}://{ip}:{port}"));
+        variables.push(format!("{key}_ADDR={ip}"));
+        variables.push(format!("{key}_PORT={port}"));
+        variables.push(format!("{key}_PROTO={name}"));
+    }
+    variables.push(format!("{prefix}_NAME=/{me}/{alias}"));
+    let own = |variable: &&String| !matches!(variable.split('=').next(), Some("HOME" | "PATH"));
+    variables.extend(env.unwrap_or_default().iter().filter(own).map(|variable| format!("{prefix}_ENV_{variable}")));
+    variables
+}
+
+/// The ways that links open where containers do not reach each other.
+pub fn passages(shared: &Shared, links: &[Link], endpoints: &[Endpoint]) -> Vec<Passage> {
+    if shared.config.bridge.icc {
+        return vec![];
+    }
+    let own = endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip);
+    let passage = |link: &Link, from: Ipv4Addr| Passage { from, to: link.ip, ports: ports(&link.target) };
+    own.into_iter().flat_map(|from| links.iter().map(move |link| passage(link, from))).collect()
+}
+
+/// A container started anew, maybe at another address: whoever is linked to it finds it there.
+pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
+    let Some(ip) = endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip) else { return };
+    for container in shared.registry.all() {
+        let record = container.record();
+        if !container.state().is_running() || record.host.links.as_ref().is_none_or(Vec::is_empty) {
+            continue;
+        }
+        for text in record.host.links.iter().flatten() {
+            let Ok((name, alias)) = parse(text) else { continue };
+            if shared.registry.find(name).is_ok_and(|found| found.id == target.id)
+                && let Err(e) = super::etc::move_host(shared, &record, alias, ip)
+            {
+                tracing::warn!("the link of container {} to {name} is not up to date: {e}", record.id);
+            }
+        }
+        if let Ok(links) = resolve(shared, &record) {
+            shared.serving.open(
+                &shared.networks,
+                &record.id,
+                passages(shared, &links, &container.volatile().endpoints),
+            );
+        }
+    }
+}
+
+/// As `inspect` shows them.
+pub fn shown(record: &Record) -> Option<Vec<String>> {
+    let links = record.host.links.as_ref()?;
+    let show = |text: &String| match parse(text) {
+        Ok((target, alias)) => format!("/{target}:/{}/{alias}", record.name),
+        Err(_) => text.clone(),
+    };
+    Some(links.iter().map(show).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_a_link() {
+        let ports = [(Protocol::Tcp, 80), (Protocol::Udp, 53)];
+        let env = ["PATH=/bin".to_owned(), "KEY=v".to_owned()];
+        let expected = [
+            "MY_DB_PORT=tcp://172.17.0.2:80",
+            "MY_DB_PORT_80_TCP=tcp://172.17.0.2:80",
+            "MY_DB_PORT_80_TCP_ADDR=172.17.0.2",
+            "MY_DB_PORT_80_TCP_PORT=80",
+            "MY_DB_PORT_80_TCP_PROTO=tcp",
+            "MY_DB_PORT_53_UDP=udp://172.17.0.2:53",
+            "MY_DB_PORT_53_UDP_ADDR=172.17.0.2",
+            "MY_DB_PORT_53_UDP_PORT=53",
+            "MY_DB_PORT_53_UDP_PROTO=udp",
+            "MY_DB_NAME=/web/my-db",
+            "MY_DB_ENV_KEY=v",
+        ];
+        assert_eq!(of_one("my-db", "web", Ipv4Addr::new(172, 17, 0, 2), &ports, Some(&env)), expected);
+        let run: Vec<_> = (80..84).map(|port| (Protocol::Tcp, port)).collect();
+        let text = of_one("db", "web", Ipv4Addr::new(172, 17, 0, 2), &run, None).join(" ");
+        assert!(text.contains("DB_PORT_80_TCP_START=tcp://172.17.0.2:80 DB_PORT_80_TCP_PORT_START=80"), "{text}");
+        assert!(text.contains("DB_PORT_80_TCP_END=tcp://172.17.0.2:83 DB_PORT_80_TCP_PORT_END=83"), "{text}");
+    }
+
+    #[test]
+    fn links_are_read() {
+        assert_eq!(parse("db").unwrap(), ("db", "db"));
+        assert_eq!(parse("db:store").unwrap(), ("db", "store"));
+        assert_eq!(parse("/db:/web/store").unwrap(), ("db", "store"));
+        assert!(parse(":x").is_err() && parse("x:").is_err() && parse("a:b:c").is_err());
+    }
+}

@@ -1,0 +1,362 @@
+//! DNS messages, as much of them as a server needs that answers or passes on (RFC 1035, EDNS: RFC 6891).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub const A: u16 = 1;
+pub const PTR: u16 = 12;
+pub const AAAA: u16 = 28;
+const OPT: u16 = 41;
+const INTERNET: u16 = 1;
+
+/// Response codes.
+pub const NO_ERROR: u8 = 0;
+pub const FORMAT_ERROR: u8 = 1;
+pub const SERVER_FAILURE: u8 = 2;
+pub const NOT_IMPLEMENTED: u8 = 4;
+
+const HEADER: usize = 12;
+/// Docker's, in seconds.
+const TTL: u32 = 600;
+/// What a client takes that does not say (RFC 1035 §4.2.1).
+const PLAIN_SIZE: u16 = 512;
+/// What we say we take.
+const OWN_SIZE: u16 = 4096;
+/// Bits of the flags.
+const RESPONSE: u16 = 0x8000;
+const TRUNCATED: u16 = 0x0200;
+const WANTS_RECURSION: u16 = 0x0100;
+const HAS_RECURSION: u16 = 0x0080;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    pub id: u16,
+    flags: u16,
+    /// In lower case, without the last dot.
+    pub name: String,
+    pub kind: u16,
+    pub class: u16,
+    /// As it came, names and all: an answer repeats it.
+    question: Vec<u8>,
+    /// The largest answer by UDP; `None` without EDNS.
+    size: Option<u16>,
+}
+
+/// One record of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    Address(IpAddr),
+    Name(String),
+}
+
+impl Query {
+    /// # Errors
+    /// A response code, with the query's id if that much could be read.
+    pub fn parse(bytes: &[u8]) -> Result<Self, (u16, u8)> {
+        let id = half(bytes, 0).ok_or((0, FORMAT_ERROR))?;
+        let bad = (id, FORMAT_ERROR);
+        let flags = half(bytes, 2).ok_or(bad)?;
+        if flags & RESPONSE != 0 {
+            return Err((0, FORMAT_ERROR));
+        }
+        if flags >> 11 & 0xf != 0 {
+            return Err((id, NOT_IMPLEMENTED));
+        }
+        if half(bytes, 4) != Some(1) {
+            return Err(bad);
+        }
+        let (name, end) = name(bytes, HEADER).ok_or(bad)?;
+        let (kind, class) = (half(bytes, end).ok_or(bad)?, half(bytes, end + 2).ok_or(bad)?);
+        let question = bytes[HEADER..end + 4].to_vec();
+        let size = extension(bytes, end + 4);
+        Ok(Self { id, flags, name, kind, class, question, size })
+    }
+
+    /// The largest answer by UDP, in bytes.
+    pub fn size(&self) -> usize {
+        self.size.unwrap_or(PLAIN_SIZE).max(PLAIN_SIZE).into()
+    }
+
+    pub fn is_internet(&self) -> bool {
+        self.class == INTERNET
+    }
+
+    /// The address whose name is asked for, of `4.3.2.1.in-addr.arpa` or `….ip6.arpa`.
+    pub fn reverse(&self) -> Option<IpAddr> {
+        if self.kind != PTR {
+            return None;
+        }
+        if let Some(labels) = self.name.strip_suffix(".in-addr.arpa") {
+            let octets: Vec<u8> = labels.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
+            let [d, c, b, a] = octets.try_into().ok()?;
+            return Some(Ipv4Addr::new(a, b, c, d).into());
+        }
+        let labels = self.name.strip_suffix(".ip6.arpa")?;
+        let digit = |label: &str| if label.len() == 1 { u128::from_str_radix(label, 16).ok() } else { None };
+        let digits: Vec<u128> = labels.split('.').map(digit).collect::<Option<_>>()?;
+        if digits.len() != 32 {
+            return None;
+        }
+        let bits = digits.iter().rev().fold(0, |bits, digit| bits << 4 | digit);
+        Some(Ipv6Addr::from_bits(bits).into())
+    }
+
+    /// An answer of our own.
+    pub fn answer(&self, code: u8, records: &[Record]) -> Vec<u8> {
+        let records: Vec<Vec<u8>> = records.iter().filter_map(encode).collect();
+        let mut bytes = self.head(code, 0, records.len() as u16);
+        records.iter().for_each(|record| bytes.extend_from_slice(record));
+        self.extend(&mut bytes);
+        bytes
+    }
+
+    /// In place of an answer that is too large: the client asks again by TCP.
+    pub fn truncated(&self) -> Vec<u8> {
+        let mut bytes = self.head(NO_ERROR, TRUNCATED, 0);
+        self.extend(&mut bytes);
+        bytes
+    }
+
+    fn head(&self, code: u8, more: u16, answers: u16) -> Vec<u8> {
+        let flags = RESPONSE | HAS_RECURSION | self.flags & WANTS_RECURSION | more | u16::from(code);
+        let mut bytes = Vec::with_capacity(128);
+        let extra = u16::from(self.size.is_some());
+        for word in [self.id, flags, 1, answers, 0, extra] {
+            bytes.extend_from_slice(&word.to_be_bytes());
+        }
+        bytes.extend_from_slice(&self.question);
+        bytes
+    }
+
+    fn extend(&self, bytes: &mut Vec<u8>) {
+        if self.size.is_some() {
+            bytes.push(0);
+            bytes.extend_from_slice(&OPT.to_be_bytes());
+            bytes.extend_from_slice(&OWN_SIZE.to_be_bytes());
+            bytes.extend_from_slice(&[0; 6]);
+        }
+    }
+
+    /// Whether `reply` answers this question, asked under `id`.
+    pub fn is_answered_by(&self, reply: &[u8], id: u16) -> bool {
+        let same =
+            || reply.get(HEADER..HEADER + self.question.len()).is_some_and(|q| q.eq_ignore_ascii_case(&self.question));
+        half(reply, 0) == Some(id) && half(reply, 2).is_some_and(|flags| flags & RESPONSE != 0) && same()
+    }
+
+    /// What two queries have in common that get the same answer.
+    pub fn key(&self) -> (String, u16, u16, bool) {
+        (self.name.clone(), self.kind, self.class, self.size.is_some())
+    }
+}
+
+/// An error for what could not be read.
+pub fn refusal(id: u16, code: u8) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER);
+    for word in [id, RESPONSE | HAS_RECURSION | u16::from(code), 0, 0, 0, 0] {
+        bytes.extend_from_slice(&word.to_be_bytes());
+    }
+    bytes
+}
+
+/// Puts another id into a message.
+pub fn set_id(message: &mut [u8], id: u16) {
+    if let Some(bytes) = message.get_mut(..2) {
+        bytes.copy_from_slice(&id.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+pub fn is_truncated(reply: &[u8]) -> bool {
+    half(reply, 2).is_some_and(|flags| flags & TRUNCATED != 0)
+}
+
+/// The shortest time to live of a good answer's records, in seconds; `None` for what should not be kept.
+pub fn lifetime(reply: &[u8]) -> Option<u32> {
+    let flags = half(reply, 2)?;
+    let answers = half(reply, 6)?;
+    if flags & 0xf != 0 || flags & TRUNCATED != 0 || answers == 0 {
+        return None;
+    }
+    times(reply)?.into_iter().map(|at| word(reply, at)).min()?
+}
+
+/// Takes the time that passed off each record.
+pub fn age(reply: &mut [u8], seconds: u32) {
+    for at in times(reply).unwrap_or_default() {
+        let left = word(reply, at).unwrap_or(0).saturating_sub(seconds);
+        reply[at..at + 4].copy_from_slice(&left.to_be_bytes());
+    }
+}
+
+/// Offsets of the records' times to live.
+fn times(reply: &[u8]) -> Option<Vec<usize>> {
+    let counts = [half(reply, 6)?, half(reply, 8)?, half(reply, 10)?];
+    let mut at = HEADER;
+    for _ in 0..half(reply, 4)? {
+        at = name(reply, at)?.1 + 4;
+    }
+    let mut found = Vec::new();
+    for _ in 0..counts.iter().map(|count| u32::from(*count)).sum::<u32>() {
+        at = name(reply, at)?.1;
+        let length = usize::from(half(reply, at + 8)?);
+        if half(reply, at)? != OPT {
+            found.push(at + 4);
+        }
+        at += 10 + length;
+    }
+    (at <= reply.len()).then_some(found)
+}
+
+/// The size an OPT record behind the question tells.
+fn extension(bytes: &[u8], mut at: usize) -> Option<u16> {
+    let before = u32::from(half(bytes, 6)?) + u32::from(half(bytes, 8)?);
+    for _ in 0..before + u32::from(half(bytes, 10)?) {
+        let (_, end) = name(bytes, at)?;
+        if half(bytes, end)? == OPT {
+            return half(bytes, end + 2);
+        }
+        at = end + 10 + usize::from(half(bytes, end + 8)?);
+    }
+    None
+}
+
+fn encode(record: &Record) -> Option<Vec<u8>> {
+    let (kind, data) = match record {
+        Record::Address(IpAddr::V4(ip)) => (A, ip.octets().to_vec()),
+        Record::Address(IpAddr::V6(ip)) => (AAAA, ip.octets().to_vec()),
+        Record::Name(name) => (PTR, labels(name)?),
+    };
+    let mut bytes = vec![0xc0, HEADER as u8]; // the question's name
+    for word in [kind, INTERNET] {
+        bytes.extend_from_slice(&word.to_be_bytes());
+    }
+    bytes.extend_from_slice(&TTL.to_be_bytes());
+    bytes.extend_from_slice(&(data.len() as u16).to_be_bytes());
+    bytes.extend_from_slice(&data);
+    Some(bytes)
+}
+
+/// A name as labels; `None` for one that does not fit.
+fn labels(name: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(name.len() + 2);
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).ok().filter(|length| (1..64).contains(length))?);
+        bytes.extend_from_slice(label.as_bytes());
+    }
+    bytes.push(0);
+    (bytes.len() <= 255).then_some(bytes)
+}
+
+/// The name at `at`, and where what follows it begins. Pointers lead backwards only, so it ends.
+fn name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+    let (mut text, mut position, mut end) = (String::new(), at, None);
+    loop {
+        let length = usize::from(*bytes.get(position)?);
+        match length {
+            0 => return Some((text, end.unwrap_or(position + 1))),
+            1..64 => {
+                let label = bytes.get(position + 1..position + 1 + length)?;
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                text.push_str(&String::from_utf8_lossy(label).to_ascii_lowercase());
+                if text.len() > 1024 {
+                    return None;
+                }
+                position += 1 + length;
+            }
+            0xc0.. => {
+                let to = usize::from(half(bytes, position)? & 0x3fff);
+                end = end.or(Some(position + 2));
+                if to >= position {
+                    return None;
+                }
+                position = to;
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(name: &str, kind: u16, size: Option<u16>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for word in [7, WANTS_RECURSION, 1, 0, 0, u16::from(size.is_some())] {
+            bytes.extend_from_slice(&word.to_be_bytes());
+        }
+        bytes.extend_from_slice(&labels(name).unwrap());
+        bytes.extend_from_slice(&kind.to_be_bytes());
+        bytes.extend_from_slice(&INTERNET.to_be_bytes());
+        if let Some(size) = size {
+            bytes.push(0);
+            bytes.extend_from_slice(&OPT.to_be_bytes());
+            bytes.extend_from_slice(&size.to_be_bytes());
+            bytes.extend_from_slice(&[0; 6]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_query_and_its_answer() {
+        let bytes = ask("Db.Back", A, None);
+        let query = Query::parse(&bytes).unwrap();
+        assert_eq!((query.id, query.name.as_str(), query.kind, query.size()), (7, "db.back", A, 512));
+        let answer = query.answer(NO_ERROR, &[Record::Address([10, 0, 0, 1].into())]);
+        assert_eq!(answer[..12], [0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(answer[answer.len() - 16..], [0xc0, 12, 0, 1, 0, 1, 0, 0, 2, 88, 0, 4, 10, 0, 0, 1]);
+        assert!(query.is_answered_by(&answer, 7) && !query.is_answered_by(&answer, 8));
+        assert_eq!(lifetime(&answer), Some(600));
+        let mut old = answer.clone();
+        age(&mut old, 599);
+        assert_eq!(lifetime(&old), Some(1));
+        assert_eq!(lifetime(&query.answer(SERVER_FAILURE, &[])), None);
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(Query::parse(&ask("db", A, Some(1232))).unwrap().size(), 1232);
+        assert_eq!(Query::parse(&ask("db", A, Some(5))).unwrap().size(), 512);
+        let query = Query::parse(&ask("db", A, Some(4096))).unwrap();
+        assert!(is_truncated(&query.truncated()));
+        assert_eq!(query.answer(NO_ERROR, &[])[11], 1, "EDNS is answered by EDNS");
+    }
+
+    #[test]
+    fn addresses_backwards() {
+        let check = |name: &str, ip: Option<&str>| {
+            let found = Query::parse(&ask(name, PTR, None)).unwrap().reverse();
+            assert_eq!(found, ip.map(|ip| ip.parse().unwrap()), "{name}");
+        };
+        check("2.0.18.172.in-addr.arpa", Some("172.18.0.2"));
+        check("0.18.172.in-addr.arpa", None);
+        check(&format!("2.{}d.f.ip6.arpa", "0.".repeat(29)), Some("fd00::2"));
+        check("x.ip6.arpa", None);
+    }
+
+    #[test]
+    fn any_bytes_are_survived() {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        for round in 0..20_000 {
+            let mut bytes: Vec<u8> = (0..round % 80).map(|_| if next() < 160 { next() % 4 } else { next() }).collect();
+            let _ = (Query::parse(&bytes), lifetime(&bytes));
+            age(&mut bytes, 1);
+        }
+        assert_eq!(name(&[0xc0, 0], 0), None, "a pointer to itself");
+    }
+}

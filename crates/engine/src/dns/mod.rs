@@ -1,0 +1,13 @@
+//! Names of containers for containers: a server at 127.0.0.11 in each that is on a network of its own.
+//!
+//! The sockets are made in the container's namespace (`network::dns`) and served here. What is no container's name is
+//! asked of the servers outside.
+
+pub mod message;
+pub mod names;
+mod server;
+mod upstream;
+
+pub use names::Names;
+pub use server::serve;
+pub use upstream::Upstream;
