@@ -29,8 +29,8 @@ fn options(query: ContainerLogsQuery) -> Result<LogOptions> {
         timestamps: query.timestamps,
         details: query.details,
         since: moment(&query.since)?,
-        // clients send 0 for no end
-        until: moment(&query.until)?.filter(|until| !until.is_zero()),
+        // clients send 0 for no end (bollard)
+        until: moment(if query.until == "0" { "" } else { &query.until })?,
         // `all`, negative numbers and nonsense mean all.
         tail: query.tail.parse().ok(),
     })
@@ -39,6 +39,14 @@ fn options(query: ContainerLogsQuery) -> Result<LogOptions> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends() {
+        for (text, expected) in [("", None), ("0", None), ("5", Some(5))] {
+            let query = ContainerLogsQuery { stdout: true, until: text.into(), ..ContainerLogsQuery::default() };
+            assert_eq!(options(query).expect(text).until.map(|until| until.secs), expected, "{text}");
+        }
+    }
 
     #[test]
     fn tails() {
