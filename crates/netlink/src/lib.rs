@@ -1,10 +1,10 @@
-//! Netlink, as much of it as a container engine needs: links, addresses and routes (rtnetlink(7)), and one private
-//! nftables table. Nothing is configured by calling `ip`, `iptables` or `nft`.
+//! Netlink, as much of it as a container engine needs: links, addresses and routes (rtnetlink(7)), one private
+//! nftables table, and the flows that the kernel follows. Nothing is configured by calling `ip`, `iptables` or `nft`.
 //!
 //! Three layers, each pure but the middle one:
 //! - [`batch`] encodes requests into one buffer, [`parse`] takes answers apart; neither touches the kernel.
 //! - [`Socket`] sends a whole batch with one system call and reads the answers.
-//! - [`route`] and [`nft`] give the messages names: [`route::Veth`], [`nft::Table`].
+//! - [`route`], [`nft`] and [`conntrack`] give the messages names: [`route::Veth`], [`nft::Table`].
 //!
 //! A batch is *not* a transaction for rtnetlink: the kernel goes through all of its messages, also after one failed,
 //! and the first error is reported with the label of the step it belongs to. For nftables it is one: all or nothing.
@@ -24,6 +24,7 @@
 //! ```
 
 pub mod batch;
+pub mod conntrack;
 mod error;
 pub mod nft;
 pub mod parse;

@@ -36,7 +36,7 @@ impl Socket {
         Self::open(None)
     }
 
-    /// For nftables.
+    /// For nftables and conntrack.
     pub fn netfilter() -> Result<Self> {
         Self::open(Some(NETFILTER))
     }
@@ -186,7 +186,9 @@ fn is_get(kind: u16) -> bool {
         libc::NFT_MSG_GETSET,
         libc::NFT_MSG_GETSETELEM,
     ];
-    rtnetlink || (kind >> 8 == libc::NFNL_SUBSYS_NFTABLES as u16 && gets.contains(&message))
+    rtnetlink
+        || kind == crate::conntrack::GET
+        || (kind >> 8 == libc::NFNL_SUBSYS_NFTABLES as u16 && gets.contains(&message))
 }
 
 /// What a final message says: `None` for an acknowledgement, else the error with the kernel's words.
@@ -246,10 +248,12 @@ mod tests {
 
     #[test]
     fn only_questions_are_dumps() {
-        for get in [libc::RTM_GETLINK, libc::RTM_GETADDR, libc::RTM_GETROUTE, 0x0a01, 0x0a04, 0x0a07] {
+        for get in [libc::RTM_GETLINK, libc::RTM_GETADDR, libc::RTM_GETROUTE, 0x0a01, 0x0a04, 0x0a07, 0x0101] {
             assert!(is_get(get), "{get:#x}");
         }
-        for set in [libc::RTM_NEWLINK, libc::RTM_DELLINK, libc::RTM_NEWROUTE, libc::RTM_SETLINK, 0x0a00, 0x0a06, 0x10] {
+        for set in
+            [libc::RTM_NEWLINK, libc::RTM_DELLINK, libc::RTM_NEWROUTE, libc::RTM_SETLINK, 0x0a00, 0x0a06, 0x0102, 0x10]
+        {
             assert!(!is_get(set), "{set:#x}");
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use netlink::nft::{self, Base, Chain, Family, Hook, Kind, Policy, Rule, Table, Verdict};
 use netlink::route::{self, Address, Bridge, LinkChange, Target, Veth};
-use netlink::{Batch, Errno, Socket};
+use netlink::{Batch, Errno, Socket, conntrack};
 use sys::namespace::Kinds;
 
 /// Runs `test` on a thread in a new network namespace.
@@ -210,5 +210,29 @@ fn an_owned_table_is_not_flushed_and_can_be_taken_over() {
         nft::replace(&mut second, &owned).unwrap();
         nft::delete(&mut second, Family::Ipv4, "lighter-test").unwrap();
         assert!(nft::tables(&mut second, Family::Ipv4).unwrap().is_empty());
+    });
+}
+
+/// The table's rules make the kernel follow flows in this namespace.
+#[test]
+fn flows_are_told_and_forgotten() {
+    in_namespace(|| {
+        let mut socket = Socket::netfilter().unwrap();
+        let mut batch = Batch::new();
+        route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(1) });
+        Socket::route().unwrap().execute(batch).unwrap();
+        nft::replace(&mut socket, &table(1)).unwrap();
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for port in [5300, 5300, 5301] {
+            let _ = client.send_to(b"x", ("127.0.0.1", port));
+        }
+        let flows = conntrack::udp_to(&mut socket, true, 5300).unwrap();
+        let ends: Vec<_> = flows.iter().map(|flow| (flow.original.source, flow.reply.source.port())).collect();
+        assert_eq!(ends, [(client.local_addr().unwrap(), 5300)]);
+        assert_eq!(conntrack::udp_to(&mut socket, false, 5300).unwrap(), []);
+        conntrack::forget(&mut socket, &flows).unwrap();
+        conntrack::forget(&mut socket, &flows).unwrap();
+        assert_eq!(conntrack::udp_to(&mut socket, true, 5300).unwrap(), []);
+        assert_eq!(conntrack::udp_to(&mut socket, true, 5301).unwrap().len(), 1);
     });
 }

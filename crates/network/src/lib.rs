@@ -25,6 +25,7 @@ mod egress;
 mod endpoint;
 pub mod files;
 mod firewall;
+mod flows;
 mod forwarding;
 mod lease;
 mod mac;

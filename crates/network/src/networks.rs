@@ -19,7 +19,7 @@ use crate::namespace::{self, Maker, Namespace, NamespaceOwner};
 use crate::plan::{self, Driver, Plan, Space, Subnet, SubnetRequest};
 use crate::ports::{PortRequest, Ports, Published, Relay, Taken, Targets};
 use crate::sandbox::{self, Identity, Plug, Prepared, Routes, Sandbox};
-use crate::{child, dns, egress, files, forwarding, mac, owner};
+use crate::{child, dns, egress, files, flows, forwarding, mac, owner};
 
 /// The networks of one daemon, and the ports that its containers have on the host.
 pub struct Networks {
@@ -312,9 +312,11 @@ impl Networks {
             let change = LinkChange { hairpin: Some(true), ..LinkChange::name(host_ifname) };
             route::set_link(&mut batch, &change);
             self.shared.host().execute(batch)?;
-            self.shared.firewall().apply(&elements, &[])
+            self.shared.firewall().apply(&elements, &[])?;
+            flows::led(&ports.ways(container))
         };
         if let Err(error) = open() {
+            let _ = self.shared.firewall().apply(&[], &elements);
             ports.release(container);
             return Err(failed(error));
         }
@@ -324,9 +326,13 @@ impl Networks {
     /// Takes a container's ports off the host.
     pub fn unpublish(&self, container: &str) -> Result<()> {
         let mut ports = self.shared.ports();
-        let elements = ports.elements(container);
+        let (elements, ways) = (ports.elements(container), ports.ways(container));
         ports.release(container);
-        if elements.is_empty() { Ok(()) } else { self.shared.firewall().apply(&[], &elements).map_err(failed) }
+        if elements.is_empty() {
+            return Ok(());
+        }
+        self.shared.firewall().apply(&[], &elements).map_err(failed)?;
+        flows::left(&ways).map_err(failed)
     }
 
     /// Ports of a container that ran when the daemon began. Answers what the daemon has to serve, and what is amiss.
@@ -340,6 +346,8 @@ impl Networks {
         let mut ports = self.shared.ports();
         let (relays, problems) = ports.adopt(container, name, published, targets);
         self.shared.firewall().apply(&ports.elements(container), &[]).map_err(failed)?;
+        // datagrams came while the table was being written
+        flows::led(&ports.ways(container)).map_err(failed)?;
         Ok((relays, problems))
     }
 

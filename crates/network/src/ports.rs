@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use values::{Error, Result};
 
 use crate::firewall::set;
+use crate::flows::Way;
 
 const EPHEMERAL: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// Docker's, where the kernel does not say.
@@ -272,6 +273,12 @@ impl Ports {
             list.retain(|held| held.container != container);
             !list.is_empty()
         });
+    }
+
+    /// A container's ports and where they lead.
+    pub(crate) fn ways(&self, container: &str) -> Vec<Way> {
+        let own = self.held.values().flatten().filter(|held| held.container == container);
+        own.map(|held| (held.published.clone(), held.target)).collect()
     }
 
     /// The elements of the firewall's maps for a container's ports.

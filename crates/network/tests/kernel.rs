@@ -580,6 +580,45 @@ fn a_published_port_is_reached_from_everywhere_and_sees_who_asks() {
     });
 }
 
+/// A client that never stops sending is heard by whoever has the port, from the first datagram on, and by nobody else.
+#[test]
+fn datagrams_go_to_whoever_has_the_port_now() {
+    on_a_host(|| {
+        let outside = internet(1500);
+        let networks = open("/test/udp");
+        let a = networks.one("a", &EndpointRequest::default()).unwrap();
+        let b = networks.one("b", &EndpointRequest::default()).unwrap();
+        let request = PortRequest { protocol: Protocol::Udp, port: 53, host_ip: None, host_ports: Some((5353, 5353)) };
+        let socket = |namespace: BorrowedFd<'_>, address: &str| {
+            let socket = inside(namespace, || UdpSocket::bind(address).unwrap());
+            socket.set_read_timeout(Some(SOON)).unwrap();
+            socket
+        };
+        let clients = [
+            (socket(outside.as_fd(), "203.0.113.1:0"), "203.0.113.2:5353", "203.0.113.1"),
+            (socket(current().as_fd(), "127.0.0.1:0"), "127.0.0.1:5353", "172.17.0.1"),
+        ];
+        let send = || clients.each_ref().map(|(client, to, _)| client.send_to(b"hello", to));
+        let _ = send(); // nobody has it: the kernel follows flows that are not translated
+        for (name, of) in [("a", &a), ("b", &b), ("a", &a)] {
+            let server = socket(of.netns.as_fd(), "0.0.0.0:53");
+            let targets = Targets { ip: Some(of.ip), ip6: None };
+            let requests = std::slice::from_ref(&request);
+            let taken = networks.publish(name, name, requests, targets, &of.endpoint.host_ifname).unwrap();
+            for (client, to, seen) in &clients {
+                client.send_to(b"hello", to).unwrap();
+                let (_, from) = server.recv_from(&mut [0; 8]).expect("the first datagram arrives");
+                assert_eq!(from.ip().to_string(), *seen, "{name}");
+            }
+            drop(taken);
+            networks.unpublish(name).unwrap();
+            let _ = send();
+            server.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+            assert!(server.recv_from(&mut [0; 8]).is_err(), "{name} has it no more");
+        }
+    });
+}
+
 #[test]
 fn dns_sockets_are_led_to_and_port_53_is_free() {
     on_a_host(|| {
