@@ -108,7 +108,7 @@ fn lasting_id(records: &Records) -> Result<String> {
     Ok(id)
 }
 
-/// Writes the table, makes the default bridge and all networks that are recorded.
+/// Opens the table, makes the default bridge and all networks that are recorded.
 fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory: &Directory) -> Result<Networks> {
     let bridge = &config.bridge;
     let mut wanted = BridgeConfig::new(network::Names::of_data_root(&config.data_root));
@@ -158,12 +158,16 @@ fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory:
             "the chain {chain} drops what is forwarded: containers may not reach the outside (see docs/network.md)"
         );
     }
-    let told = |outcome: Result<()>| match outcome {
+    Ok(networks)
+}
+
+/// All that runs has told its ports: its rules take the place of those that the daemon before left.
+pub fn settle_networks(networks: &Networks) -> Result<()> {
+    networks.settle().during(|| "cannot write the firewall")?;
+    networks.watch(|outcome| match outcome {
         Ok(()) => tracing::warn!("the daemon's nftables table was removed by somebody; it is written again"),
         Err(e) => tracing::error!("the daemon's nftables table was removed and cannot be written again: {e}"),
-    };
-    networks.watch(told)?;
-    Ok(networks)
+    })
 }
 
 /// Whose the network namespaces of remapped containers are.

@@ -128,8 +128,16 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     blocking(move || sweep(&s, &known, &running, &elsewhere, &live)).await?;
     let taken: Vec<_> = found.into_iter().map(|f| take_up(shared, f)).collect();
     // now all are there, for those which join others
-    for (container, end, was) in taken {
-        tell(shared, &container, end);
+    let told: Vec<_> = taken
+        .into_iter()
+        .map(|(container, end, was)| {
+            tell(shared, &container, end);
+            (container, was)
+        })
+        .collect();
+    let networks = shared.networks.clone();
+    blocking(move || crate::open::settle_networks(&networks)).await?;
+    for (container, was) in told {
         tokio::spawn(resume(container, was));
     }
     Ok(())

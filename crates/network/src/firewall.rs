@@ -68,18 +68,37 @@ pub(crate) struct Firewall {
     name: String,
     /// The kernel lets nobody else change the table (since Linux 6.9).
     owned: bool,
+    /// The kernel has what the daemon before wrote: that stays in force until [`settle`](Self::settle).
+    held: bool,
     elements: BTreeMap<&'static str, BTreeSet<Element>>,
 }
 
 impl Firewall {
-    /// Writes the table with empty sets, whatever was in it before.
+    /// Writes the table with empty sets; one that is there already is held as it is.
     pub(crate) fn open(owner: &str) -> Result<Self> {
         let socket = Socket::netfilter()?;
-        let mut firewall = Self { socket, name: owner::table(owner), owned: true, elements: BTreeMap::new() };
+        let mut firewall =
+            Self { socket, name: owner::table(owner), owned: true, held: false, elements: BTreeMap::new() };
         // an older release had it in the other family
         let _ = nft::delete(&mut firewall.socket, Family::Ipv4, &firewall.name);
-        firewall.install()?;
+        firewall.held = firewall.is_there()?;
+        if !firewall.held {
+            firewall.install()?;
+        }
         Ok(firewall)
+    }
+
+    /// Replaces a table that is held, in one transaction, by what was applied meanwhile.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        if self.held {
+            self.install()?;
+            self.held = false;
+        }
+        Ok(())
+    }
+
+    fn is_there(&mut self) -> Result<bool> {
+        Ok(nft::tables(&mut self.socket, Family::Inet)?.contains(&self.name))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -105,6 +124,9 @@ impl Firewall {
             }
         }
         let before = std::mem::replace(&mut self.elements, elements);
+        if self.held {
+            return Ok(());
+        }
         let changed = match nft::change(&mut self.socket, Family::Inet, &self.name, &merged(changes)) {
             // somebody took the table away, or an element of it
             Err(error) if matches!(error.errno, Errno::NOENT | Errno::EXIST) => self.install(),
@@ -118,7 +140,7 @@ impl Firewall {
 
     /// Writes the table again if it is gone. Answers whether it was.
     pub(crate) fn mend(&mut self) -> Result<bool> {
-        let there = nft::tables(&mut self.socket, Family::Inet)?.contains(&self.name);
+        let there = self.is_there()?;
         if !there {
             self.install()?;
         }

@@ -117,7 +117,8 @@ pub struct Passage {
 }
 
 impl Networks {
-    /// Writes an empty table. Belongs to the network namespace of the calling thread.
+    /// Writes an empty table, or holds what the daemon before left until [`settle`](Self::settle): what was open stays open
+    /// while containers are looked for. Belongs to the network namespace of the calling thread.
     ///
     /// Errors: `Internal` with the kernel's words.
     pub fn open(owner: &str, pools: Vec<Ipv4Net>, namespace_owner: Option<NamespaceOwner>) -> Result<Self> {
@@ -346,9 +347,14 @@ impl Networks {
         let mut ports = self.shared.ports();
         let (relays, problems) = ports.adopt(container, name, published, targets);
         self.shared.firewall().apply(&ports.elements(container), &[]).map_err(failed)?;
-        // datagrams came while the table was being written
+        // one that is found late had no ports for a while
         flows::led(&ports.ways(container)).map_err(failed)?;
         Ok((relays, problems))
+    }
+
+    /// All that runs is told: from now on the kernel has the rules for that, and for nothing else.
+    pub fn settle(&self) -> Result<()> {
+        self.shared.firewall().settle().map_err(failed)
     }
 
     /// Opens the way of links where containers do not reach each other.
@@ -412,7 +418,7 @@ impl Networks {
     }
 
     /// Calls `told` whenever somebody took the table away and it was written again, on a thread of its own, for as long
-    /// as the daemon lives. Nobody can where the kernel lets us own it.
+    /// as the daemon lives. Call it when all is [settled](Self::settle). Nobody can where the kernel lets us own it.
     pub fn watch(&self, told: impl Fn(Result<()>) + Send + 'static) -> Result<()> {
         if self.shared.firewall().is_owned() {
             return Ok(());

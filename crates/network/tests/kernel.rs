@@ -71,6 +71,7 @@ impl One {
     fn open(config: BridgeConfig) -> values::Result<Self> {
         let networks = Networks::open(&config.owner, network::default_pools(), None)?;
         let address = networks.open_default(DEFAULT, &config)?;
+        networks.settle()?;
         Ok(Self { networks, address, name: config.name })
     }
 
@@ -534,6 +535,39 @@ fn a_running_container_comes_and_goes() {
     });
 }
 
+/// Connects to a published port; whom the server on port 80 sees.
+fn client_seen(server: BorrowedFd<'_>, to: &str, from: BorrowedFd<'_>) -> Option<String> {
+    let listener = inside(server, || TcpListener::bind("0.0.0.0:80").unwrap());
+    let to: SocketAddr = to.parse().unwrap();
+    let stream = inside(from, || TcpStream::connect_timeout(&to, SOON));
+    stream.ok().map(|_| listener.accept().unwrap().1.ip().to_string())
+}
+
+#[test]
+fn ports_are_open_while_a_new_daemon_looks_around() {
+    on_a_host(|| {
+        let outside = internet(1500);
+        let networks = open("/test/again");
+        let a = networks.one("a", &EndpointRequest::default()).unwrap();
+        let targets = Targets { ip: Some(a.ip), ip6: None };
+        let request = PortRequest { protocol: Protocol::Tcp, port: 80, host_ip: None, host_ports: Some((8080, 8080)) };
+        let taken = networks.publish("a", "a", &[request], targets, &a.endpoint.host_ifname).unwrap();
+        let is_open = || client_seen(a.netns.as_fd(), "203.0.113.2:8080", outside.as_fd()).is_some();
+        drop(networks);
+        for adopts in [true, false] {
+            let owner = config("/test/again").owner;
+            let networks = Networks::open(&owner, network::default_pools(), None).unwrap();
+            networks.open_default(DEFAULT, &config("/test/again")).unwrap();
+            assert!(is_open(), "nothing is known yet");
+            if adopts {
+                networks.adopt_ports("a", "a", &taken.published, targets).unwrap();
+            }
+            networks.settle().unwrap();
+            assert_eq!(is_open(), adopts);
+        }
+    });
+}
+
 #[test]
 fn a_published_port_is_reached_from_everywhere_and_sees_who_asks() {
     on_a_host(|| {
@@ -557,12 +591,7 @@ fn a_published_port_is_reached_from_everywhere_and_sees_who_asks() {
             .unwrap();
         assert_eq!(taken.published.iter().filter(|p| p.host_ip.is_ipv4()).count(), 2);
         let host = current();
-        let seen = |to: &str, from: BorrowedFd<'_>| {
-            let listener = inside(a.netns.as_fd(), || TcpListener::bind("0.0.0.0:80").unwrap());
-            let to: SocketAddr = to.parse().unwrap();
-            let stream = inside(from, || TcpStream::connect_timeout(&to, SOON));
-            stream.ok().map(|_| listener.accept().unwrap().1.ip().to_string())
-        };
+        let seen = |to: &str, from: BorrowedFd<'_>| client_seen(a.netns.as_fd(), to, from);
         let some = |ip: &str| Some(ip.to_owned());
         assert_eq!(seen("203.0.113.2:8080", outside.as_fd()), some("203.0.113.1"), "the client's own address");
         assert_eq!(seen("127.0.0.1:8080", host.as_fd()), some("172.17.0.1"));
@@ -649,7 +678,7 @@ fn what_is_asked_of_a_subnet() {
     on_a_host(|| {
         let networks = open("/test/subnets");
         let asked = SubnetRequest { net: "10.77.0.0/24".parse().ok(), ..SubnetRequest::default() };
-        let plan = networks.plan(bridge("one"), &[asked.clone()], true, false).unwrap();
+        let plan = networks.plan(bridge("one"), std::slice::from_ref(&asked), true, false).unwrap();
         networks.up(&plan.id).unwrap();
         assert_eq!(networks.plan(bridge("two"), &[asked], true, false).unwrap_err().kind, ErrorKind::Forbidden);
         let ip = Some([10, 77, 0, 9].into());
