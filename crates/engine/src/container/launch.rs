@@ -439,7 +439,7 @@ fn log_order(shared: &Shared, record: &Record) -> Result<protocol::Log> {
     Ok(match settings {
         None => protocol::Log { max_files: 1, ..protocol::Log::default() },
         Some(s) => protocol::Log {
-            path: Some(shared.log_path(&record)),
+            path: Some(shared.log_path(record)),
             max_size: s.max_size,
             max_files: s.max_files,
             compress: s.compress,
