@@ -28,6 +28,16 @@ use configuration::Configuration;
 use options::{flags, help};
 use values::Error;
 
+/// For `fuzz/`: the text of a `daemon.json` and what it means.
+#[cfg(fuzzing)]
+pub fn fuzz_file(text: &str) {
+    if let Ok(values) = options::file::parse(text)
+        && let Ok(values) = options::merge::merge(options::merge::Values::default(), values)
+    {
+        let _ = settings::Settings::new(&values);
+    }
+}
+
 /// Docker's code for a command line that is wrong.
 const WRONG_USAGE: u8 = 125;
 

@@ -15,6 +15,8 @@ mod distribution;
 mod dns;
 mod events;
 mod exec;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod image_prune;
 mod image_view;
 mod images;

@@ -38,6 +38,8 @@ mod upload;
 
 pub use blob::{BlobEvent, BlobReader};
 pub use challenge::Challenge;
+#[cfg(fuzzing)]
+pub use challenge::parse as fuzz_challenges;
 pub use client::Client;
 pub use config::{Config, Insecure, Mirror, TokenHost};
 pub use credentials::Credentials;

@@ -74,7 +74,8 @@ struct Group<'a> {
     members: &'a str,
 }
 
-fn find(user: &str, group: &str, passwd: &str, groups: &str) -> Result<Identity, StartError> {
+/// Who `user` and `group` (empty: their own) are by the texts of the two files.
+pub fn find(user: &str, group: &str, passwd: &str, groups: &str) -> Result<Identity, StartError> {
     let wanted = if user.is_empty() { "0" } else { user };
     let entry = passwd_entries(passwd).find(|entry| entry.name == wanted || entry.uid == wanted);
     let mut identity = Identity { home: "/".to_owned(), by_name: true, ..Identity::default() };

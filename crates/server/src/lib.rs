@@ -29,3 +29,5 @@ mod websocket;
 pub use listener::Listener;
 pub use serve::serve;
 pub use socket::Socket;
+#[cfg(fuzzing)]
+pub use websocket::frames as fuzz_websocket;

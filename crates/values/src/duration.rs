@@ -35,17 +35,17 @@ pub fn parse_go(s: &str) -> Result<i64> {
             _ => return Err(Error::invalid(format!("time: unknown unit {unit:?} in duration {s:?}"))),
         };
         total += value * nanos as f64;
-        exact += match number.parse::<i64>() {
+        let part = match number.parse::<i64>() {
             Ok(whole) => i128::from(whole) * i128::from(nanos),
             Err(_) => (value * nanos as f64).round() as i128,
         };
+        exact = exact.saturating_add(part);
         rest = next;
     }
     if total > i64::MAX as f64 {
         return Err(bad());
     }
-    let exact = i64::try_from(exact).map_err(|_| bad())?;
-    Ok(if negative { -exact } else { exact })
+    i64::try_from(if negative { -exact } else { exact }).map_err(|_| bad())
 }
 
 fn missing_unit(s: &str) -> Error {
@@ -116,10 +116,12 @@ mod tests {
             ("100ms", 100_000_000),
             ("-2s", -2_000_000_000),
             ("1h2m3.5s", 3_723_500_000_000),
+            ("-9223372036854775808ns", i64::MIN),
         ] {
             assert_eq!(parse_go(text).unwrap(), nanos, "{text}");
         }
-        for bad in ["", "5", "s", "1x", "1.2.3s", "-", "99999999999h"] {
+        let huge = format!("{0}m{0}m", "7".repeat(46));
+        for bad in ["", "5", "s", "1x", "1.2.3s", "-", "99999999999h", &huge] {
             assert!(parse_go(bad).is_err(), "{bad}");
         }
         for (nanos, text) in [

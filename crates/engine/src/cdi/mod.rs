@@ -136,7 +136,8 @@ impl Devices {
         Ok(match request.count {
             _ if !ids.is_empty() => ids.iter().map(|id| format!("{kind}={id}")).collect(),
             -1 => vec![format!("{kind}=all")],
-            count => (0..count).map(|number| format!("{kind}={number}")).collect(),
+            // one more than there are names the first that is missing; a client's number alone must not use memory up
+            count => (0..count.min(self.found.len() as i64 + 1)).map(|number| format!("{kind}={number}")).collect(),
         })
     }
 }
@@ -158,10 +159,18 @@ fn read(path: &Path) -> Result<Spec, String> {
         return Err("it is no file, or too large".into());
     }
     let text = std::fs::read_to_string(path).map_err(|e| system_words(&e))?;
-    let spec: Spec = if path.extension().is_some_and(|e| e == "json") {
-        serde_json::from_str(&text).map_err(|e| e.to_string())?
+    parse(&text, path.extension().is_some_and(|e| e == "json"))
+}
+
+/// The text of a file: JSON, or else YAML.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse(text: &str, is_json: bool) -> Result<Spec, String> {
+    let spec: Spec = if is_json {
+        serde_json::from_str(text).map_err(|e| e.to_string())?
     } else {
-        serde_json::from_value(yaml::parse(&text)?).map_err(|e| e.to_string())?
+        serde_json::from_value(yaml::parse(text)?).map_err(|e| e.to_string())?
     };
     check(&spec)?;
     Ok(spec)
@@ -268,6 +277,7 @@ mod tests {
         };
         assert_eq!(request("", -1, &[], "gpu").unwrap(), "nvidia.com/gpu=all");
         assert_eq!(request("nvidia", 2, &[], "gpu").unwrap(), "nvidia.com/gpu=0 nvidia.com/gpu=1");
+        assert_eq!(request("", i64::MAX, &[], "gpu").unwrap(), "nvidia.com/gpu=0 nvidia.com/gpu=1 nvidia.com/gpu=2");
         assert_eq!(request("", 0, &["0", "GPU-7"], "gpu").unwrap(), "nvidia.com/gpu=0 nvidia.com/gpu=GPU-7");
         assert_eq!(request("cdi", 0, &["a.com/b=c"], "").unwrap(), "a.com/b=c");
         for (driver, capability) in [("amd", "gpu"), ("", "tpu")] {

@@ -21,6 +21,8 @@ const TTL: u32 = 600;
 const PLAIN_SIZE: u16 = 512;
 /// What we say we take.
 const OWN_SIZE: u16 = 4096;
+/// In one name, which has no more labels (RFC 1035 §3.1); long chains would only keep us busy.
+const POINTERS: usize = 127;
 /// Bits of the flags.
 const RESPONSE: u16 = 0x8000;
 const TRUNCATED: u16 = 0x0200;
@@ -65,7 +67,8 @@ impl Query {
         if half(bytes, 4) != Some(1) {
             return Err(bad);
         }
-        let (name, end) = name(bytes, HEADER).ok_or(bad)?;
+        // no name comes before it that it could point to
+        let (name, end) = name(bytes, HEADER, 0).ok_or(bad)?;
         let (kind, class) = (half(bytes, end).ok_or(bad)?, half(bytes, end + 2).ok_or(bad)?);
         let question = bytes[HEADER..end + 4].to_vec();
         let size = extension(bytes, end + 4);
@@ -194,11 +197,11 @@ fn times(reply: &[u8]) -> Option<Vec<usize>> {
     let counts = [half(reply, 6)?, half(reply, 8)?, half(reply, 10)?];
     let mut at = HEADER;
     for _ in 0..half(reply, 4)? {
-        at = name(reply, at)?.1 + 4;
+        at = name(reply, at, POINTERS)?.1 + 4;
     }
     let mut found = Vec::new();
     for _ in 0..counts.iter().map(|count| u32::from(*count)).sum::<u32>() {
-        at = name(reply, at)?.1;
+        at = name(reply, at, POINTERS)?.1;
         let length = usize::from(half(reply, at + 8)?);
         if half(reply, at)? != OPT {
             found.push(at + 4);
@@ -212,7 +215,7 @@ fn times(reply: &[u8]) -> Option<Vec<usize>> {
 fn extension(bytes: &[u8], mut at: usize) -> Option<u16> {
     let before = u32::from(half(bytes, 6)?) + u32::from(half(bytes, 8)?);
     for _ in 0..before + u32::from(half(bytes, 10)?) {
-        let (_, end) = name(bytes, at)?;
+        let (_, end) = name(bytes, at, POINTERS)?;
         if half(bytes, end)? == OPT {
             return half(bytes, end + 2);
         }
@@ -248,8 +251,9 @@ fn labels(name: &str) -> Option<Vec<u8>> {
     (bytes.len() <= 255).then_some(bytes)
 }
 
-/// The name at `at`, and where what follows it begins. Pointers lead backwards only, so it ends.
-fn name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+/// The name at `at`, and where what follows it begins. Pointers lead backwards, not into the header (what is there differs
+/// between a query and its answer), and are at most `pointers`.
+fn name(bytes: &[u8], at: usize, mut pointers: usize) -> Option<(String, usize)> {
     let (mut text, mut position, mut end) = (String::new(), at, None);
     loop {
         let length = usize::from(*bytes.get(position)?);
@@ -269,7 +273,8 @@ fn name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
             0xc0.. => {
                 let to = usize::from(half(bytes, position)? & 0x3fff);
                 end = end.or(Some(position + 2));
-                if to >= position {
+                pointers = pointers.checked_sub(1)?;
+                if !(HEADER..position).contains(&to) {
                     return None;
                 }
                 position = to;
@@ -334,6 +339,22 @@ mod tests {
     }
 
     #[test]
+    fn pointers() {
+        let own = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01a\xc0\x0c\0\x01\0\x01";
+        assert_eq!(Query::parse(own), Err((7, FORMAT_ERROR)), "a question's name that points to itself");
+        let mut chain = [&[0; HEADER][..], b"\x01a\0\0"].concat();
+        let mut to = HEADER;
+        for count in 1..=POINTERS + 1 {
+            let at = chain.len();
+            chain.extend_from_slice(&(0xc000 | to as u16).to_be_bytes());
+            let expected = (count <= POINTERS).then(|| ("a".to_owned(), at + 2));
+            assert_eq!(name(&chain, at, POINTERS), expected, "{count} pointers");
+            to = at;
+        }
+        assert_eq!(name(b"\0\x01a\0\0\0\0\0\0\0\0\0\xc0\x01", HEADER, POINTERS), None, "into the header");
+    }
+
+    #[test]
     fn addresses_backwards() {
         let check = |name: &str, ip: Option<&str>| {
             let found = Query::parse(&ask(name, PTR, None)).unwrap().reverse();
@@ -357,6 +378,6 @@ mod tests {
             let _ = (Query::parse(&bytes), lifetime(&bytes));
             age(&mut bytes, 1);
         }
-        assert_eq!(name(&[0xc0, 0], 0), None, "a pointer to itself");
+        assert_eq!(name(&[0xc0, 0], 0, POINTERS), None, "a pointer to itself");
     }
 }

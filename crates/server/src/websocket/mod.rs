@@ -2,6 +2,8 @@
 //! process. No extensions, no subprotocols.
 
 mod frame;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod multiplexed;
 mod relay;
 
@@ -12,6 +14,8 @@ use sha1::{Digest, Sha1};
 use values::{Error, Result};
 
 pub(crate) use frame::Opcode;
+#[cfg(fuzzing)]
+pub use fuzzing::frames;
 pub(crate) use relay::{Relay, serve};
 
 /// What every server appends to a client's key (RFC 6455, section 1.3).
