@@ -12,22 +12,31 @@ fn serve(daemon: &Daemon, name: &str, flags: &[&str]) {
     daemon.run(&[&["run", "-d", "--name", name][..], flags, &["busybox", "sh", "-c", &script]].concat()).ok();
 }
 
-/// What `http://ADDRESS/` has, waited for a while.
-fn page(address: &str) -> Option<String> {
+/// What `http://ADDRESS/` has.
+fn ask(address: &str) -> Option<String> {
     use std::io::Write;
-    for _ in 0..100 {
-        let mut text = String::new();
-        let done = TcpStream::connect(address).and_then(|mut stream| {
-            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-            stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-            stream.read_to_string(&mut text)
-        });
-        if done.is_ok() && text.contains("200 OK") {
-            return text.lines().last().map(str::to_owned);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    None
+    let mut text = String::new();
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    stream.read_to_string(&mut text).ok()?;
+    if text.contains("200 OK") { text.lines().last().map(str::to_owned) } else { None }
+}
+
+/// The same, waited for a while.
+fn page(address: &str) -> Option<String> {
+    let mut tries = (0..100).map(|_| {
+        ask(address).or_else(|| {
+            std::thread::sleep(Duration::from_millis(20));
+            None
+        })
+    });
+    tries.find_map(|page| page)
+}
+
+/// Another test's daemon may have got the port meanwhile: each serves other pages.
+fn is_gone(address: &str, name: &str) -> bool {
+    ask(address).as_deref() != Some(name)
 }
 
 /// The address `docker port` tells, of IPv4.
@@ -39,19 +48,38 @@ fn address(daemon: &Daemon, container: &str, port: &str) -> String {
 #[test]
 fn a_port_is_reached_by_both_families_and_over_a_daemons_death() {
     let mut daemon = Daemon::with_images(&["busybox"]);
-    serve(&daemon, "web", &["-p", "80"]);
-    let at = address(&daemon, "web", "80");
+    serve(&daemon, "home", &["-p", "80"]);
+    let at = address(&daemon, "home", "80");
     let at6 = at.replace("127.0.0.1", "[::1]");
-    assert_eq!((page(&at).as_deref(), page(&at6).as_deref()), (Some("web"), Some("web")));
+    assert_eq!((page(&at).as_deref(), page(&at6).as_deref()), (Some("home"), Some("home")));
     daemon.kill();
-    assert_eq!(page(&at).as_deref(), Some("web"), "without a daemon");
+    assert_eq!(page(&at).as_deref(), Some("home"), "without a daemon");
     daemon.start_again();
-    assert_eq!((page(&at).as_deref(), page(&at6).as_deref()), (Some("web"), Some("web")));
-    daemon.run(&["restart", "-t", "0", "web"]).ok();
-    let at = address(&daemon, "web", "80");
-    assert_eq!(page(&at).as_deref(), Some("web"));
-    daemon.run(&["rm", "-f", "web"]).ok();
-    assert!(TcpStream::connect(&at).is_err());
+    assert_eq!((page(&at).as_deref(), page(&at6).as_deref()), (Some("home"), Some("home")));
+    daemon.run(&["restart", "-t", "0", "home"]).ok();
+    let at = address(&daemon, "home", "80");
+    assert_eq!(page(&at).as_deref(), Some("home"));
+    daemon.run(&["rm", "-f", "home"]).ok();
+    assert!(is_gone(&at, "home"));
+}
+
+#[test]
+fn a_port_does_not_wait_for_a_stopped_shim() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    serve(&daemon, "still", &["-p", "80"]);
+    let at = address(&daemon, "still", "80");
+    assert_eq!(page(&at).as_deref(), Some("still"));
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.inspect("still", "{{.State.Pid}}"))).unwrap();
+    let shim = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).and_then(|pid| pid.parse().ok()).unwrap();
+    let signal = |signal| rustix::process::kill_process(rustix::process::Pid::from_raw(shim).unwrap(), signal).unwrap();
+    daemon.kill();
+    signal(rustix::process::Signal::STOP);
+    daemon.start_again();
+    assert_eq!(daemon.inspect("still", "{{.State.Status}}"), "running", "the daemon has looked at all");
+    assert_eq!(page(&at).as_deref(), Some("still"));
+    signal(rustix::process::Signal::CONT);
+    daemon.run(&["rm", "-f", "still"]).ok();
+    assert!(is_gone(&at, "still"));
 }
 
 #[test]
@@ -94,10 +122,10 @@ fn through_dockers_own_client() {
     let Some(docker) = real_docker() else { return };
     let daemon = Daemon::with_images(&["busybox"]).through(Cli::Docker(docker));
     daemon.run(&["network", "create", "n1"]).ok();
-    serve(&daemon, "web", &["--network", "n1", "-p", "127.0.0.1:0:80"]);
-    let at = address(&daemon, "web", "80");
-    assert_eq!(page(&at).as_deref(), Some("web"));
-    daemon.run(&["network", "disconnect", "n1", "web"]).ok();
-    assert!(TcpStream::connect(&at).is_err());
-    daemon.run(&["rm", "-f", "web"]).ok();
+    serve(&daemon, "site", &["--network", "n1", "-p", "127.0.0.1:0:80"]);
+    let at = address(&daemon, "site", "80");
+    assert_eq!(page(&at).as_deref(), Some("site"));
+    daemon.run(&["network", "disconnect", "n1", "site"]).ok();
+    assert!(is_gone(&at, "site"));
+    daemon.run(&["rm", "-f", "site"]).ok();
 }

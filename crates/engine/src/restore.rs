@@ -226,15 +226,30 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
     match end {
         End::Rests => {}
         End::Ended(fact) => container.post(Mail::Fact(fact)),
-        End::Runs(directory, shim) => tell_running(shared, container, directory, shim),
+        End::Runs(directory, shim) => {
+            if shim.1.started.is_some() {
+                serve_again(shared, container);
+            }
+            tell_running(shared, container, directory, shim);
+        }
         End::Unclear(directory, answer) => {
+            // it is the shim that does not answer: the container goes on, and its ports with it
+            let served = container.state().is_running();
+            if served {
+                serve_again(shared, container);
+            }
             let (shared, container) = (shared.clone(), container.clone());
             tokio::spawn(async move {
                 let pid = shim_link::peer(&directory).await.unwrap_or(0);
                 let waiting = container.wait_for(Waiting::for_answer(Timestamp::now(), pid));
                 tracing::warn!("container {}: {}", container.id, waiting.text());
                 match answer.await {
-                    Ok(Some(shim)) => tell_running(&shared, &container, directory, shim),
+                    Ok(Some(shim)) => {
+                        if !served && shim.1.started.is_some() {
+                            serve_again(&shared, &container);
+                        }
+                        tell_running(&shared, &container, directory, shim);
+                    }
                     _ => lost::recover(shared, container, directory).await,
                 }
             });
@@ -247,7 +262,6 @@ fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: Pat
     let Some(started) = said.started else { return };
     let volatile = container.volatile();
     let places = launch::Places { endpoints: volatile.endpoints, ports: volatile.ports };
-    serve_again(shared, container, &places);
     answer_again(shared, container, &places, started.pid);
     launch::hand_over(container, state.generation, directory, stream, &started, places);
     // the daemon may have ended between the deed and the note of it
@@ -275,12 +289,13 @@ async fn reconnect(directory: PathBuf, patience: Option<Duration>) -> Option<Shi
 }
 
 /// The ports of a container that ran meanwhile.
-fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>, places: &launch::Places) {
-    let Some(endpoint) = networks::port_endpoint(&places.endpoints).filter(|_| !places.ports.is_empty()) else {
+fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>) {
+    let volatile = container.volatile();
+    let Some(endpoint) = networks::port_endpoint(&volatile.endpoints).filter(|_| !volatile.ports.is_empty()) else {
         return;
     };
     let (id, targets) = (container.id.as_str(), networks::targets(endpoint));
-    match shared.networks.adopt_ports(id, &container.name(), &places.ports, targets) {
+    match shared.networks.adopt_ports(id, &container.name(), &volatile.ports, targets) {
         Ok((relays, problems)) => {
             problems.iter().for_each(|problem| tracing::warn!("container {id}: {problem}"));
             shared.serving.relay(&container.id, relays);
