@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Times docker-compatible engines side by side. See README.md."""
-import argparse, os, re, statistics, subprocess, sys, time
+import argparse, datetime, json, os, re, statistics, subprocess, sys, time
 
 GROUP = "/sys/fs/cgroup/cpuacct/peersbench"
 
@@ -97,8 +97,8 @@ def pss(pattern):
 
 
 class Bench:
-    def __init__(self, engines, image, n):
-        self.engines, self.image, self.n = engines, image, n
+    def __init__(self, engines, image, n, containers):
+        self.engines, self.image, self.n, self.containers = engines, image, n, containers
 
     def images(self):
         for e in self.engines:
@@ -170,8 +170,42 @@ class Bench:
             time.sleep(3)
             print(f"{e.name}: after their removal: daemon {pss(daemon)[0]} KiB")
 
+    def health(self, seconds=20):
+        """CPU of containers, each with a health check every second, above that of the same without."""
+        names, base = [f"h{i}" for i in range(self.containers)], None
+        check = ["--health-cmd", "true", "--health-interval", "1s", "--health-retries", "3"]
+
+        def used(e, flags):
+            e.many(8, [["run", "-d", "--stop-timeout", "0", *flags, "--name", name, self.image, "sleep", "100000"]
+                       for name in names])
+            time.sleep(5)
+            c0, t0 = cpu(), time.perf_counter()
+            time.sleep(seconds)
+            if c0 is None:
+                sys.exit("health: there is no CPU to count without the cpuacct group, see README.md")
+            return (cpu() - c0) / (time.perf_counter() - t0)
+
+        # one engine after the other: their containers' CPU is in one group
+        for e in self.engines:
+            idle = used(e, [])
+            e.run("rm", "-f", *names)
+            probing = used(e, check)
+            well = len(e.run("ps", "-q", "--filter", "health=healthy", out=subprocess.PIPE).split())
+            logs = e.run("inspect", "--format", "{{json .State.Health.Log}}", *names, out=subprocess.PIPE).splitlines()
+            ends = [[outcome["End"] for outcome in json.loads(log)] for log in logs]
+            moment = lambda text: datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d*|Z$", r"\1", text))
+            gaps = [(moment(all[-1]) - moment(all[0])).total_seconds() / (len(all) - 1) for all in ends]
+            e.run("rm", "-f", *names)
+            cost = probing - idle
+            text = (f"{e.name}: {probing:.0f} ms of CPU a second, {idle:.0f} without checks: {cost:.0f} for probes; "
+                    f"{well} healthy, a probe every {statistics.median(gaps):.2f} s")
+            # a probe that comes late costs nothing meanwhile: compare by the probe
+            each = cost * statistics.median(gaps) / self.containers
+            print(f"{text}; {each:.2f} ms each" + (f" = 1/{base / each:.1f}" if base else ""), flush=True)
+            base = base or each
+
     def all(self):
-        self.images(), self.run(), self.detached(), self.ps(), self.scale(), self.logs(), self.memory()
+        self.images(), self.run(), self.detached(), self.ps(), self.scale(), self.logs(), self.memory(), self.health()
 
 
 MEMORY = {
@@ -184,13 +218,14 @@ if __name__ == "__main__":
     parser.add_argument("--engine", action="append", required=True, help="NAME=PROGRAM,HOST")
     parser.add_argument("--image", default="bb:1")
     parser.add_argument("-n", type=int, default=15)
-    parser.add_argument("what", nargs="+", choices=["all", "images", "run", "detached", "ps", "scale", "logs", "memory"])
+    parser.add_argument("--containers", type=int, default=100, help="of the row health; Docker needs several cores for 100")
+    parser.add_argument("what", nargs="+", choices=["all", "images", "run", "detached", "ps", "scale", "logs", "memory", "health"])
     options = parser.parse_args()
     try:
         with open(GROUP + "/cgroup.procs", "w") as f:
             f.write(str(os.getpid()))
     except OSError:
         pass
-    bench = Bench([Engine(t) for t in options.engine], options.image, options.n)
+    bench = Bench([Engine(t) for t in options.engine], options.image, options.n, options.containers)
     for name in options.what:
         getattr(bench, name)()
