@@ -44,10 +44,14 @@ install: $(addprefix $(BUILT)/,$(PROGRAMS)) $(if $(filter 1,$(WITH_DOCKER_NAME))
 	if $(LIVE); then systemd-sysusers; systemctl daemon-reload; \
 		echo "Start it with: systemctl enable --now lighter.socket lighter.service"; fi
 
-install-docker-name:
+install-docker-name: $(BUILT)/lighter
 	packaging/refuse-docker.sh "$(DESTDIR)" "$(BINDIR)"
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	ln -sf lighter $(DESTDIR)$(BINDIR)/docker
+	$(BUILT)/lighter completion bash | sed 's/lighter/docker/g' > $(DESTDIR)$(BASHDIR)/docker
+	$(BUILT)/lighter completion zsh | sed 's/lighter/docker/g' > $(DESTDIR)$(ZSHDIR)/_docker
+	$(BUILT)/lighter completion fish | sed 's/lighter/docker/g' > $(DESTDIR)$(FISHDIR)/docker.fish
 	install -m 644 packaging/lighter-docker.socket $(DESTDIR)$(UNITDIR)/lighter-docker.socket
 	if $(LIVE); then echo "And before the service: systemctl enable --now lighter-docker.socket"; fi
 
@@ -57,7 +61,8 @@ $(addprefix $(BUILT)/,$(PROGRAMS)) &: $(SOURCES)
 
 uninstall:
 	if $(LIVE); then systemctl disable --now lighter-docker.socket lighter.socket lighter.service 2>/dev/null || true; fi
-	[ "$$(readlink $(DESTDIR)$(BINDIR)/docker)" != lighter ] || rm -f $(DESTDIR)$(BINDIR)/docker
+	[ "$$(readlink $(DESTDIR)$(BINDIR)/docker)" != lighter ] || rm -f $(DESTDIR)$(BINDIR)/docker \
+		$(DESTDIR)$(BASHDIR)/docker $(DESTDIR)$(ZSHDIR)/_docker $(DESTDIR)$(FISHDIR)/docker.fish
 	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(PROGRAMS))
 	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,lighter.service lighter.socket lighter-docker.socket)
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/lighter.conf

@@ -131,3 +131,24 @@ fn wait_conditions_and_lists() {
     assert_eq!(names(&["-f", "ancestor=busybox", "-n", "1"]), "w2\n");
     d.run(&["ps", "-f", "nonsense=1"]).status(1).stderr_has("invalid filter 'nonsense'");
 }
+
+#[test]
+fn wrong_words_are_named() {
+    let d = Daemon::with_images(&["busybox"]);
+    d.run(&["run", "-d", "--name", "ww", "busybox", "sleep", "1000"]).ok();
+    for (args, message) in [
+        (&["kill", "-s", "99", "ww"][..], "cannot kill container: ww: the linux daemon does not support signal 99"),
+        (&["kill", "-s", "NO", "ww"], "cannot kill container: ww: invalid signal: NO"),
+        (&["stop", "-s", "NO", "ww"], "cannot stop container: ww: invalid signal: NO"),
+        (&["restart", "-s", "NO", "ww"], "Cannot restart container ww: invalid signal: NO"),
+        (
+            &["ps", "--filter", "status=no"],
+            "invalid filter 'status=no': invalid value for state (no): must be one of created, running, paused, restarting, removing, exited, dead",
+        ),
+        (&["ps", "--filter", "exited=no"], "invalid filter 'exited=no': strconv.Atoi: parsing \"no\": invalid syntax"),
+        (&["ps", "--filter", "is-task=no"], "invalid filter 'is-task=[no]'"),
+    ] {
+        d.run(args).status(1).stderr_has(&format!("Error response from daemon: {message}\n"));
+    }
+    assert_eq!(d.inspect("ww", "{{.State.Status}}"), "running");
+}

@@ -54,7 +54,7 @@ use api::types::{
 };
 use api::types::{DistributionInspect, ManifestDocument, ManifestPut, ManifestStored, SearchResult};
 use tokio::sync::mpsc::UnboundedSender;
-use values::{Digest, Platform, Result, Timestamp};
+use values::{Digest, Error, Platform, Result, Timestamp};
 
 pub use ::registry::Credentials;
 pub use byte_stream::ByteStream;
@@ -176,9 +176,12 @@ impl Engine {
     /// Answers a warning when the signal could not end it.
     pub async fn container_stop(&self, id: &str, signal: Option<&str>, timeout: Option<i64>) -> Result<Option<String>> {
         let container = self.find(id)?;
-        let warning = container::deaf::warning(&container, container::verbs::parse(&container, signal)?);
-        container::verbs::stop(&self.shared, &container, signal, timeout).await?;
-        Ok(warning)
+        let stop = async {
+            let warning = container::deaf::warning(&container, container::verbs::parse(&container, signal)?);
+            container::verbs::stop(&self.shared, &container, signal, timeout).await?;
+            Ok(warning)
+        };
+        stop.await.map_err(|e: Error| e.context(format!("cannot stop container: {id}")))
     }
 
     /// As [`Engine::container_stop`].
@@ -189,9 +192,12 @@ impl Engine {
         timeout: Option<i64>,
     ) -> Result<Option<String>> {
         let container = self.find(id)?;
-        let warning = container::deaf::warning(&container, container::verbs::parse(&container, signal)?);
-        container::verbs::restart(&self.shared, &container, signal, timeout).await?;
-        Ok(warning)
+        let restart = async {
+            let warning = container::deaf::warning(&container, container::verbs::parse(&container, signal)?);
+            container::verbs::restart(&self.shared, &container, signal, timeout).await?;
+            Ok(warning)
+        };
+        restart.await.map_err(|e: Error| e.context(format!("Cannot restart container {id}")))
     }
 
     /// Why it is as it is, and what happens next. `signal`: which the stop warning is about.
@@ -228,10 +234,11 @@ impl Engine {
     /// # Errors
     /// `NotImplemented` for `link`: there are no links yet.
     pub async fn container_remove(&self, id: &str, force: bool, _volumes: bool, link: bool) -> Result<()> {
+        let container = self.find(id)?;
         if link {
-            return Err(values::Error::not_implemented("removing a link is not supported yet"));
+            return Err(Error::not_implemented("removing a link is not supported yet"));
         }
-        container::remove::remove(&self.find(id)?, force).await
+        container::remove::remove(&container, id, force).await
     }
 
     pub async fn container_attach(&self, id: &str, options: AttachOptions) -> Result<Attached> {

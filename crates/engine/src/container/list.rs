@@ -69,7 +69,9 @@ impl<'a> Wanted<'a> {
         for status in filters.get("status") {
             if !STATUSES.contains(&status) {
                 let known = STATUSES.join(", ");
-                return Err(Error::invalid(format!("invalid filter 'status={status}': must be one of {known}")));
+                return Err(Error::invalid(format!(
+                    "invalid filter 'status={status}': invalid value for state ({status}): must be one of {known}"
+                )));
             }
         }
         for health in filters.get("health") {
@@ -80,8 +82,11 @@ impl<'a> Wanted<'a> {
                 )));
             }
         }
-        let number =
-            |text: &str| text.parse::<i32>().map_err(|_| Error::invalid(format!("invalid filter 'exited={text}'")));
+        filters.flag("is-task", false)?;
+        let number = |text: &str| {
+            let why = || format!("invalid filter 'exited={text}': strconv.Atoi: parsing \"{text}\": invalid syntax");
+            text.parse::<i32>().map_err(|_| Error::invalid(why()))
+        };
         let regex = |text: &str| {
             regex_lite::Regex::new(text).map_err(|_| Error::invalid(format!("invalid filter 'name={text}'")))
         };

@@ -57,8 +57,8 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
     .await
 }
 
-/// `DELETE /containers/{id}`: waits until it is gone.
-pub async fn remove(container: &Arc<Container>, force: bool) -> Result<()> {
+/// `DELETE /containers/{id}`: waits until it is gone. `asked` is what the user called it.
+pub async fn remove(container: &Arc<Container>, asked: &str, force: bool) -> Result<()> {
     let name = container.name();
     let refused = |what: &str| Error::conflict(format!("cannot remove container \"{name}\": {what}"));
     match container.ask(Ask::Remove { force }).await? {
@@ -73,7 +73,7 @@ pub async fn remove(container: &Arc<Container>, force: bool) -> Result<()> {
             return Err(refused("container is running: stop the container before removing or force remove"));
         }
         Err(Refusal::RemovalInProgress) if force => {}
-        Err(_) => return Err(Error::conflict(format!("removal of container {} is already in progress", container.id))),
+        Err(_) => return Err(Error::conflict(format!("removal of container {asked} is already in progress"))),
     }
     let ended = container.until(|s| matches!(s.phase, Phase::Gone | Phase::Dead));
     match tokio::time::timeout(Duration::from_secs(60), ended).await {

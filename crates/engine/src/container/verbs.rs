@@ -121,7 +121,13 @@ pub async fn restart(
 
 pub async fn kill(container: &Arc<Container>, signal: Option<&str>) -> Result<()> {
     let signal: Signal = match signal {
-        Some(text) if !text.is_empty() => text.parse()?,
+        Some(text) if !text.is_empty() => match (text.parse(), text.parse::<i32>()) {
+            (Ok(signal), _) => signal,
+            (Err(_), Ok(number)) if number != 0 => {
+                return Err(Error::invalid(format!("the linux daemon does not support signal {number}")));
+            }
+            (Err(error), _) => return Err(error),
+        },
         _ => Signal::KILL,
     };
     let configured = &container.record().config.stop_signal;
