@@ -58,7 +58,21 @@ pub(crate) fn own(config: &Config, registry: &str) -> Result<Endpoint> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use values::Reference;
+
     use super::*;
+
+    proptest! {
+        /// A name is refused or comes back as it was understood, and then has a place to be looked for.
+        #[test]
+        fn names(text in "[a-zA-Z0-9.:/@_\\-\\[\\]]{0,80}") {
+            if let Ok(reference) = text.parse::<Reference>() {
+                prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference.clone());
+                let _ = endpoints(&Config::default(), &reference.domain);
+            }
+        }
+    }
 
     #[test]
     fn order() {
