@@ -73,6 +73,8 @@ pub struct Group {
     pub name: &'static str,
     /// The one-line description.
     pub about: &'static str,
+    /// The description of `--help` where it differs from `about`; else empty.
+    pub long: &'static str,
     /// Listed under `Swarm Commands:` instead of `Management Commands:`.
     pub swarm: bool,
 }

@@ -61,7 +61,7 @@ pub fn group(program: &str, group: &Group) -> String {
     format!(
         "Usage:  {program} {name} COMMAND\n\n{about}\n\nCommands:\n{rows}\nRun '{program} {name} COMMAND --help' for more information on a command.\n",
         name = group.name,
-        about = group.about,
+        about = if group.long.is_empty() { group.about } else { group.long },
         rows = columns(&rows, 11),
     )
 }

@@ -11,11 +11,16 @@ use crate::command::{Command, Group};
 
 /// The nouns.
 pub static GROUPS: &[Group] = &[
-    Group { name: "container", about: "Manage containers", swarm: false },
-    Group { name: "image", about: "Manage images", swarm: false },
-    Group { name: "manifest", about: "Manage Docker image manifests and manifest lists", swarm: false },
-    Group { name: "network", about: "Manage networks", swarm: false },
-    Group { name: "system", about: "Manage Docker", swarm: false },
+    Group { name: "container", about: "Manage containers", long: "", swarm: false },
+    Group { name: "image", about: "Manage images", long: "", swarm: false },
+    Group {
+        name: "manifest",
+        about: "Manage Docker image manifests and manifest lists",
+        long: manifest::LONG,
+        swarm: false,
+    },
+    Group { name: "network", about: "Manage networks", long: "", swarm: false },
+    Group { name: "system", about: "Manage Docker", long: "", swarm: false },
 ];
 
 /// `Common Commands:` of the root help, in this order (those that exist).
