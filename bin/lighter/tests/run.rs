@@ -199,13 +199,10 @@ fn binds() {
 fn what_is_not_there_yet_is_refused() {
     let daemon = Daemon::with_images(&["busybox"]);
     for flags in [
-        &["-p", "80:80"][..],
-        &["-P"],
-        &["-v", "name:/data"],
+        &["-v", "name:/data"][..],
         &["--network", "mine"],
         &["--link", "a:b"],
         &["--gpus", "all"],
-        &["--health-cmd", "true"],
         &["--volumes-from", "x"],
         &["--log-driver", "syslog"],
         &["--runtime", "kata"],

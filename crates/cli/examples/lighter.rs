@@ -18,11 +18,13 @@ fn stand_in() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let Ok(listener) = UnixListener::bind("/run/lighter.sock") else { return ExitCode::FAILURE };
-    // one request and it ends; a connection without one only tried the door
+    // one request besides pings and it ends; a connection without one only tried the door
     for stream in listener.incoming().flatten() {
         let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-        if lines.take_while(|line| !line.is_empty()).count() > 0 {
-            let _ = (&stream).write_all(b"HTTP/1.1 204 No Content\r\nApi-Version: 1.55\r\n\r\n");
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        let Some(request) = head.first() else { continue };
+        let _ = (&stream).write_all(b"HTTP/1.1 204 No Content\r\nApi-Version: 1.55\r\nConnection: close\r\n\r\n");
+        if !request.contains("/_ping") {
             break;
         }
     }

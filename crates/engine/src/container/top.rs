@@ -141,10 +141,10 @@ mod tests {
     fn renamed_columns() {
         for (args, refused) in [
             ("-o pid,cmd", false),
-            ("-o pid=PID", true),
+            ("-o pid=PID", false),
             ("-o cmd=PID", true),
-            ("-opid=X", true),
-            ("-o pid=X,cmd", true),
+            ("-opid=X", false),
+            ("-o pid=X,cmd", false),
             ("-o cmd=COMMAND,pid", false),
             ("aux", false),
         ] {

@@ -35,8 +35,11 @@ fn bits(ip: IpAddr) -> (u128, u32) {
 impl Net {
     fn holds(self, ip: IpAddr) -> bool {
         let (bits, most) = bits(ip);
+        if self.ipv4 != ip.is_ipv4() {
+            return false;
+        }
         let host = most - self.length;
-        self.ipv4 == ip.is_ipv4() && bits.checked_shr(host).unwrap_or(0) == self.bits.checked_shr(host).unwrap_or(0)
+        bits.checked_shr(host).unwrap_or(0) == self.bits.checked_shr(host).unwrap_or(0)
     }
 
     fn first(self) -> IpAddr {
