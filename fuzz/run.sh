@@ -13,8 +13,9 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 # shellcheck disable=SC2086
 cargo build --release --target "$host" ${FUZZ_BUILD:-}
 program=$CARGO_TARGET_DIR/$host/release/fuzz
+mkdir -p artifacts
 targets=${1:-all}
-[ "$targets" != all ] || targets=$(LIGHTER_FUZZ=all "$program" 2>&1 | sed -n 's/.*; there are //p')
+[ "$targets" != all ] || targets=$({ LIGHTER_FUZZ=all "$program" -artifact_prefix=artifacts/ 2>&1 || true; } | sed -n 's/.*; there are //p')
 limit="-max_total_time=${2:-60}"
 [ "${2:-60}" != 0 ] || limit=-runs=0
 failed=
