@@ -28,8 +28,8 @@ fn an_exec_that_fails_says_so_in_its_output() {
         daemon.run(&["exec", "web", "nonsense"]).status(127).stdout_has("executable file not found in $PATH");
         daemon
             .run(&["exec", "-u", "nobodyknows", "web", "true"])
-            .status(126)
-            .stdout_has("unable to find user nobodyknows");
+            .status(1)
+            .stderr_has("unable to find user nobodyknows");
         daemon.run(&["exec", "-d", "web", "nonsense"]).status(1).stderr_has("executable file not found in $PATH");
         daemon.run(&["exec", "web", "sh", "-c", "exit 4"]).status(4);
     }
