@@ -9,6 +9,12 @@ use crate::eventually;
 /// `htpasswd -B` of user `u` with password `p`.
 const HTPASSWD: &str = "u:$2y$05$abcdefghijklmnopqrstuuqwWMzKt5N8p.u2GX5MuH1t19BMWuLOW\n";
 
+/// Runs the registry until its stdin ends, as it does with the test's process too: some registries are shared by a whole
+/// program's tests and never dropped. Then, unless it was only stopped, nothing is left.
+const KEEPER: &str =
+    r#"docker-registry serve "$0/config.yml" & cat >/dev/null; kill $!; wait $!; [ -e "$0/stopped" ] || rm -rf "$0""#;
+const STOPPED: &str = "stopped";
+
 /// How a registry is to be.
 #[derive(Default)]
 pub struct RegistryOptions {
@@ -108,10 +114,11 @@ impl Registry {
 
     fn run(&mut self) {
         let log = std::fs::File::create(self.directory.join("log")).expect("registry log");
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(self.directory.join("config.yml"))
-            .stdin(Stdio::null())
+        let _ = std::fs::remove_file(self.directory.join(STOPPED));
+        let child = Command::new("sh")
+            .args(["-c", KEEPER])
+            .arg(&self.directory)
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -124,7 +131,8 @@ impl Registry {
     /// It goes away; what it has stays.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.process.take() {
-            let _ = child.kill();
+            let _ = std::fs::write(self.directory.join(STOPPED), "");
+            drop(child.stdin.take());
             let _ = child.wait();
         }
     }
