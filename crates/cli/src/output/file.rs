@@ -1,17 +1,30 @@
 //! A file that is there whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
+use crate::{Failure, Invocation};
+
+/// Where `--output` of a command says that an archive goes; a terminal is no place for one. `what` names the deed in errors.
+///
+/// # Errors
+/// In Docker's words.
+pub fn place<'c>(call: &'c Invocation, what: &str) -> Result<&'c str, Failure> {
+    let output = call.text_or_empty("output");
+    if output.is_empty() && io::stdout().is_terminal() {
+        return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
+    }
+    check(output).map_err(|e| Failure::new(format!("failed to {what}: {e}")))?;
+    Ok(output)
+}
 
 /// Whether a file can be written there; empty is stdout.
 ///
 /// # Errors
 /// In Docker's words.
-pub fn check(path: &str) -> Result<(), String> {
+fn check(path: &str) -> Result<(), String> {
     if path.is_empty() {
         return Ok(());
     }

@@ -1,13 +1,11 @@
 //! `container export`, `export`.
 
-use std::io::IsTerminal;
-
 use api::endpoints::ContainerExport;
 
 use crate::command::{Args, Command, Complete, States};
 use crate::flags::Flag;
 use crate::output::file;
-use crate::{Failure, Invocation, Outcome, Session};
+use crate::{Invocation, Outcome, Session};
 
 pub static COMMAND: Command = Command {
     spellings: &["container export", "export"],
@@ -23,11 +21,7 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    let output = call.text_or_empty("output");
-    if output.is_empty() && std::io::stdout().is_terminal() {
-        return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
-    }
-    file::check(output).map_err(|e| Failure::new(format!("failed to export container: {e}")))?;
+    let output = file::place(call, "export container")?;
     let mut tar = session.client()?.download::<ContainerExport>(&[call.arg(0)], &api::NoQuery)?;
     file::write(output, &mut tar)?;
     Ok(0)

@@ -2,8 +2,8 @@
 
 use api::endpoints::{ImageCreate, ImageCreateQuery};
 use api::progress::JsonMessage;
-use values::Reference;
 
+use super::named::named;
 use crate::command::{Args, Command};
 use crate::flags::Flag;
 use crate::output::progress;
@@ -25,21 +25,8 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    let mut reference: Reference = call.arg(0).parse()?;
-    let (all, quiet) = (call.is("all-tags"), call.is("quiet"));
-    let is_bare = reference.tag.is_none() && reference.digest.is_none();
-    if all && !is_bare {
-        return Err(Failure::new("tag can't be used with --all-tags/-a"));
-    }
-    if !call.is("disable-content-trust") {
-        return Err(Failure::new("content trust is not supported: --disable-content-trust=false"));
-    }
-    if !all && is_bare {
-        reference = reference.or_latest();
-        if !quiet {
-            session.println(format!("Using default tag: {}", reference.tag.as_deref().unwrap_or_default()));
-        }
-    }
+    let reference = named(session, call)?;
+    let quiet = call.is("quiet");
     let tag = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, tag) => tag.clone().unwrap_or_default(),

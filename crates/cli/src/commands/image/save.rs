@@ -1,14 +1,12 @@
 //! `image save`, `save`.
 
-use std::io::IsTerminal;
-
 use api::endpoints::{ImageSave, ImageSaveMany, ImageSaveManyQuery, ImageSaveQuery};
 
 use crate::command::{Args, Command, Complete};
 use crate::flags::Flag;
 use crate::flags::platform::platform_json;
 use crate::output::file;
-use crate::{Failure, Invocation, Outcome, Session};
+use crate::{Invocation, Outcome, Session};
 
 pub static COMMAND: Command = Command {
     spellings: &["image save", "save"],
@@ -28,11 +26,7 @@ pub static COMMAND: Command = Command {
 };
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
-    let output = call.text_or_empty("output");
-    if output.is_empty() && std::io::stdout().is_terminal() {
-        return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect"));
-    }
-    file::check(output).map_err(|e| Failure::new(format!("failed to save image: {e}")))?;
+    let output = file::place(call, "save image")?;
     let platform = platform_json(call.text_or_empty("platform"))?;
     let platform = if platform.is_empty() { vec![] } else { vec![platform] };
     let client = session.client()?;
