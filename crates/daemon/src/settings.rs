@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::cgroups::Driver;
 use engine::config::{Bridge, Defaults, Runtime};
 use serde_json::Value;
-use values::{Error, Result};
+use values::{Error, Result, kernel_names::ULIMITS};
 
 use crate::hosts::{self, Host};
 use crate::log;
@@ -357,26 +357,6 @@ fn registries(v: &Reader<'_>) -> Result<registry::Config> {
         ..registry::Config::default()
     })
 }
-
-/// Names of setrlimit(2), as Docker takes them.
-const ULIMITS: [&str; 16] = [
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 fn ulimits(v: &Reader<'_>) -> Result<BTreeMap<String, (i64, i64)>> {
     let list = v.0.get("default-ulimits").and_then(Value::as_object).into_iter().flatten();

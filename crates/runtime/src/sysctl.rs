@@ -3,22 +3,12 @@
 use std::collections::BTreeMap;
 
 use oci::runtime::NamespaceKind;
+use values::kernel_names::is_ipc_sysctl;
 
 use crate::StartError;
 use crate::namespaces::Namespaces;
 use crate::process::c_string;
 use crate::program::Step;
-
-const IPC: &[&str] = &[
-    "kernel.msgmax",
-    "kernel.msgmnb",
-    "kernel.msgmni",
-    "kernel.sem",
-    "kernel.shmall",
-    "kernel.shmmax",
-    "kernel.shmmni",
-    "kernel.shm_rmid_forced",
-];
 
 pub(crate) fn plan(sysctl: &BTreeMap<String, String>, namespaces: &Namespaces) -> Result<Vec<Step>, StartError> {
     sysctl
@@ -59,7 +49,7 @@ fn path(key: &str) -> Result<String, StartError> {
 }
 
 fn check(key: &str, namespaces: &Namespaces) -> Result<(), StartError> {
-    let (needs, name) = if IPC.contains(&key) || key.starts_with("fs.mqueue.") {
+    let (needs, name) = if is_ipc_sysctl(key) {
         (NamespaceKind::Ipc, "IPC")
     } else if key.starts_with("net.") {
         (NamespaceKind::Network, "network")

@@ -7,6 +7,7 @@ mod digest;
 pub mod duration;
 mod error;
 mod id;
+pub mod kernel_names;
 mod platform;
 mod reference;
 mod root_mount;

@@ -17,7 +17,8 @@ pub fn of(session: &Session, what: Complete) -> Vec<String> {
             .map(|signal| signal.to_string())
             .collect(),
         Complete::Capabilities => {
-            let mut all: Vec<String> = CAPABILITIES.iter().map(|name| format!("CAP_{name}")).collect();
+            let mut all: Vec<String> =
+                values::kernel_names::CAPABILITIES.iter().map(|name| format!("CAP_{name}")).collect();
             all.insert(0, "ALL".into());
             all
         }
@@ -85,48 +86,3 @@ fn fits(states: States, state: &str) -> bool {
         States::Stopped => matches!(state, "created" | "exited"),
     }
 }
-
-/// capabilities(7)
-const CAPABILITIES: &[&str] = &[
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "AUDIT_WRITE",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "KILL",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "MKNOD",
-    "NET_ADMIN",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYSLOG",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_CHROOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "WAKE_ALARM",
-];

@@ -1,54 +1,9 @@
 //! `--cap-add`, `--cap-drop`, `--privileged`: which capabilities (capabilities(7)) a container has.
 
 use api::types::HostConfig;
-use values::{Error, Result};
+use values::{Error, Result, kernel_names::CAPABILITIES};
 
 const ALL: &str = "ALL";
-
-/// Every capability Linux has had so far (include/uapi/linux/capability.h).
-const KNOWN: [&str; 41] = [
-    "AUDIT_CONTROL",
-    "AUDIT_READ",
-    "AUDIT_WRITE",
-    "BLOCK_SUSPEND",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "KILL",
-    "LEASE",
-    "LINUX_IMMUTABLE",
-    "MAC_ADMIN",
-    "MAC_OVERRIDE",
-    "MKNOD",
-    "NET_ADMIN",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_RAW",
-    "PERFMON",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYSLOG",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_CHROOT",
-    "SYS_MODULE",
-    "SYS_NICE",
-    "SYS_PACCT",
-    "SYS_PTRACE",
-    "SYS_RAWIO",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "WAKE_ALARM",
-];
 
 /// The capabilities of a container, `CAP_…`, sorted.
 ///
@@ -97,7 +52,7 @@ pub fn normalize(names: &[String], field: &str) -> Result<Vec<String>> {
             return Ok(upper);
         }
         let full = format!("CAP_{bare}");
-        if KNOWN.contains(&bare) {
+        if CAPABILITIES.contains(&bare) {
             return Ok(full);
         }
         Err(Error::invalid(format!("invalid {field}: unknown capability: \"{full}\"")))

@@ -4,30 +4,12 @@ use std::collections::BTreeMap;
 
 use api::types::{Resources as Asked, ThrottleDevice as Throttle, Ulimit, WeightDevice as Weight};
 use oci::runtime::{BlockIo, Cpu, Memory, Pids, Resources, Rlimit, ThrottleDevice, WeightDevice};
-use values::{Error, Result};
+use values::{Error, Result, kernel_names::ULIMITS};
 
 use super::{Input, devices};
 
 /// `--cpus` is a quota per this period, in microseconds.
 const PERIOD: u64 = 100_000;
-
-const ULIMITS: [&str; 15] = [
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
 
 /// The control group's limits of a container.
 ///

@@ -3,22 +3,10 @@
 use std::collections::BTreeMap;
 
 use api::types::HostConfig;
-use values::{Error, Result};
+use values::{Error, Result, kernel_names::is_ipc_sysctl};
 
 use super::Input;
 use crate::container::modes::{IpcMode, NetworkMode, uts_is_host};
-
-/// Parameters of the IPC namespace (ipc_namespaces(7)).
-const IPC: [&str; 8] = [
-    "kernel.msgmax",
-    "kernel.msgmnb",
-    "kernel.msgmni",
-    "kernel.sem",
-    "kernel.shmall",
-    "kernel.shmmax",
-    "kernel.shmmni",
-    "kernel.shm_rmid_forced",
-];
 
 /// All parameters to be set.
 ///
@@ -45,7 +33,7 @@ pub fn check(host: &HostConfig) -> Result<()> {
     for key in host.sysctls.keys() {
         let name = dotted(key);
         let refuse = |why: &str| Err(Error::invalid(format!("sysctl {name:?} {why}")));
-        if IPC.contains(&name.as_str()) || name.starts_with("fs.mqueue.") {
+        if is_ipc_sysctl(&name) {
             if IpcMode::parse(&host.ipc_mode, "private")? == IpcMode::Host {
                 return refuse("is not allowed in the hosts ipc namespace");
             }

@@ -161,23 +161,6 @@ fn ulimits(call: &Invocation) -> Vec<Ulimit> {
 
 /// `NAME=SOFT[:HARD]`
 fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
-    const NAMES: &[&str] = &[
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
     let number = |text: &str| {
         let error = |why| format!("strconv.ParseInt: parsing {text:?}: {why}");
         text.parse::<i64>().map_err(|_| match check::int64(text) {
@@ -186,7 +169,7 @@ fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
         })
     };
     let (name, limits) = text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
-    if !NAMES.contains(&name) {
+    if !values::kernel_names::ULIMITS.contains(&name) {
         return Err(format!("invalid ulimit type: {name}"));
     }
     let (soft, hard) = match limits.split(':').collect::<Vec<_>>().as_slice() {

@@ -35,18 +35,8 @@ pub static FLAGS: &[Flag] = &[
 
 /// The kernel parameters that belong to a container's namespaces.
 fn sysctl(text: &str) -> Result<(), String> {
-    const KERNEL: &[&str] = &[
-        "kernel.msgmax",
-        "kernel.msgmnb",
-        "kernel.msgmni",
-        "kernel.sem",
-        "kernel.shmall",
-        "kernel.shmmax",
-        "kernel.shmmni",
-        "kernel.shm_rmid_forced",
-    ];
     let name = text.split_once('=').map(|(name, _)| name);
-    let known = |name: &str| KERNEL.contains(&name) || name.starts_with("net.") || name.starts_with("fs.mqueue.");
+    let known = |name: &str| name.starts_with("net.") || values::kernel_names::is_ipc_sysctl(name);
     if name.is_some_and(known) { Ok(()) } else { Err(format!("sysctl '{text}' is not allowed")) }
 }
 
