@@ -67,6 +67,9 @@ impl Images {
     /// Durable when it returns; the lease is still the caller's to end.
     pub(crate) fn commit(&self, draft: Draft, reference: Option<&Reference>) -> Result<(Digest, Option<Digest>)> {
         self.content.sync()?;
+        if !draft.chain.is_empty() {
+            self.snapshots.ready(&draft.chain)?;
+        }
         let id = draft.descriptor.digest.clone();
         let record = ImageRecord {
             descriptor: draft.descriptor,

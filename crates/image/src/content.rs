@@ -68,7 +68,7 @@ impl Content {
         self.root.join("blobs/sha256")
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         self.blobs().join(digest.hex())
     }
 
@@ -192,10 +192,14 @@ impl Staged {
         Self { digest, size, path: Some(path) }
     }
 
+    /// Where it is written.
+    pub(crate) fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// Opens what was written.
     pub(crate) fn open(&self) -> Result<File> {
-        let path = self.path.as_deref().unwrap_or(Path::new(""));
-        File::open(path).during(|| format!("content {}", self.digest))
+        File::open(self.path()).during(|| format!("content {}", self.digest))
     }
 
     pub(crate) fn read(&self) -> Result<Vec<u8>> {

@@ -118,6 +118,7 @@ impl Images {
         if blob.size == 0 {
             return Err(Error::invalid("the archive is empty"));
         }
+        stage.stored_at(blob.path())?;
         let diff_id = hashed.unwrap_or_else(|| blob.digest.clone());
         Ok(Layer { blob, compression, stage, diff_id, bytes })
     }
@@ -127,7 +128,7 @@ impl Images {
 fn apply(stage: &mut Stage, chunks: PipeReader) -> Result<(Compression, u64, Option<Digest>)> {
     let (compression, plain) = decompress(chunks)?;
     if compression == Compression::None {
-        return Ok((compression, stage.apply(plain)?.bytes, None));
+        return Ok((compression, stage.apply_stored(plain)?.bytes, None));
     }
     let mut plain = Hashing::new(plain);
     let bytes = stage.apply(&mut plain)?.bytes;

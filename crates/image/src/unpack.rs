@@ -176,7 +176,11 @@ impl Crew<'_> {
         let (compression, mut plain) = decompress(blob).during(what)?;
         let (bytes, diff_id) = match compression {
             // verified when it was stored
-            Compression::None => (stage.apply(&mut plain).during(what)?.bytes, source.blob.clone()),
+            Compression::None => {
+                let applied = stage.apply_stored(&mut plain).during(what)?;
+                stage.stored_at(&self.images.content.path(&source.blob)).during(what)?;
+                (applied.bytes, source.blob.clone())
+            }
             _ => apply_compressed(&mut stage, &mut plain).during(what)?,
         };
         if diff_id != source.diff_id {

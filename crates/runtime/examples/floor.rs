@@ -37,7 +37,7 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
         let work = scratch.join(format!("{round}/work"));
         std::fs::create_dir_all(&upper)?;
         std::fs::create_dir_all(&work)?;
-        let rootfs = RootMount::Overlay { lower: vec![image.to_owned()], upper, work, volatile: true };
+        let rootfs = RootMount::Overlay { lower: vec![image.to_owned().into()], upper, work, volatile: true };
         let launch = Launch {
             id: format!("floor-{round}"),
             spec: spec(round),
@@ -52,8 +52,12 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
         let null = || -> Result<OwnedFd, Box<dyn std::error::Error>> {
             Ok(std::fs::OpenOptions::new().write(true).open("/dev/null")?.into())
         };
-        let fds =
-            Fds { netns: None, userns: None, stdio: Stdio::Pipes { stdin: None, stdout: null()?, stderr: null()? } };
+        let fds = Fds {
+            netns: None,
+            userns: None,
+            lowest: None,
+            stdio: Stdio::Pipes { stdin: None, stdout: null()?, stderr: null()? },
+        };
         let mut at = Instant::now();
         let begin = at;
         let mut phase = |index: usize| {

@@ -85,7 +85,7 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let linux = launch.spec.linux.clone().unwrap_or_default();
     refuse(launch, &linux)?;
     let namespaces = Namespaces::plan(&linux, fds.netns, fds.userns)?;
-    let root = root(launch, &namespaces)?;
+    let root = root(launch, fds.lowest.as_ref().map(AsFd::as_fd), &namespaces)?;
     let filter = filter(launch, &linux)?;
     let scope = scope(&linux)?;
     let resources = resources(&linux);
@@ -223,10 +223,10 @@ fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
 }
 
 /// The root file system, its ids mapped where that was asked for.
-fn root(launch: &Launch, namespaces: &Namespaces) -> Result<OwnedFd, StartError> {
+fn root(launch: &Launch, lowest: Option<BorrowedFd<'_>>, namespaces: &Namespaces) -> Result<OwnedFd, StartError> {
     match &namespaces.user {
-        Some(user) if launch.map_root => rootfs::mount_mapped(&launch.rootfs, user),
-        _ => mount_root(&launch.rootfs),
+        Some(user) if launch.map_root => rootfs::mount_mapped(&launch.rootfs, lowest, user),
+        _ => mount_root(&launch.rootfs, lowest),
     }
 }
 

@@ -68,5 +68,7 @@ pub struct Fds {
     pub netns: Option<OwnedFd>,
     /// A ready user namespace with the specification's mappings; None: what the specification says.
     pub userns: Option<OwnedFd>,
+    /// A detached mount of the root file system's lowest layer, see [`mount_root`](crate::mount_root).
+    pub lowest: Option<OwnedFd>,
     pub stdio: Stdio,
 }

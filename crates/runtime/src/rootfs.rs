@@ -1,14 +1,14 @@
 //! The root file system as a detached mount: nothing of it is ever in the host's mount table.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 use sys::mount::{Attributes, Propagation};
-use values::RootMount;
+use values::{Erofs, Lower, RootMount};
 
 use crate::StartError;
 use crate::failure::text;
@@ -21,13 +21,17 @@ const VOLATILE_MARK: &str = "work/incompat/volatile";
 const STRING_MAX: usize = 255;
 
 /// Mounts it detached. The descriptor is all there is; who holds it, holds the file system.
-pub fn mount_root(root: &RootMount) -> Result<OwnedFd, StartError> {
+///
+/// `lowest`: a detached mount of its lowest layer, where that is an EROFS and somebody has one to be shared: files of one
+/// EROFS that is mounted twice are in the page cache twice.
+pub fn mount_root(root: &RootMount, lowest: Option<BorrowedFd<'_>>) -> Result<OwnedFd, StartError> {
     match root {
         RootMount::Directory { path } => directory(path),
-        RootMount::Stack { lower } => stack(lower)
+        RootMount::Stack { lower } => stack(lower, lowest)
             .map_err(|errno| StartError::other(format!("failed to mount a read-only overlay: {}", text(errno)))),
         RootMount::Overlay { lower, upper, work, volatile } => {
-            overlay(lower, upper, work, *volatile).map_err(|errno| {
+            let changes = Changes { upper, work, volatile: *volatile };
+            overlay(lower, lowest, changes).map_err(|errno| {
                 let upper = upper.display();
                 StartError::other(format!("failed to mount the overlay of {upper}: {}", text(errno)))
             })
@@ -37,7 +41,11 @@ pub fn mount_root(root: &RootMount) -> Result<OwnedFd, StartError> {
 
 /// [`mount_root`] with the ids on disk being those inside the user namespace. Nothing on disk changes: several
 /// containers, with other mappings or none, can have the same layers. Needs Linux 5.19 for an overlay.
-pub(crate) fn mount_mapped(root: &RootMount, user: &UserNamespace) -> Result<OwnedFd, StartError> {
+pub(crate) fn mount_mapped(
+    root: &RootMount,
+    lowest: Option<BorrowedFd<'_>>,
+    user: &UserNamespace,
+) -> Result<OwnedFd, StartError> {
     let failed = |what: &Path, errno| {
         let need = "id-mapped mounts need Linux 5.19 and a file system that has them";
         let hint = if errno == Errno::INVAL { format!(" ({need})") } else { String::new() };
@@ -55,17 +63,49 @@ pub(crate) fn mount_mapped(root: &RootMount, user: &UserNamespace) -> Result<Own
                 own.ok_or_else(|| StartError::other("the upper and work directories are not in one directory"))?;
             let owner = user.mapping.uid(0).zip(user.mapping.gid(0));
             let (uid, gid) = owner.ok_or_else(|| StartError::other("root is not mapped in the user namespace"))?;
+            let changes = Changes { upper, work, volatile: *volatile };
             private_mounts::within(|| {
-                for path in lower.iter().map(PathBuf::as_path).chain([own]) {
-                    private_mounts::attach(&private_mounts::mapped(path, user.fd.as_fd())?, path)?;
+                let mut places = Vec::with_capacity(lower.len());
+                for (layer, shared) in with_shared(lower, lowest) {
+                    places.push(match layer {
+                        Lower::Directory(path) => {
+                            private_mounts::attach(&private_mounts::mapped(path, user.fd.as_fd())?, path)?;
+                            Layer::Path(path)
+                        }
+                        Lower::Erofs(erofs) => Layer::Path(attach_mapped(erofs, shared, user.fd.as_fd())?),
+                    });
                 }
+                private_mounts::attach(&private_mounts::mapped(own, user.fd.as_fd())?, own)?;
                 // overlayfs works as who mounted it, and must be somebody in its own layers
                 sys::identity::set_file_owner(uid, gid)?;
-                overlay(lower, upper, work, *volatile)
+                overlay_of(&places, Some(changes))
             })
             .map_err(|errno| failed(upper, errno))
         }
     }
+}
+
+/// Mounts an EROFS, its ids mapped, over the directory its index is in, which is returned.
+fn attach_mapped<'a>(
+    erofs: &'a Erofs,
+    shared: Option<BorrowedFd<'_>>,
+    user: BorrowedFd<'_>,
+) -> Result<&'a Path, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = match shared.map(|shared| rustix::mount::open_tree(shared, c"", flags)) {
+        Some(Ok(tree)) => tree,
+        // before Linux 6.15 nothing can be made of somebody else's detached mount
+        Some(Err(Errno::INVAL)) | None => sys::erofs::mount(&erofs.index, &erofs.devices)?,
+        Some(Err(errno)) => return Err(errno),
+    };
+    sys::mount::map_ids(tree.as_fd(), user, false)?;
+    attach_in_place(erofs, &tree)
+}
+
+fn attach_in_place<'a>(erofs: &'a Erofs, tree: &OwnedFd) -> Result<&'a Path, Errno> {
+    let place = erofs.index.parent().ok_or(Errno::NOENT)?;
+    private_mounts::attach(tree, place)?;
+    Ok(place)
 }
 
 fn directory(path: &Path) -> Result<OwnedFd, StartError> {
@@ -86,30 +126,81 @@ struct Changes<'a> {
     volatile: bool,
 }
 
-/// overlayfs wants two layers where it is to be read-only.
-fn stack(lower: &[PathBuf]) -> Result<OwnedFd, Errno> {
-    if let [only] = lower {
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let tree = rustix::mount::open_tree(CWD, only, flags)?;
-        let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
-        return sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree);
+/// A layer as overlayfs is told it.
+enum Layer<'a> {
+    Path(&'a Path),
+    Shared(BorrowedFd<'a>),
+    Mount(OwnedFd),
+}
+
+/// Each layer, and the mount there is of it already.
+fn with_shared<'a>(
+    lower: &'a [Lower],
+    lowest: Option<BorrowedFd<'a>>,
+) -> impl Iterator<Item = (&'a Lower, Option<BorrowedFd<'a>>)> {
+    let last = lower.len().saturating_sub(1);
+    lower.iter().enumerate().map(move |(i, layer)| (layer, lowest.filter(|_| i == last)))
+}
+
+fn stack(lower: &[Lower], lowest: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Errno> {
+    match lower {
+        [Lower::Directory(only)] => {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+            let tree = rustix::mount::open_tree(CWD, only, flags)?;
+            let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
+            sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree)
+        }
+        [Lower::Erofs(only)] => sys::erofs::mount(&only.index, &only.devices),
+        // overlayfs wants two layers where it is to be read-only
+        _ => overlay_on(lower, lowest, None),
     }
-    match overlay_with(None, |context| append_lower(context, lower)) {
-        Err(Errno::NOSYS) => overlay_short(lower, None),
+}
+
+fn overlay(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Changes<'_>) -> Result<OwnedFd, Errno> {
+    match overlay_on(lower, lowest, Some(changes)) {
+        // A volatile overlay leaves a mark, so that nobody takes it for whole after a crash of the machine. Ours was
+        // mounted before (a restart), and what it holds was to be thrown away anyway.
+        Err(Errno::INVAL) if changes.volatile && std::fs::remove_dir_all(changes.work.join(VOLATILE_MARK)).is_ok() => {
+            overlay_on(lower, lowest, Some(changes))
+        }
         other => other,
     }
 }
 
-fn overlay(lower: &[PathBuf], upper: &Path, work: &Path, volatile: bool) -> Result<OwnedFd, Errno> {
-    let changes = Some(Changes { upper, work, volatile });
-    let mount = || match overlay_with(changes, |context| append_lower(context, lower)) {
-        Err(Errno::NOSYS) => overlay_short(lower, changes),
+fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+    let mut layers = Vec::with_capacity(lower.len());
+    let mut has_mounts = false;
+    for (layer, shared) in with_shared(lower, lowest) {
+        layers.push(match (layer, shared) {
+            (Lower::Directory(path), _) => Layer::Path(path),
+            (Lower::Erofs(_), Some(shared)) => Layer::Shared(shared),
+            (Lower::Erofs(erofs), None) => Layer::Mount(sys::erofs::mount(&erofs.index, &erofs.devices)?),
+        });
+        has_mounts |= matches!(layer, Lower::Erofs(_));
+    }
+    match overlay_of(&layers, changes) {
+        Err(Errno::INVAL) if has_mounts => overlay_in_places(lower, changes),
         other => other,
-    };
-    match mount() {
-        // A volatile overlay leaves a mark, so that nobody takes it for whole after a crash of the machine. Ours was
-        // mounted before (a restart), and what it holds was to be thrown away anyway.
-        Err(Errno::INVAL) if volatile && std::fs::remove_dir_all(work.join(VOLATILE_MARK)).is_ok() => mount(),
+    }
+}
+
+/// Before Linux 6.15 overlayfs takes no detached mounts: they are attached where only this thread sees it.
+fn overlay_in_places(lower: &[Lower], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+    private_mounts::within(|| {
+        let place = |layer| match layer {
+            &Lower::Directory(ref path) => Ok(Layer::Path(path)),
+            Lower::Erofs(erofs) => {
+                attach_in_place(erofs, &sys::erofs::mount(&erofs.index, &erofs.devices)?).map(Layer::Path)
+            }
+        };
+        let layers = lower.iter().map(place).collect::<Result<Vec<_>, Errno>>()?;
+        overlay_of(&layers, changes)
+    })
+}
+
+fn overlay_of(layers: &[Layer<'_>], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+    match overlay_with(changes, |context| append_lower(context, layers)) {
+        Err(Errno::NOSYS) => overlay_short(layers, changes),
         other => other,
     }
 }
@@ -135,10 +226,14 @@ fn overlay_with(
 }
 
 /// ENOSYS before Linux 6.7, which has no `lowerdir+`.
-fn append_lower(context: &OwnedFd, lower: &[PathBuf]) -> Result<(), Errno> {
-    lower.iter().try_for_each(|path| match set_path(context, "lowerdir+", path) {
-        Err(Errno::INVAL) => Err(Errno::NOSYS),
-        other => other,
+fn append_lower(context: &OwnedFd, layers: &[Layer<'_>]) -> Result<(), Errno> {
+    layers.iter().try_for_each(|layer| match layer {
+        Layer::Shared(mount) => rustix::mount::fsconfig_set_fd(context, "lowerdir+", mount),
+        Layer::Mount(mount) => rustix::mount::fsconfig_set_fd(context, "lowerdir+", mount),
+        Layer::Path(path) => match set_path(context, "lowerdir+", path) {
+            Err(Errno::INVAL) => Err(Errno::NOSYS),
+            other => other,
+        },
     })
 }
 
@@ -153,14 +248,15 @@ fn set_path(context: &OwnedFd, key: &str, path: &Path) -> Result<(), Errno> {
 
 /// For older kernels: all layers in one string, made short by links with names of one or two letters in a tmpfs that is
 /// attached nowhere and is our working directory for the moment.
-fn overlay_short(lower: &[PathBuf], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+fn overlay_short(layers: &[Layer<'_>], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_create(&context)?;
     let links = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
-    let mut names = Vec::with_capacity(lower.len());
-    for (number, path) in lower.iter().enumerate() {
+    let mut names = Vec::with_capacity(layers.len());
+    for (number, layer) in layers.iter().enumerate() {
         let name = short_name(number);
-        rustix::fs::symlinkat(path, &links, name.as_str())?;
+        let Layer::Path(path) = layer else { return Err(Errno::INVAL) };
+        rustix::fs::symlinkat(*path, &links, name.as_str())?;
         names.push(name);
     }
     let list = names.join(":");

@@ -63,13 +63,14 @@ fn launch_in(
     poller: &Poller,
     directory: &Directory,
 ) -> Result<(OwnedFd, Made, Session, Started), Failed> {
-    let expected = usize::from(request.fds.netns) + usize::from(request.fds.userns) + request.fds.attached.len();
+    let told = &request.fds;
+    let single = [told.netns, told.userns, told.lowest];
+    let expected = single.iter().filter(|is_there| **is_there).count() + told.attached.len();
     if fds.len() != expected {
         return Err(other(format!("launch came with {} descriptors instead of {expected}", fds.len())));
     }
     let mut fds = fds.into_iter();
-    let netns = if request.fds.netns { fds.next() } else { None };
-    let userns = if request.fds.userns { fds.next() } else { None };
+    let [netns, userns, lowest] = single.map(|is_there| if is_there { fds.next() } else { None });
     let listener = directory.listen().map_err(|e| other(format!("listening socket: {e}")))?;
     poller.add(&listener, Token::Listener, Interest::IN).map_err(|e| other(e.to_string()))?;
     crash::point("shim.listening");
@@ -79,7 +80,7 @@ fn launch_in(
     let pipes = Pipes::new(stdio.terminal, [stdio.open_stdin, true, true]);
     let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
     let theirs = theirs.into_stdio(stdio.rows, stdio.cols);
-    let mut made = make(&request, Fds { netns, userns, stdio: theirs }, control)?;
+    let mut made = make(&request, Fds { netns, userns, lowest, stdio: theirs }, control)?;
     let running = &mut made.running;
     let started = Started { pid: running.pid, birth: birth(running.pid), at: Timestamp::now() };
     crash::point("shim.started");
@@ -110,7 +111,7 @@ fn make(request: &Launch, fds: Fds, control: &Control) -> Result<Made, Failed> {
         return Err(other(why.to_owned()));
     }
     let container = &request.container;
-    let external = External::prepare(order, container, &request.directory, fds.netns).map_err(failed)?;
+    let external = External::prepare(order, container, &request.directory, fds.netns, fds.lowest).map_err(failed)?;
     let running = external.launch(container, &order.cgroup, fds.stdio).map_err(failed)?;
     if is_hung_up(control) {
         external.delete();

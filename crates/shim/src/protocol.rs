@@ -78,7 +78,8 @@ pub struct Launch {
     /// The program that makes the container; None: the runtime built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
-    /// Which descriptors come along, in this order: the network namespace, the user namespace, then one stream socket per attachment.
+    /// Which descriptors come along, in this order: the network namespace, the user namespace, a mount of the root file
+    /// system's lowest layer, then one stream socket per attachment.
     pub fds: Fds,
 }
 
@@ -101,6 +102,9 @@ pub struct Fds {
     /// The user namespace.
     #[serde(default)]
     pub userns: bool,
+    /// A detached mount of the root file system's lowest layer, which all containers of an image share.
+    #[serde(default)]
+    pub lowest: bool,
     /// Clients that attached before the start.
     pub attached: Vec<Attach>,
 }

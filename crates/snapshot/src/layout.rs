@@ -22,7 +22,11 @@ use std::{
 use archive::unpack::{Deletions, Unpacked};
 use values::{Digest, Error, Result, ResultExt};
 
-use crate::{stage::Stage, trash::Trash, tree};
+use crate::{
+    stage::{Form, Stage},
+    trash::Trash,
+    tree,
+};
 
 /// Entries of layers which are synced one by one.
 const SINGLE_SYNCS_MAX: u64 = 16;
@@ -111,8 +115,7 @@ impl Layout {
         Ok(Stage {
             dir: self.staging()?,
             below: below.into(),
-            deletions,
-            unpacked: Unpacked::default(),
+            form: Form::Directory { deletions, unpacked: Unpacked::default() },
             trash: self.trash.clone(),
             is_committed: false,
         })
@@ -136,9 +139,12 @@ impl Layout {
     /// One sync of the filesystem for all files of all layers, because thousands of single ones would take minutes; single
     /// ones where they are few, because on a busy machine a filesystem holds much that is not ours.
     fn sync(&self, layers: &[(Stage, Digest)]) -> io::Result<()> {
-        let entries: u64 = layers.iter().map(|(stage, _)| stage.unpacked.entries).sum();
-        let are_all = layers.iter().all(|(stage, _)| stage.deletions == Deletions::Mark);
-        if are_all && entries <= SINGLE_SYNCS_MAX {
+        let entries = |stage: &Stage| match &stage.form {
+            Form::Directory { deletions: Deletions::Mark, unpacked } => Some(unpacked.entries),
+            Form::Directory { .. } => None,
+        };
+        let entries: Option<u64> = layers.iter().map(|(stage, _)| entries(stage)).sum();
+        if entries.is_some_and(|entries| entries <= SINGLE_SYNCS_MAX) {
             return layers.iter().try_for_each(|(stage, _)| tree::sync(&stage.dir));
         }
         Ok(rustix::fs::syncfs(File::open(self.root.join("staging"))?)?)

@@ -30,7 +30,7 @@ mod suite;
 mod trash;
 mod tree;
 
-use std::{io::Write, path::Path, sync::Arc};
+use std::{io::Write, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use values::{Digest, Result, RootMount};
 
@@ -63,6 +63,10 @@ pub trait Snapshotter: Send + Sync {
     /// the list. One that exists already stays as it was.
     fn commit(&self, layers: Vec<(Stage, Digest)>) -> Result<()>;
 
+    /// Makes ahead of time what root filesystems on `layers` will share, so that the first start of an image is as fast as the
+    /// others.
+    fn ready(&self, layers: &[Digest]) -> Result<()>;
+
     /// Whether the layer is there.
     fn has(&self, layer: &Digest) -> bool;
 
@@ -87,6 +91,10 @@ pub trait Snapshotter: Send + Sync {
     /// The container's files as they are now, read-only: whether it runs or not, the mount is another one than its own and
     /// never in its way.
     fn current(&self, id: &str, layers: &[Digest]) -> Result<RootMount>;
+
+    /// A detached mount of the lowest layer in what [`Snapshotter::mounts`] and [`Snapshotter::current`] return, for who mounts
+    /// them: all use the same one, and so share its files in memory. `None`: there is nothing to be shared.
+    fn lowest(&self, layers: &[Digest]) -> Result<Option<OwnedFd>>;
 
     /// What the container changed, sorted by path.
     fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>>;

@@ -1,6 +1,7 @@
 use std::{
     fs,
     io::{self, Write},
+    os::fd::OwnedFd,
     path::Path,
     sync::Arc,
 };
@@ -113,6 +114,10 @@ impl Snapshotter for Native {
         self.layout.commit(layers)
     }
 
+    fn ready(&self, _layers: &[Digest]) -> Result<()> {
+        Ok(())
+    }
+
     fn has(&self, layer: &Digest) -> bool {
         self.layout.has(layer)
     }
@@ -151,6 +156,10 @@ impl Snapshotter for Native {
 
     fn current(&self, id: &str, _layers: &[Digest]) -> Result<RootMount> {
         Ok(RootMount::Directory { path: self.layout.root(id)? })
+    }
+
+    fn lowest(&self, _layers: &[Digest]) -> Result<Option<OwnedFd>> {
+        Ok(None)
     }
 
     fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>> {

@@ -2,7 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs,
     io::{self, Write},
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,7 +12,7 @@ use archive::{
     pack::{Marks, Packer},
     unpack::{Deletions, copy_attributes},
 };
-use values::{Digest, Error, Result, ResultExt, RootMount};
+use values::{Digest, Error, Lower, Result, ResultExt, RootMount};
 
 use crate::{
     Change, Options, Snapshotter, change, init_layer,
@@ -20,7 +20,7 @@ use crate::{
     merged::Merged,
     probe,
     settle::settle,
-    stage::Stage,
+    stage::{Form, Stage},
     trash::Trash,
     tree::{self, Usage},
 };
@@ -101,6 +101,7 @@ impl Overlay {
     }
 
     fn mount(&self, dir: &Path, lower: Vec<PathBuf>, options: Options) -> RootMount {
+        let lower = lower.into_iter().map(Lower::from).collect();
         RootMount::Overlay { lower, upper: dir.join("upper"), work: dir.join("work"), volatile: options.volatile }
     }
 
@@ -142,9 +143,16 @@ impl Snapshotter for Overlay {
         };
         for (stage, layer) in &mut layers {
             let below = stage.below.iter().rev().map(place).collect::<Result<Vec<_>>>()?;
-            settle(&stage.dir, &mut stage.unpacked, &below).during(|| format!("layer {layer}"))?;
+            match &mut stage.form {
+                Form::Directory { unpacked, .. } => settle(&stage.dir, unpacked, &below),
+            }
+            .during(|| format!("layer {layer}"))?;
         }
         self.layout.commit(layers)
+    }
+
+    fn ready(&self, layers: &[Digest]) -> Result<()> {
+        self.init(layers, &self.dirs(layers)?).map(drop)
     }
 
     fn has(&self, layer: &Digest) -> bool {
@@ -190,7 +198,11 @@ impl Snapshotter for Overlay {
         let mut lower = self.dirs(layers)?;
         lower.insert(0, self.init(layers, &lower)?);
         lower.insert(0, self.upper(id)?);
-        Ok(RootMount::Stack { lower })
+        Ok(RootMount::Stack { lower: lower.into_iter().map(Lower::from).collect() })
+    }
+
+    fn lowest(&self, _layers: &[Digest]) -> Result<Option<OwnedFd>> {
+        Ok(None)
     }
 
     fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>> {

@@ -1,4 +1,8 @@
-use std::{io::Read, path::PathBuf, sync::Arc};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use archive::unpack::{Deletions, Unpacked, unpack};
 use values::{Digest, Result};
@@ -11,10 +15,15 @@ pub struct Stage {
     pub(crate) dir: PathBuf,
     /// The layers it stands on, lowest first.
     pub(crate) below: Vec<Digest>,
-    pub(crate) deletions: Deletions,
-    pub(crate) unpacked: Unpacked,
+    pub(crate) form: Form,
     pub(crate) trash: Arc<Trash>,
     pub(crate) is_committed: bool,
+}
+
+/// What a layer becomes, and what there is of it.
+pub(crate) enum Form {
+    /// A directory of its files.
+    Directory { deletions: Deletions, unpacked: Unpacked },
 }
 
 /// What a layer's tar held.
@@ -31,8 +40,24 @@ impl Stage {
     /// # Errors
     /// `InvalidArgument` for a broken or hostile tar; the stage is of no use then.
     pub fn apply(&mut self, tar: impl Read) -> Result<Applied> {
-        self.unpacked = unpack(tar, &self.dir, self.deletions)?;
-        Ok(Applied { bytes: self.unpacked.bytes, entries: self.unpacked.entries })
+        match &mut self.form {
+            Form::Directory { deletions, unpacked } => {
+                *unpacked = unpack(tar, &self.dir, *deletions)?;
+                Ok(Applied { bytes: unpacked.bytes, entries: unpacked.entries })
+            }
+        }
+    }
+
+    /// [`Stage::apply`] for a tar that somebody keeps as it is: [`Stage::stored_at`] has to say where.
+    pub fn apply_stored(&mut self, tar: impl Read) -> Result<Applied> {
+        self.apply(tar)
+    }
+
+    /// A file that holds what [`Stage::apply_stored`] was given: instead of a copy the layer gets a link to it.
+    pub fn stored_at(&mut self, _tar: &Path) -> Result<()> {
+        match &self.form {
+            Form::Directory { .. } => Ok(()),
+        }
     }
 }
 

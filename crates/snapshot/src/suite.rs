@@ -12,8 +12,10 @@ use std::{
 };
 
 use archive::tar::{Entry, Kind, Writer};
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen};
-use values::{Digest, ErrorKind, RootMount, Timestamp};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_string, fsmount, fsopen,
+};
+use values::{Digest, ErrorKind, Lower, RootMount, Timestamp};
 
 use crate::{ChangeKind, Native, Options, Overlay, Snapshotter};
 
@@ -52,16 +54,14 @@ impl Mounted {
             RootMount::Directory { path } => Self { path: path.clone(), _mount: None },
             RootMount::Stack { lower } => {
                 let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
-                lower.iter().for_each(|dir| fsconfig_set_string(&overlay, "lowerdir+", dir).unwrap());
+                add_lower(&overlay, lower);
                 fsconfig_create(&overlay).unwrap();
                 let mount = fsmount(&overlay, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
                 Self { path: format!("/proc/self/fd/{}", mount.as_raw_fd()).into(), _mount: Some(mount) }
             }
             RootMount::Overlay { lower, upper, work, .. } => {
                 let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
-                for dir in lower {
-                    fsconfig_set_string(&overlay, "lowerdir+", dir).unwrap();
-                }
+                add_lower(&overlay, lower);
                 fsconfig_set_string(&overlay, "upperdir", upper).unwrap();
                 fsconfig_set_string(&overlay, "workdir", work).unwrap();
                 fsconfig_create(&overlay).unwrap();
@@ -104,6 +104,18 @@ impl Mounted {
             }
         }
         out
+    }
+}
+
+fn add_lower(overlay: &OwnedFd, lower: &[Lower]) {
+    for layer in lower {
+        match layer {
+            Lower::Directory(dir) => fsconfig_set_string(overlay, "lowerdir+", dir).unwrap(),
+            Lower::Erofs(erofs) => {
+                let mount = sys::erofs::mount(&erofs.index, &erofs.devices).unwrap();
+                fsconfig_set_fd(overlay, "lowerdir+", mount).unwrap();
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod bpf;
 pub mod clone;
 pub mod crash;
+pub mod erofs;
 pub mod fd;
 pub mod identity;
 pub mod keyring;

@@ -20,7 +20,7 @@ pub use error::{Error, ErrorKind, Result, ResultExt, system_words};
 pub use id::Id;
 pub use platform::Platform;
 pub use reference::{DEFAULT_DOMAIN, Reference};
-pub use root_mount::RootMount;
+pub use root_mount::{Erofs, Lower, RootMount};
 pub use signal::Signal;
 pub use timestamp::Timestamp;
 

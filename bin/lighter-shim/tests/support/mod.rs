@@ -180,7 +180,7 @@ impl Shim {
                 ..Log::default()
             },
             external: None,
-            fds: Fds { netns: false, userns: false, attached: plan.attached.clone() },
+            fds: Fds { netns: false, userns: false, lowest: false, attached: plan.attached.clone() },
         }
     }
 

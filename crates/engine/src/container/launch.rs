@@ -162,6 +162,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let d = directory.clone();
     let preparing = blocking(move || {
         let mut prepared = prepare(&s, &r, &e, &links, joined, first)?;
+        let lowest = s.snapshots.lowest(&r.layers)?;
         if prepared.map_root && !built_in {
             return Err(Error::not_implemented(
                 "userns-remap is not supported with other runtimes than the built-in one: use --userns=host",
@@ -170,14 +171,14 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         if prepared.spec.hooks.is_some() && built_in {
             make_bundle(&d.join("bundle"), &mut prepared)?;
         }
-        Ok(prepared)
+        Ok((prepared, lowest))
     });
-    let prepared =
+    let (prepared, lowest) =
         tokio::time::timeout(PATIENCE, preparing).await.map_err(|_| late("its files and mounts", PATIENCE))??;
     crash::point("start.prepared");
     let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
     let (netns, userns) = (sandbox.netns.is_some(), sandbox.userns.is_some());
-    let mut attached = Fds { netns, userns, attached: vec![] };
+    let mut attached = Fds { netns, userns, lowest: lowest.is_some(), attached: vec![] };
     let mut streams = vec![];
     for client in pending {
         let Ok(stream) = client.stream.into_std() else { continue };
@@ -193,7 +194,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         fds: attached,
     };
     let prefix = if order.external.is_some() { FAILED_OUTSIDE } else { FAILED };
-    let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(streams).collect();
+    let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(lowest).chain(streams).collect();
     let reply = shim_link::launch(&mut stream, order, fds).await?;
     let started = match reply {
         Reply::Started(started) => started,

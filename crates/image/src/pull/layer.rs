@@ -1,10 +1,13 @@
 //! One layer, in one pass: received, stored and hashed here; decompressed and hashed on a second thread; unpacked on a third.
 
-use std::io::{self, Read};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use archive::{Compression, decompress};
 use oci::image::Descriptor;
-use snapshot::Stage;
+use snapshot::{Applied, Stage};
 use values::{Digest, Error, ErrorKind, Result, ResultExt};
 
 use super::{
@@ -56,7 +59,8 @@ impl Images {
         if task.has_blob {
             let file = self.content.open_blob(&task.descriptor.digest)?;
             let pass = Pass { images: self, task, remote, is_over };
-            let unpacked = pass.run(&mut { file }, None)?;
+            let mut unpacked = pass.run(&mut { file }, None)?;
+            stored_at(&mut unpacked, &self.content.path(&task.descriptor.digest))?;
             return Ok(Fetched { blob: None, unpacked });
         }
         let first = self.receive_layer(task, remote, is_over)?;
@@ -92,7 +96,11 @@ impl Images {
         let outcome = pass.run(&mut source, Some(&mut partial));
         let judged = match outcome {
             Ok(unpacked) => match partial.finish()? {
-                Some(blob) => return Ok(Received::Good(Fetched { blob: Some(blob), unpacked })),
+                Some(blob) => {
+                    let mut unpacked = unpacked;
+                    stored_at(&mut unpacked, blob.path())?;
+                    return Ok(Received::Good(Fetched { blob: Some(blob), unpacked }));
+                }
                 None => verification_failed(digest),
             },
             // not worth keeping; that the sender lied is the better reason
@@ -120,6 +128,11 @@ impl Images {
 enum Received {
     Good(Fetched),
     BadStart(Error),
+}
+
+/// A layer that came as a plain tar needs no copy of it.
+fn stored_at(unpacked: &mut Option<(Stage, u64)>, blob: &Path) -> Result<()> {
+    unpacked.as_mut().map_or(Ok(()), |(stage, _)| stage.stored_at(blob))
 }
 
 fn verification_failed(digest: &Digest) -> Error {
@@ -219,7 +232,7 @@ fn reason(error: io::Error) -> Error {
 fn apply(stage: Option<&mut Stage>, chunks: PipeReader) -> Result<(u64, Option<Digest>)> {
     let (compression, plain) = decompress(chunks)?;
     if compression == Compression::None {
-        return Ok((consume(stage, plain)?, None));
+        return Ok((consume(stage, plain, Stage::apply_stored)?, None));
     }
     let (writer, reader) = pipe();
     std::thread::scope(|scope| {
@@ -227,7 +240,7 @@ fn apply(stage: Option<&mut Stage>, chunks: PipeReader) -> Result<(u64, Option<D
             let mut plain = Hashing::new(plain);
             writer.send_all(&mut plain, |_| Ok(())).map(|_| plain.digest())
         });
-        let applied = consume(stage, reader);
+        let applied = consume(stage, reader, Stage::apply);
         let digest = hashing.join().map_err(|_| Error::internal("decompression failed unexpectedly"))?;
         // What the stream had to say is the reason, what came of it the consequence.
         let digest = digest.map_err(|e| Error::invalid(e.to_string()));
@@ -239,9 +252,13 @@ fn apply(stage: Option<&mut Stage>, chunks: PipeReader) -> Result<(u64, Option<D
 }
 
 /// Unpacks, or only reads to the end where it is unpacked already and only has to be checked.
-fn consume(stage: Option<&mut Stage>, mut plain: impl Read) -> Result<u64> {
+fn consume<R: Read>(
+    stage: Option<&mut Stage>,
+    mut plain: R,
+    apply: impl FnOnce(&mut Stage, R) -> Result<Applied>,
+) -> Result<u64> {
     match stage {
-        Some(stage) => Ok(stage.apply(plain)?.bytes),
+        Some(stage) => Ok(apply(stage, plain)?.bytes),
         None => io::copy(&mut plain, &mut io::sink()).map(|_| 0).map_err(|e| Error::invalid(e.to_string())),
     }
 }

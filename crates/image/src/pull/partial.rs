@@ -114,6 +114,11 @@ impl Partial {
 }
 
 impl Whole {
+    /// Where it waits for being put into its place.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Deletes it: right, but of no use.
     pub(crate) fn discard(self) {
         let _ = fs::remove_file(&self.path);

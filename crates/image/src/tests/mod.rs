@@ -18,7 +18,7 @@ use std::{
 use archive::tar::{Entry, Kind, Writer};
 use snapshot::{Native, Overlay, Snapshotter};
 use store::Store;
-use values::{Digest, Result, RootMount};
+use values::{Digest, Lower, Result, RootMount};
 
 use crate::{Config, Image, Images, ImportOptions, Loaded, Progress, Removed, Use};
 
@@ -229,10 +229,10 @@ fn import(images: &Images, archive: &[u8], name: &str) -> Result<Digest> {
 fn content_of(images: &Images, image: &Image, path: &str) -> Option<String> {
     let root = images.snapshots.prepare("probe", &image.chain, snapshot::Options::default()).unwrap();
     let dirs = match root {
-        RootMount::Directory { path } => vec![path],
+        RootMount::Directory { path } => vec![Lower::from(path)],
         RootMount::Overlay { lower, .. } | RootMount::Stack { lower } => lower,
     };
-    let found = dirs.iter().find_map(|dir| fs::read_to_string(dir.join(path)).ok());
+    let found = dirs.iter().find_map(|lower| fs::read_to_string(lower.path().join(path)).ok());
     images.snapshots.remove("probe").unwrap();
     found
 }

@@ -49,7 +49,7 @@ impl Scratch {
             id: self.id.clone(),
             spec: spec(args, &self.id),
             rootfs: RootMount::Overlay {
-                lower: vec![self.image()],
+                lower: vec![self.image().into()],
                 upper: self.path.join("upper"),
                 work: self.path.join("work"),
                 volatile: true,
@@ -157,7 +157,7 @@ pub type Outcome = (i32, String, String);
 /// Runs a container to its end; its cgroup must be removable then.
 pub fn run(launch: &Launch) -> Result<Outcome, StartError> {
     let (stdio, streams) = pipes();
-    let running = runtime::create(launch, Fds { netns: None, userns: None, stdio })?.start()?;
+    let running = runtime::create(launch, Fds { netns: None, userns: None, lowest: None, stdio })?.start()?;
     let (out, err) = (read_all(streams.stdout), read_all(streams.stderr));
     let status = wait(&running.pidfd);
     running.cgroup.remove().unwrap();
@@ -187,7 +187,8 @@ impl Live {
         let mut launch = scratch.launch(&["sleep", "1000"]);
         change(&mut launch);
         let (stdio, streams) = pipes();
-        let running = runtime::create(&launch, Fds { netns: None, userns: None, stdio }).unwrap().start().unwrap();
+        let running =
+            runtime::create(&launch, Fds { netns: None, userns: None, lowest: None, stdio }).unwrap().start().unwrap();
         Self { running, _streams: streams, _scratch: scratch }
     }
 

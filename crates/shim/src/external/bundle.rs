@@ -16,11 +16,16 @@ const INIT: &str = "/sbin/docker-init";
 const OLD_VERSION: &str = "1.0.2";
 
 /// Writes `config.json` and mounts the root at `rootfs`, seen by us and what we start only.
-pub fn make(bundle: &Path, launch: &Launch, netns: Option<&OwnedFd>) -> Result<(), StartError> {
+pub fn make(
+    bundle: &Path,
+    launch: &Launch,
+    netns: Option<&OwnedFd>,
+    lowest: Option<&OwnedFd>,
+) -> Result<(), StartError> {
     let failed = |e: std::io::Error| StartError::other(format!("bundle {}: {e}", bundle.display()));
     let rootfs = bundle.join("rootfs");
     std::fs::create_dir_all(&rootfs).map_err(failed)?;
-    let root = mount_root(&launch.rootfs)?;
+    let root = mount_root(&launch.rootfs, lowest.map(AsFd::as_fd))?;
     let spec = document(launch, &root, &rootfs, netns)?;
     attach(&root, &rootfs).map_err(|e| StartError::other(format!("mount {}: {e}", rootfs.display())))?;
     let text = serde_json::to_vec(&spec).map_err(|e| StartError::other(e.to_string()))?;

@@ -45,9 +45,10 @@ impl External {
         launch: &Launch,
         directory: &std::path::Path,
         netns: Option<OwnedFd>,
+        lowest: Option<OwnedFd>,
     ) -> Result<Self, StartError> {
         let bundle = directory.join("bundle");
-        bundle::make(&bundle, launch, netns.as_ref())?;
+        bundle::make(&bundle, launch, netns.as_ref(), lowest.as_ref())?;
         let tool = Tool::new(external, directory)?;
         Ok(Self { tool, id: launch.id.clone(), bundle, _netns: netns })
     }

@@ -74,8 +74,9 @@ pub async fn with_root<T: Send + 'static>(
             Access::Write => s.snapshots.mounts(id.as_str(), &record.layers, record.snapshot_options())?,
         };
         let place = s.config.run_root.join("files");
+        let lowest = s.snapshots.lowest(&record.layers)?;
         // on the disk owners are as inside
-        work(&Root::of(stopped(&mount, &binds, &place)?), &Ids::default())
+        work(&Root::of(stopped(&mount, lowest.as_ref(), &binds, &place)?), &Ids::default())
     })
     .await
 }
@@ -144,9 +145,10 @@ pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(R
     } else {
         let record = container.record();
         let mount = shared.snapshots.current(container.id.as_str(), &record.layers)?;
+        let lowest = shared.snapshots.lowest(&record.layers)?;
         in_own_thread(move || {
             alone()?;
-            runtime::mount_root(&mount).map_err(|e| Error::internal(e.message))
+            runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd)).map_err(|e| Error::internal(e.message))
         })
         .await?
     };
@@ -172,12 +174,12 @@ fn failed(errno: Errno) -> Error {
 }
 
 /// Mounts in a new namespace of the calling thread, which must end thereafter. `place` is any directory.
-fn stopped(mount: &RootMount, binds: &[Resolved], place: &PathBuf) -> Result<OwnedFd> {
+fn stopped(mount: &RootMount, lowest: Option<&OwnedFd>, binds: &[Resolved], place: &PathBuf) -> Result<OwnedFd> {
     std::fs::create_dir_all(place).during(|| place.display())?;
     sys::namespace::unshare(Kinds::MOUNT).map_err(failed)?;
     let private = Attributes { propagation: Some(Propagation::Private), ..Attributes::default() };
     sys::mount::set_attributes(rustix::fs::CWD, c"/", true, &private).map_err(failed)?;
-    let tree = runtime::mount_root(mount).map_err(|e| Error::internal(e.message))?;
+    let tree = runtime::mount_root(mount, lowest.map(AsFd::as_fd)).map_err(|e| Error::internal(e.message))?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     rustix::mount::move_mount(&tree, c"", rustix::fs::CWD, place, flags).map_err(failed)?;
     for bind in binds.iter().filter(|b| b.kind == Kind::Bind) {
