@@ -11,6 +11,8 @@ use testkit::{Cli, Daemon, eventually, real_docker};
 fn serve(daemon: &Daemon, name: &str, flags: &[&str], port: &str, script: &str) {
     let server = ["busybox", "nc", "-ll", "-p", port, "-e", "sh", "-c", script];
     daemon.run(&[&["run", "-d", "--name", name][..], flags, &server].concat()).ok();
+    let listens = format!("netstat -ltn | grep -q :{port}");
+    eventually("it listens", || daemon.command(&["exec", name, "sh", "-c", &listens]).status().unwrap().success());
 }
 
 /// The address `docker port` tells, of IPv4.
