@@ -18,6 +18,11 @@ fn terminal(plan: Plan) -> Plan {
     Plan { stdio, ..plan }
 }
 
+/// What the shim wrote down of the end.
+fn exit_file(shim: &Shim) -> Option<Exited> {
+    serde_json::from_slice(&std::fs::read(shim.directory().join(EXIT_FILE)).ok()?).ok()
+}
+
 #[test]
 fn attached_before_the_start_sees_the_first_byte() {
     let (mut shim, started) =
@@ -28,13 +33,61 @@ fn attached_before_the_start_sees_the_first_byte() {
     }
     let exited = shim.exited();
     assert!(exited.code == 3 && !exited.oom && exited.at > started.at);
-    let file: Exited = serde_json::from_slice(&std::fs::read(shim.directory().join(EXIT_FILE)).unwrap()).unwrap();
+    let file = exit_file(&shim).unwrap();
     assert!(file.code == 3 && file.at == exited.at);
     let log = shim.log();
     assert!(log.contains(r#"{"log":"out\n","stream":"stdout","time":""#), "{log}");
     assert!(log.contains(r#"{"log":"err\n","stream":"stderr","time":""#), "{log}");
     assert!(log.contains(r#"{"log":"part","stream":"stdout","time":""#), "{log}");
     shim.release();
+}
+
+/// A small disk on the shim's directory.
+struct Disk(std::path::PathBuf);
+
+impl Disk {
+    fn on(shim: &Shim) -> Self {
+        let place = shim.directory();
+        let none = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("tmpfs", &place, "tmpfs", none, c"size=64k").unwrap();
+        Self(place)
+    }
+
+    fn fill(&self) {
+        let mut rest = std::fs::File::create(self.0.join("rest")).unwrap();
+        while rest.write_all(&[0; 512]).is_ok() {}
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.0, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn an_end_is_written_down_on_a_full_disk() {
+    let mut shim = Shim::spawn_only();
+    let disk = Disk::on(&shim);
+    shim.send_launch(&interactive(sh("read x; exit 9"), false));
+    assert!(matches!(shim.control().reply(), Reply::Started(_)));
+    disk.fill();
+    assert!(exit_file(&shim).is_none());
+    shim.attach(ALL).write_all(b"\n").unwrap();
+    assert_eq!(shim.exited().code, 9);
+    assert_eq!(exit_file(&shim).unwrap().code, 9);
+    drop(disk);
+    shim.release();
+}
+
+#[test]
+fn nothing_starts_where_its_end_could_not_be_written_down() {
+    let mut shim = Shim::spawn_only();
+    let disk = Disk::on(&shim);
+    disk.fill();
+    shim.send_launch(&sh("exit 9"));
+    let Reply::Failed(failed) = shim.control().reply() else { panic!() };
+    assert!(failed.message.contains("no space left on device"), "{}", failed.message);
 }
 
 #[test]
@@ -230,7 +283,7 @@ fn facts_wait_for_the_next_daemon() {
     client.write_all(b"now\n").unwrap();
     assert_eq!(unframe(&drain(&mut client)).0, "after now\n");
     let deadline = Instant::now() + PATIENCE;
-    while !shim.directory().join(EXIT_FILE).exists() {
+    while exit_file(&shim).is_none() {
         assert!(Instant::now() < deadline);
         thread::sleep(Duration::from_millis(2));
     }

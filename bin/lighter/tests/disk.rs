@@ -72,22 +72,51 @@ fn once_there_is_room_all_is_well() {
     eventually("the log goes on", || last() != then);
 }
 
-#[test]
-fn an_end_that_could_not_be_recorded_is_when_there_is_room() {
-    let mut d = filled();
-    let told = |d: &Daemon, text: &str| {
-        d.log().contains(&format!("the state of container {}{text}", d.inspect("sleeps", "{{.Id}}")))
-    };
-    // the journal has the rest of a page left
+/// Whether the log says so of the state of a container.
+fn told(d: &Daemon, name: &str, text: &str) -> bool {
+    d.log().contains(&format!("the state of container {}{text}", d.inspect(name, "{{.Id}}")))
+}
+
+/// It has the rest of a page left.
+fn use_up_the_journal(d: &Daemon) {
     eventually("nothing can be recorded", || {
         d.run(&["pause", "sleeps"]).ok();
         d.run(&["unpause", "sleeps"]).ok();
-        told(&d, ": store")
+        told(d, "sleeps", ": store")
     });
+}
+
+#[test]
+fn an_end_that_could_not_be_recorded_is_when_there_is_room() {
+    let mut d = filled();
+    let told = |d: &Daemon, text: &str| told(d, "sleeps", text);
+    use_up_the_journal(&d);
     d.run(&["kill", "sleeps"]).ok();
     d.run(&["wait", "sleeps"]).ok().stdout("137\n");
     d.run(&["rm", "filler"]).ok();
     eventually("it is recorded", || told(&d, " is recorded now"));
+    d.kill();
+    d.start_again();
+    assert_eq!(d.inspect("sleeps", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+}
+
+#[test]
+fn an_end_on_a_full_disk_is_known_to_the_next_daemon() {
+    let mut d = filled();
+    use_up_the_journal(&d);
+    d.run(&["kill", "-s", "KILL", "sleeps"]).ok();
+    d.run(&["wait", "sleeps"]).ok().stdout("137\n");
+    for _ in 0..2 {
+        d.kill();
+        d.start_again();
+        let seen = d.inspect("sleeps", "{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}");
+        assert_eq!(seen, "exited 137 false");
+    }
+    d.run(&["rm", "filler"]).ok();
+    let shims = d.directory.join("run/shims");
+    let notes = || std::fs::read_dir(&shims).unwrap().count();
+    // that of `ticks`
+    eventually("it is recorded, and the note gone", || notes() == 1);
     d.kill();
     d.start_again();
     assert_eq!(d.inspect("sleeps", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");

@@ -241,7 +241,7 @@ impl Cgroup {
     }
 
     /// On v2 the directory to be born in (`CLONE_INTO_CGROUP`), which costs nothing; None on v1, where the
-    /// process must be moved by [`Cgroup::add`].
+    /// process moves itself in through [`Cgroup::doors`].
     pub fn clone_into(&self) -> Result<Option<OwnedFd>> {
         let (Version::V2, Some(directory)) = (self.version, self.directories.first()) else { return Ok(None) };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -250,13 +250,21 @@ impl Cgroup {
         Ok(Some(fd))
     }
 
-    /// Moves a process in, in every hierarchy.
-    pub fn add(&self, pid: i32) -> Result<()> {
-        for directory in &self.directories {
-            let file = directory.path.join("cgroup.procs");
-            put(&file, &pid.to_string()).during(|| format!("move process {pid} to {}", file.display()))?;
+    /// v1: a process of one thread that writes `0` to each of these files has moved itself in. None on v2.
+    ///
+    /// Moved by somebody else (`cgroup.procs`), it would take a lock that all forks share, and the first taker after a pause
+    /// waits 5–10 ms for an RCU grace period. A thread that moves itself needs no lock (Linux 5.5, `cgroup_procs_write_start`).
+    pub fn doors(&self) -> Result<Vec<(PathBuf, OwnedFd)>> {
+        if self.version == Version::V2 {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let door = |directory: &Directory| {
+            let path = directory.path.join("tasks");
+            let fd = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|error| Error::internal(format!("open {}: {}", path.display(), values::system_words(&error))))?;
+            Ok((path, fd))
+        };
+        self.directories.iter().map(door).collect()
     }
 
     /// The processes in the group and below it, in our pid namespace, sorted.

@@ -6,7 +6,6 @@
 //! - [`Cgroup`] acts: create, join, freeze, kill, watch for memory exhaustion, remove. Nothing in it waits
 //!   without a deadline.
 //! - [`systemd`] tells systemd of groups, where it manages them.
-//! - [`keep_warm`] takes the 5–10 ms away which v1 makes the first join after a pause wait.
 //!
 //! Source: <https://docs.kernel.org/admin-guide/cgroup-v1/> and <https://docs.kernel.org/admin-guide/cgroup-v2.html>.
 
@@ -21,7 +20,6 @@ mod plan;
 mod remove;
 pub mod systemd;
 mod usage;
-mod warm;
 
 pub use children::children;
 pub use foreign::remove_foreign;
@@ -30,4 +28,3 @@ pub use host::{Hierarchy, Host};
 pub use oom::OomWatch;
 pub use plan::{Version, Write, plan, weight};
 pub use usage::{CpuUsage, IoCount, MemoryUsage, PidsUsage, Usage, measure};
-pub use warm::keep_warm;

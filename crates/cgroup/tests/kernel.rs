@@ -34,6 +34,13 @@ fn group(resources: &str) -> Group {
     Group(Cgroup::create(&name(), &resources).unwrap())
 }
 
+/// Moves somebody else's process in.
+fn join(group: &Cgroup, pid: u32) {
+    for view in group.views() {
+        std::fs::write(view.path.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+}
+
 /// A process that sleeps until killed.
 struct Sleeper(Child);
 
@@ -41,7 +48,7 @@ impl Sleeper {
     fn new(group: &Cgroup) -> Self {
         let child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
         let sleeper = Self(child);
-        group.add(sleeper.0.id() as i32).unwrap();
+        join(group, sleeper.0.id());
         sleeper
     }
 }
@@ -100,7 +107,7 @@ fn usage_is_counted() {
     let group = group("{}");
     let mut burn =
         Command::new("sh").args(["-c", "read x; while :; do :; done"]).stdin(Stdio::piped()).spawn().unwrap();
-    group.0.add(burn.id() as i32).unwrap();
+    join(&group.0, burn.id());
     drop(burn.stdin.take());
     let begin = Instant::now();
     while group.0.usage().unwrap().cpu.total < 5_000_000 {
@@ -170,7 +177,7 @@ fn memory_exhaustion_is_told() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    group.0.add(hog.id() as i32).unwrap();
+    join(&group.0, hog.id());
     drop(hog.stdin.take());
     hog.wait().unwrap();
     let timeout = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
@@ -232,10 +239,25 @@ fn unified() {
 }
 
 #[test]
-fn warm() {
-    let name = format!("lighter-test-{}", std::process::id());
-    let held = cgroup::keep_warm(&name).unwrap();
-    if Host::detect().unwrap().version == Version::V1 {
-        assert!(held.is_some());
+fn a_process_moves_itself_in() {
+    let group = group("{}");
+    let doors = group.0.doors().unwrap();
+    if group.0.version() == Version::V2 {
+        assert!(doors.is_empty());
+        return;
     }
+    let child = sys::clone::spawn(&sys::clone::Clone::default(), || {
+        let moved = doors.iter().all(|(_, door)| rustix::io::write(door, b"0").is_ok());
+        while moved {
+            rustix::event::pause();
+        }
+        1
+    })
+    .unwrap();
+    let places = || std::fs::read_to_string(format!("/proc/{}/cgroup", child.pid)).unwrap();
+    let begin = Instant::now();
+    while places().matches(group.0.path()).count() < doors.len() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{}", places());
+    }
+    assert_eq!(group.0.pids().unwrap(), [child.pid]);
 }

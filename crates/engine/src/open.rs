@@ -61,10 +61,6 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     }
     let daemon_id = lasting_id(&records)?;
     let shim_program = runtime::read_only_program(&config.shim).map_err(|e| Error::internal(e.message))?;
-    let warm = cgroup::keep_warm(&crate::cgroups::prefix(&config.instance)).unwrap_or_else(|e| {
-        tracing::debug!("starts after a pause will be slower: {e}");
-        None
-    });
     let directory = Directory::default();
     let networks = Arc::new(open_networks(&config, &records, &daemon_id, &directory)?);
     let distribution = RwLock::new(Arc::new(::registry::Client::new(config.registries.clone())));
@@ -88,7 +84,6 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         machine: Machine::read(),
         tidy,
         shim_program,
-        _warm: warm,
         daemon_id,
         creating: Mutex::new(HashMap::new()),
     }))

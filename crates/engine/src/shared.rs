@@ -53,8 +53,6 @@ pub struct Shared {
     /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container
     /// that is being set up, can write to it (CVE-2019-5736).
     pub shim_program: OwnedFd,
-    /// Held for as long as the daemon lives: see `cgroup::keep_warm`.
-    pub _warm: Option<OwnedFd>,
     /// This daemon's lasting id.
     pub daemon_id: String,
     /// Images which a container is being created from, and how many times: they are in use before a record says so.

@@ -12,7 +12,6 @@ use values::RootMount;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rounds: usize = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(50);
-    let _warm = cgroup::keep_warm("floor")?;
     let scratch = std::env::temp_dir().join(format!("lighter-floor-{}", std::process::id()));
     let image = scratch.join("image");
     std::fs::create_dir_all(image.join("bin"))?;

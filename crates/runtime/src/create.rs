@@ -92,7 +92,14 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let cgroup = Guard(Some(make_cgroup(launch, &linux, scope.as_ref(), &resources)?));
     let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
     crash::point("runtime.grouped");
-    let ground = Ground { launch, linux: &linux, cgroup: group, namespaces: &namespaces, filter: filter.as_ref() };
+    let ground = Ground {
+        launch,
+        linux: &linux,
+        cgroup: group,
+        scoped: scope.is_some(),
+        namespaces: &namespaces,
+        filter: filter.as_ref(),
+    };
     let plan = ground.plan(root, fds.stdio, extra)?;
     let clone_into = group.clone_into()?;
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
@@ -103,13 +110,11 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let pid = child.0.as_ref().map_or(0, |child| child.pid);
     if let Some(scope) = &scope {
         adopt(group, scope, pid, &resources)?;
+        if clone_into.is_none() {
+            // A child that failed meanwhile says so below.
+            let _ = ours.release();
+        }
     }
-    if clone_into.is_none() {
-        group.add(pid)?;
-        // A child that failed meanwhile says so below.
-        let _ = ours.release();
-    }
-    crash::point("runtime.moved");
     meet(launch, &bundle, &plan.program, &ours, &child, pid)?;
     crash::point("runtime.ready");
     if namespaces.user.is_some() {

@@ -117,9 +117,7 @@ fn attempt(
     let affinity = process.exec_cpu_affinity.clone().unwrap_or_default();
     program.steps.extend(schedule::processors(&affinity.initial)?.map(Step::Affinity));
     let clone_into = container.cgroup.clone_into()?;
-    if clone_into.is_none() {
-        program.steps.push(Step::Await);
-    }
+    program.join(&container.cgroup)?;
     program.steps.extend(schedule::processors(&affinity.last)?.map(Step::Affinity));
     program.steps.push(Step::Keyring(None));
     let pidfd = duplicate(&container.pidfd)?;
@@ -148,14 +146,13 @@ fn attempt(
     let wait = if mapped { Wait::Parent } else { Wait::Nothing };
     let end = process::End { wait, init: false, preserve, mapped, enter: Some(enter) };
     program.steps.extend(process::steps(&process, &identity, exec.seccomp.as_ref(), stdio, end)?);
-    let child = start(&program, container, clone_into, mapped.then_some(&process))?;
+    let child = start(&program, clone_into, mapped.then_some(&process))?;
     Ok(ExecRunning { pid: child.pid, pidfd: child.pidfd, console })
 }
 
 /// `outside`: a process in a user namespace, whose limits we set before it may go on.
 fn start(
     program: &Program,
-    container: &Running,
     clone_into: Option<OwnedFd>,
     outside: Option<&Process>,
 ) -> Result<Child, Failed> {
@@ -167,10 +164,6 @@ fn start(
     crash::point("runtime.exec-cloned");
     let mut pid = child.pid;
     let mut child = Kill(Some(child));
-    if clone_into.is_none() {
-        container.cgroup.add(pid)?;
-        let _ = ours.release();
-    }
     loop {
         match ours.listen(PATIENCE).map_err(|errno| silent(errno, pid, PATIENCE))? {
             Word::Ready => {

@@ -27,6 +27,7 @@ impl Program {
 fn describe(step: &Step) -> String {
     match step {
         Step::Await | Step::Meet | Step::Ready(_) => "can't talk to the container's keeper".to_owned(),
+        Step::Group(_, path) => format!("unable to apply cgroup configuration: write {}", path.display()),
         Step::NewSession => "setsid".to_owned(),
         Step::ResetSignals => "error resetting signals".to_owned(),
         Step::NotDumpable => "error setting undumpable".to_owned(),

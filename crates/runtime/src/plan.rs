@@ -35,13 +35,15 @@ pub(crate) struct Ground<'a> {
     pub(crate) launch: &'a Launch,
     pub(crate) linux: &'a Linux,
     pub(crate) cgroup: &'a Cgroup,
+    /// systemd is told of the group, and of the process, before this moves in.
+    pub(crate) scoped: bool,
     pub(crate) namespaces: &'a Namespaces,
     pub(crate) filter: Option<&'a SeccompProgram>,
 }
 
 impl Ground<'_> {
     pub(crate) fn plan(self, root: OwnedFd, stdio: Stdio, extra: Extra) -> Result<Plan, StartError> {
-        let Self { launch, linux, cgroup, namespaces, filter } = self;
+        let Self { launch, linux, cgroup, scoped, namespaces, filter } = self;
         let spec = &launch.spec;
         let given = spec.process.as_ref().ok_or_else(|| StartError::other("process property must not be empty"))?;
         let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..given.clone() };
@@ -79,8 +81,10 @@ impl Ground<'_> {
             give_streams(&program, stdio, &process, identity.uid, mapping)?;
         }
         if !early {
-            // On v1 the keeper moves us in while we mount.
-            program.steps.push(Step::Await);
+            if scoped {
+                program.steps.push(Step::Await);
+            }
+            program.join(cgroup)?;
             if namespaces.cgroup {
                 program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
             }

@@ -2,7 +2,9 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 
+use cgroup::Cgroup;
 use rustix::fs::{Dev, FileType, Mode};
 use rustix::process::{Resource, Rlimit};
 use sys::namespace::Kinds;
@@ -40,6 +42,8 @@ pub(crate) struct Command {
 pub(crate) enum Step {
     /// Wait until the parent lets us go on.
     Await,
+    /// Move into a control group of v1, by its file of threads.
+    Group(Slot, PathBuf),
     /// Tell the parent that we are here, and wait.
     Meet,
     NewSession,
@@ -192,6 +196,15 @@ impl Program {
         let (before, rest) = self.steps.split_at(step.min(self.steps.len()));
         matches!(rest.first(), Some(Step::Enter | Step::NewSession | Step::ControllingTerminal | Step::Ready(_)))
             && before.iter().any(|step| matches!(step, Step::Seccomp { .. }))
+    }
+
+    /// Has the process move itself into a group of v1; nothing on v2, where it is born in it.
+    pub(crate) fn join(&mut self, group: &Cgroup) -> values::Result<()> {
+        for (path, door) in group.doors()? {
+            let slot = self.keep(door);
+            self.steps.push(Step::Group(slot, path));
+        }
+        Ok(())
     }
 
     /// Takes a descriptor in.

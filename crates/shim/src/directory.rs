@@ -1,9 +1,8 @@
 //! The shim's directory: its socket, and the files which tell what a killed shim can't.
 
-use crate::protocol::{EXIT_FILE, PID_FILE, SOCKET};
+use crate::protocol::{EXIT_FILE, Exited, PID_FILE, SOCKET, Started};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use serde::Serialize;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -34,24 +33,31 @@ impl Directory {
         Ok(socket)
     }
 
-    /// Writes a file whole or not at all.
-    fn write<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
-        let temporary = format!(".{name}");
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::openat(&self.fd, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
-        let text = serde_json::to_vec(value)?;
-        if rustix::io::write(&file, &text)? != text.len() {
+    /// Writes a file in one go.
+    fn write(&self, name: &str, more: OFlags, text: &[u8]) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | more;
+        let file = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?;
+        if rustix::io::write(&file, text)? != text.len() {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        Ok(rustix::fs::renameat(&self.fd, &temporary, &self.fd, name)?)
+        Ok(())
     }
 
-    pub fn write_started(&self, started: &crate::protocol::Started) -> io::Result<()> {
-        self.write(PID_FILE, started)
+    /// Writes a file whole or not at all.
+    pub fn write_started(&self, started: &Started) -> io::Result<()> {
+        let temporary = format!(".{PID_FILE}");
+        self.write(&temporary, OFlags::CREATE | OFlags::TRUNC, &serde_json::to_vec(started)?)?;
+        Ok(rustix::fs::renameat(&self.fd, &temporary, &self.fd, PID_FILE)?)
     }
 
-    pub fn write_exit(&self, exited: &crate::protocol::Exited) -> io::Result<()> {
-        self.write(EXIT_FILE, exited)
+    /// Takes the room that the end will need to be written down.
+    pub fn reserve_exit(&self) -> io::Result<()> {
+        self.write(EXIT_FILE, OFlags::CREATE | OFlags::TRUNC, &Exited::no_note())
+    }
+
+    /// In the room that was reserved.
+    pub fn write_exit(&self, exited: &Exited) -> io::Result<()> {
+        self.write(EXIT_FILE, OFlags::CREATE, &exited.note())
     }
 
     /// Removes all that the shim made.

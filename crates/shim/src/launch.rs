@@ -15,7 +15,7 @@ use runtime::{Fds, Running, StartError, StartErrorKind};
 use rustix::event::{PollFd, PollFlags};
 use std::os::fd::{AsFd, OwnedFd};
 use sys::crash;
-use values::Timestamp;
+use values::{Timestamp, system_words};
 
 /// The number of the container's own session; execs count on from it.
 pub const MAIN: u32 = 0;
@@ -74,6 +74,7 @@ fn launch_in(
     let listener = directory.listen().map_err(|e| other(format!("listening socket: {e}")))?;
     poller.add(&listener, Token::Listener, Interest::IN).map_err(|e| other(e.to_string()))?;
     crash::point("shim.listening");
+    directory.reserve_exit().map_err(|e| other(format!("{}: {}", request.directory.display(), system_words(&e))))?;
     let log = open_log(&request.log)?;
     crash::point("shim.logging");
     let stdio = &request.stdio;

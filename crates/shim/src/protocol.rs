@@ -28,7 +28,8 @@ use values::Timestamp;
 pub const MAX_FRAME: usize = 8 << 20;
 /// Name of the listening socket in the shim's directory.
 pub const SOCKET: &str = "shim.sock";
-/// Name of the file which holds the last [`Exited`] as JSON, written before the fact is sent.
+/// Name of the file which holds the last [`Exited`] as JSON, written before the fact is sent. Until then it is there with
+/// blanks in it: on a disk that is full when the container ends, the room is kept ([`Exited::note`]).
 pub const EXIT_FILE: &str = "exit.json";
 /// Name of the file which holds [`Started`] as JSON, written before the fact is sent: it lets a daemon that finds no
 /// living shim end what is left.
@@ -251,4 +252,21 @@ pub struct Exited {
     #[serde(default)]
     pub memory_peak: u64,
     pub at: Timestamp,
+}
+
+/// Of [`EXIT_FILE`], bytes; an [`Exited`] is always shorter.
+const NOTE: usize = 512;
+
+impl Exited {
+    /// What is in [`EXIT_FILE`] while the container runs.
+    pub fn no_note() -> Vec<u8> {
+        vec![b' '; NOTE]
+    }
+
+    /// What is in [`EXIT_FILE`] once it has ended: as long as [`Exited::no_note`], so that it can be written over it.
+    pub fn note(&self) -> Vec<u8> {
+        let mut text = serde_json::to_vec(self).unwrap_or_default();
+        text.resize(NOTE.max(text.len()), b' ');
+        text
+    }
 }

@@ -1,5 +1,6 @@
 //! The end of a shim. When it is gone without a word: find out how its container ended, and end what is left of it.
 
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ const DEATH: Duration = Duration::from_secs(10);
 /// next life of the container has the same control group.
 const RELEASE: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(5);
+/// Of an end that could not be recorded: what the shim wrote down, out of its reach.
+const KEPT_FILE: &str = "ended.json";
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
 
@@ -30,25 +33,42 @@ pub async fn recover(shared: Arc<Shared>, container: Arc<Container>, directory: 
 }
 
 /// How a container without a shim ended; ends what is left of it. The shim wrote the exit down before it told of it, so a
-/// file there is the truth.
+/// file there is the truth. The directory stays until the end is recorded.
 pub async fn find_out(id: &Id, cgroup: String, directory: PathBuf) -> Fact {
     let found = blocking(move || {
         let killed = end_cgroup(&cgroup);
-        let fact = recorded_exit(&directory);
-        let _ = std::fs::remove_dir_all(&directory);
-        Ok((fact, killed))
-    });
-    let (fact, killed) = found.await.unwrap_or((None, false));
-    fact.unwrap_or_else(|| {
-        tracing::warn!("container {id}: its shim ended unexpectedly; the container was killed");
+        let recorded = recorded_exit(&directory);
         let at = Timestamp::now();
-        let exit = Exit { code: KILLED, signal: KILLED - 128, oom: false, memory_peak: 0, at };
-        if killed { Fact::Exited(exit) } else { Fact::Lost { at } }
+        let by_us = Exited { code: KILLED, signal: KILLED - 128, oom: false, memory_peak: 0, at };
+        if recorded.is_none() && killed {
+            note_exit(&directory, &by_us);
+        }
+        Ok(recorded.ok_or_else(|| if killed { exit(&by_us) } else { Fact::Lost { at } }))
+    });
+    found.await.unwrap_or_else(|_| Err(Fact::Lost { at: Timestamp::now() })).unwrap_or_else(|fact| {
+        tracing::warn!("container {id}: its shim ended unexpectedly; the container was killed");
+        fact
     })
 }
 
+/// Writes in a dead shim's stead, for a daemon that comes after this one. Where that fails, only that one will not know.
+fn note_exit(directory: &Path, exited: &Exited) {
+    let file = std::fs::OpenOptions::new().write(true).open(directory.join(EXIT_FILE));
+    let _ = file.and_then(|mut file| file.write_all(&exited.note()));
+}
+
+/// Keeps what the shim wrote down of the end although the shim is to be let go: the daemon could not record it.
+pub fn keep_exit(directory: &Path) {
+    if let Err(e) = std::fs::rename(directory.join(EXIT_FILE), directory.join(KEPT_FILE))
+        && e.kind() != ErrorKind::NotFound
+    {
+        tracing::warn!("{}: the end of its container may be forgotten: {e}", directory.display());
+    }
+}
+
 /// Lets the shim of an ended container go: it cleans up and ends by itself. One that cannot is killed and cleaned up after.
-pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String) {
+/// With `keep` the directory stays.
+pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String, keep: bool) {
     crash::point("exited.shim-kept");
     let released = tokio::time::timeout(RELEASE, link.ask(Request::Release)).await;
     if let Err(e) = released.unwrap_or_else(|_| Err(Error::unavailable("it does not answer"))) {
@@ -60,15 +80,21 @@ pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String) {
         let _ = ended.await;
     }
     crash::point("exited.shim-released");
-    let _ = tokio::fs::remove_dir_all(&directory).await;
+    if !keep {
+        forget(directory).await;
+    }
     crash::point("exited.shim-directory-gone");
+}
+
+/// Removes a shim's directory: the end of its container is recorded.
+pub async fn forget(directory: PathBuf) {
+    let _ = tokio::fs::remove_dir_all(&directory).await;
 }
 
 /// The exit which the shim in `directory` wrote down.
 pub fn recorded_exit(directory: &Path) -> Option<Fact> {
-    let text = std::fs::read(directory.join(EXIT_FILE)).ok()?;
-    let exited: Exited = serde_json::from_slice(&text).ok()?;
-    Some(exit(&exited))
+    let read = |name| serde_json::from_slice(&std::fs::read(directory.join(name)).ok()?).ok();
+    read(EXIT_FILE).or_else(|| read(KEPT_FILE)).map(|exited| exit(&exited))
 }
 
 /// What a shim told or wrote down.

@@ -45,6 +45,8 @@ pub struct Supervisor {
     freezing: Option<oneshot::Sender<Result<()>>>,
     /// While its state cannot be recorded (a full disk): the pause before the next try.
     unrecorded: Option<Duration>,
+    /// Directories of shims, for a daemon that comes after this one: the end of their containers is not recorded yet.
+    kept: Vec<PathBuf>,
 }
 
 /// Between tries to record a state: from this, doubled, to that.
@@ -71,6 +73,7 @@ pub fn supervise(shared: &Arc<Shared>, record: Record, volatile: Volatile) -> Ar
         closing: None,
         freezing: None,
         unrecorded: None,
+        kept: Vec::new(),
     };
     tokio::spawn(supervisor.run());
     container
@@ -171,16 +174,19 @@ impl Supervisor {
             None => vec![],
         };
         // before the state is seen: who sees it ended may start it again
-        let left = if effects.contains(&Effect::Release) { self.release() } else { None };
+        let ended = effects.contains(&Effect::Release);
+        let left = if ended { self.release() } else { None };
         before_saving(&self.volatile.state);
         if self.volatile.state.phase != Phase::Gone {
             self.record(false);
         }
         after_saving(&self.volatile.state);
-        if let Some((directory, link)) = left {
+        if ended {
             // only now: what the shim knows of the end goes with it
-            self.closing =
-                Some(tokio::spawn(lost::let_go(link, directory, self.shared.cgroup_path(&self.container.id))));
+            self.close(was.generation, left);
+        }
+        if self.volatile.state.phase == Phase::Gone {
+            self.forget_kept();
         }
         // events first: who waits for the state finds them in the ring
         for effect in &effects {
@@ -195,6 +201,27 @@ impl Supervisor {
         }
         for effect in of_health {
             self.perform_health(effect);
+        }
+    }
+
+    /// Lets the ended shim go, or what is left of it. What it wrote down stays until the end is recorded.
+    fn close(&mut self, generation: u64, link: Option<(PathBuf, ShimLink)>) {
+        let (id, keep) = (&self.container.id, self.unrecorded.is_some());
+        let directory = self.shared.shim_dir(id, generation);
+        if keep {
+            lost::keep_exit(&directory);
+            self.kept.push(directory.clone());
+        }
+        if let Some((directory, link)) = link {
+            self.closing = Some(tokio::spawn(lost::let_go(link, directory, self.shared.cgroup_path(id), keep)));
+        } else if !keep {
+            tokio::spawn(lost::forget(directory));
+        }
+    }
+
+    fn forget_kept(&mut self) {
+        for directory in std::mem::take(&mut self.kept) {
+            tokio::spawn(lost::forget(directory));
         }
     }
 
@@ -302,6 +329,7 @@ impl Supervisor {
             Ok(()) => {
                 tracing::info!("the state of container {id} is recorded now");
                 self.unrecorded = None;
+                self.forget_kept();
             }
             Err(e) => {
                 if first {

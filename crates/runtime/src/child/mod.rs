@@ -60,6 +60,7 @@ impl Child<'_> {
     fn step(&mut self, step: &Step) -> Result<(), Errno> {
         match step {
             Step::Await => self.link.wait(),
+            Step::Group(slot, _) => rustix::io::write(self.fd(*slot)?, b"0").map(drop),
             Step::Meet => self.link.say(Word::Met).and_then(|()| self.link.wait()),
             Step::ResetSignals => sys::signal::reset_all(),
             Step::NotDumpable => rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable),
