@@ -260,8 +260,9 @@ impl Cgroup {
         }
         let door = |directory: &Directory| {
             let path = directory.path.join("tasks");
-            let fd = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|error| Error::internal(format!("open {}: {}", path.display(), values::system_words(&error))))?;
+            let fd = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|error| {
+                Error::internal(format!("open {}: {}", path.display(), values::system_words(&error)))
+            })?;
             Ok((path, fd))
         };
         self.directories.iter().map(door).collect()

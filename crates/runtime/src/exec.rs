@@ -151,11 +151,7 @@ fn attempt(
 }
 
 /// `outside`: a process in a user namespace, whose limits we set before it may go on.
-fn start(
-    program: &Program,
-    clone_into: Option<OwnedFd>,
-    outside: Option<&Process>,
-) -> Result<Child, Failed> {
+fn start(program: &Program, clone_into: Option<OwnedFd>, outside: Option<&Process>) -> Result<Child, Failed> {
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let what = Clone { namespaces: None, cgroup: clone_into.as_ref().map(AsFd::as_fd) };
     let child = sys::clone::spawn(&what, || child::run(program, &theirs))
