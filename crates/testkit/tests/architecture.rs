@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["values"],
     &["oci", "api", "gotemplate"],
     &["archive", "cgroup", "netlink", "store", "logging", "client", "registry", "testkit"],
+    &["erofs"],
     &["snapshot"],
     &["runtime", "image", "network"],
     &["shim"],

@@ -14,11 +14,25 @@ const EXTENSION_MAX: u64 = 1 << 20;
 /// Reads a tar entry by entry. [`Reader::next_entry`] skips what was not read of the one before; the current entry's data is
 /// what [`Read`] gives.
 pub struct Reader<R> {
-    inner: R,
+    inner: Counted<R>,
     /// Data of the current entry not yet read.
     left: u64,
     /// Filler behind it.
     padding: u64,
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    at: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.at += n as u64;
+        Ok(n)
+    }
 }
 
 /// What extended headers say of the entry that follows them.
@@ -49,12 +63,18 @@ struct PaxSparse {
 
 impl<R: Read> Reader<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner, left: 0, padding: 0 }
+        Self { inner: Counted { inner, at: 0 }, left: 0, padding: 0 }
     }
 
     /// The underlying stream; behind the last entry it stands somewhere in the tar's filler.
     pub fn into_inner(self) -> R {
-        self.inner
+        self.inner.inner
+    }
+
+    /// Bytes of the tar read so far. Right after [`Reader::next_entry`]: where in the tar the entry's data begins, that of a
+    /// sparse file behind its map.
+    pub fn position(&self) -> u64 {
+        self.inner.at
     }
 
     /// The next entry, or `None` at the end (two empty blocks, one, or the stream's end between entries).

@@ -22,7 +22,7 @@ use values::{Error, Result, ResultExt};
 
 pub use attributes::{copy_attributes, copy_entry, is_carried, stat_times};
 use directories::Directories;
-pub use whiteout::{OPAQUE, is_opaque, is_whiteout};
+pub use whiteout::{Name, OPAQUE, is_opaque, is_whiteout, name};
 
 use crate::{
     Ids,
@@ -81,7 +81,7 @@ pub struct Unpacked {
 
 /// Directories and links of these kinds at most: they are kept in memory, and a layer that needs more is not made to be
 /// used.
-const LEFT_TO_BELOW_MAX: usize = 1 << 18;
+pub const LEFT_TO_BELOW_MAX: usize = 1 << 18;
 
 /// A hard link whose target is not in its own layer.
 #[derive(Debug, PartialEq, Eq)]

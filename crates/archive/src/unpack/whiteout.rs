@@ -13,18 +13,22 @@ use crate::{fault::Fault, remove::remove_tree, root::split};
 /// overlayfs' attribute of a directory that hides those below it; its value is `y`.
 pub const OPAQUE: &str = "trusted.overlay.opaque";
 
-#[derive(Debug, PartialEq)]
-pub(super) enum Name<'a> {
+/// What the last component of a path in a layer says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// Nothing of deletions.
     Plain,
-    /// `.wh..wh..opq`
+    /// `.wh..wh..opq`: what is lower in the directory is gone.
     Opaque,
     /// Other `.wh..wh.*`: AUFS' own files, no part of a layer.
     Reserved,
+    /// That name of the directory is gone, as far as lower layers have it.
     Deleted(&'a [u8]),
     Invalid,
 }
 
-pub(super) fn name(last: &[u8]) -> Name<'_> {
+/// Reads the last component of a path in a layer (image-spec layer.md).
+pub fn name(last: &[u8]) -> Name<'_> {
     match last.strip_prefix(b".wh.") {
         None => Name::Plain,
         Some(b".wh..opq") => Name::Opaque,

@@ -1,0 +1,29 @@
+use rustix::io::Errno;
+use values::Error;
+
+/// What the kernel would say, or what we say.
+pub(crate) enum Fault {
+    Kernel(Errno),
+    Said(Error),
+}
+
+impl From<Errno> for Fault {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Kernel(errno) => std::io::Error::from(errno).into(),
+            Fault::Said(error) => error,
+        }
+    }
+}
