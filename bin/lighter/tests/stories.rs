@@ -15,10 +15,14 @@ fn serve(daemon: &Daemon, name: &str, flags: &[&str], port: &str, script: &str) 
     eventually("it listens", || daemon.command(&["exec", name, "sh", "-c", &listens]).status().unwrap().success());
 }
 
-/// The address `docker port` tells, of IPv4.
+/// `-p` of an address that only this test has: while a daemon is killed nobody keeps others' daemons from its ports.
+fn published(test: u8) -> String {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    format!("127.{}.{low}.{test}::80", high.max(1))
+}
+
 fn address(daemon: &Daemon, container: &str) -> String {
-    let text = daemon.run(&["port", container, "80"]).ok().stdout;
-    text.lines().find(|line| !line.starts_with('[')).unwrap_or_default().replace("0.0.0.0", "127.0.0.1")
+    daemon.run(&["port", container, "80"]).ok().text().to_owned()
 }
 
 /// What a server answers to a line.
@@ -31,9 +35,11 @@ fn ask(address: &str, line: &str) -> Option<String> {
     Some(text)
 }
 
-/// Keeps lines in a file: `push X`, `pop`, and `count`.
-const STORE: &str = "read verb line; touch /q; case $verb in push) echo $line >> /q; echo ok;; \
-    pop) head -n 1 /q; sed -i 1d /q;; count) sort /q | uniq -c | tr -s ' ';; esac";
+/// Keeps lines, each in a file of its own, so that none is lost to another: `push X`, `pop`, and `count`.
+const STORE: &str = "read verb line; mkdir -p /q; case $verb in \
+    push) f=$(mktemp); echo $line > $f; mv $f /q; echo ok;; \
+    pop) f=$(ls /q | head -n 1); [ $f ] && mv /q/$f /tmp && cat /tmp/$f;; \
+    count) cat /q/* | sort | uniq -c | tr -s ' ';; esac";
 
 /// Vote → redis → worker → db → result, while the daemon dies.
 #[test]
@@ -42,9 +48,10 @@ fn the_voting_application() {
         let mut daemon = Daemon::with_images(&["busybox"]).through(cli);
         serve(&daemon, "redis", &["--expose", "6379"], "6379", STORE);
         serve(&daemon, "db", &["--expose", "5432"], "5432", STORE);
+        let port = published(1);
         let vote = "read v; echo push $v | nc redis 6379";
-        serve(&daemon, "vote", &["-p", "80", "--link", "redis:redis"], "80", vote);
-        serve(&daemon, "result", &["-p", "80", "--link", "db:db"], "80", "read x; echo count | nc db 5432");
+        serve(&daemon, "vote", &["-p", &port, "--link", "redis:redis"], "80", vote);
+        serve(&daemon, "result", &["-p", &port, "--link", "db:db"], "80", "read x; echo count | nc db 5432");
         let work = "while :; do v=$(echo pop | nc redis 6379); if [ \"$v\" ]; then echo push $v | nc db 5432; else usleep 50000; fi; done";
         let links = ["run", "-d", "--name", "worker", "--link", "db:db", "--link", "redis:redis"];
         daemon.run(&[&links[..], &["busybox", "sh", "-c", work]].concat()).ok();
@@ -68,7 +75,8 @@ fn a_stream_of_events() {
     serve(&daemon, "redis", &["--expose", "6379"], "6379", channel);
     let application = "(echo subscribe; sleep 1000) | nc redis 6379 | while read e; do echo data:$e; done";
     serve(&daemon, "flask-sse_gunicorn", &["--link=redis:redis", "--expose", "5000"], "5000", application);
-    let link = ["-p", "80", "--link=flask-sse_gunicorn:flask-sse_gunicorn"];
+    let port = published(2);
+    let link = ["-p", &port, "--link=flask-sse_gunicorn:flask-sse_gunicorn"];
     serve(&daemon, "nginx", &link, "80", "exec nc flask-sse_gunicorn 5000");
     let publish = |daemon: &Daemon, event: &str| {
         let script = format!("echo publish {event} | nc redis 6379");
@@ -79,7 +87,8 @@ fn a_stream_of_events() {
     let mut lines = BufReader::new(&stream).lines();
     for event in ["one", "two", "three"] {
         publish(&daemon, event);
-        assert_eq!(lines.next().unwrap().unwrap(), format!("data:{event}"));
+        let line = lines.next().unwrap_or_else(|| panic!("the stream ended before {event}"));
+        assert_eq!(line.expect(event), format!("data:{event}"));
         daemon.kill();
         daemon.start_again();
     }
