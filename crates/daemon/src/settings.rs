@@ -243,7 +243,13 @@ fn bridge(v: &Reader<'_>) -> Result<Bridge> {
         mtu => return Err(Error::invalid(format!("invalid default MTU: {mtu}"))),
     };
     let host_ip = v.text("ip").map(|text| text.parse().map_err(|_| bad("ip", text, "it must be an IP address")));
+    let respect_firewall = match v.text("host-firewall").unwrap_or("bypass") {
+        "bypass" => false,
+        "respect" => true,
+        other => return Err(bad("host-firewall", other, "it must be bypass or respect")),
+    };
     Ok(Bridge {
+        respect_firewall,
         host_ip: host_ip.transpose()?,
         disabled: name == "none",
         name: if name == "none" { String::new() } else { name.into() },

@@ -61,6 +61,8 @@ pub struct Bridge {
     pub icc: bool,
     /// Where ports are published that name no address.
     pub host_ip: Option<std::net::IpAddr>,
+    /// The host's own firewall is asked who may reach a published port.
+    pub respect_firewall: bool,
     /// `BASE/LENGTH` and the length of the subnets cut from it; empty: Docker's.
     pub address_pools: Vec<(String, u8)>,
 }
@@ -75,6 +77,7 @@ impl Default for Bridge {
             ip_masq: true,
             icc: true,
             host_ip: None,
+            respect_firewall: false,
             address_pools: vec![],
         }
     }

@@ -126,7 +126,9 @@ fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory:
         }
     }
     let remap = config.defaults.remap.as_ref().map(namespace_owner);
-    let networks = Networks::open(&wanted.owner, wanted.pools.clone(), remap).during(|| "cannot write the firewall")?;
+    let options =
+        network::Options { pools: wanted.pools.clone(), namespace_owner: remap, guarded: bridge.respect_firewall };
+    let networks = Networks::open(&wanted.owner, options).during(|| "cannot write the firewall")?;
     if !bridge.disabled {
         let remembered = records.fact(FACT_BRIDGE)?;
         wanted.remembered = remembered.as_deref().and_then(|t| t.parse().ok());

@@ -294,8 +294,8 @@ fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>) {
     let Some(endpoint) = networks::port_endpoint(&volatile.endpoints).filter(|_| !volatile.ports.is_empty()) else {
         return;
     };
-    let (id, targets) = (container.id.as_str(), networks::targets(endpoint));
-    match shared.networks.adopt_ports(id, &container.name(), &volatile.ports, targets) {
+    let id = container.id.as_str();
+    match shared.networks.adopt_ports(id, &container.name(), &volatile.ports, endpoint) {
         Ok((relays, problems)) => {
             problems.iter().for_each(|problem| tracing::warn!("container {id}: {problem}"));
             shared.serving.relay(&container.id, relays);

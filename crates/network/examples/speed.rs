@@ -12,7 +12,7 @@ fn main() {
     sys::namespace::unshare(sys::namespace::Kinds::NETWORK).expect("root needed");
     let start = Instant::now();
     let config = BridgeConfig::new(Names::of_data_root("/test/speed".as_ref()));
-    let networks = Networks::open(&config.owner, network::default_pools(), None).expect("open");
+    let networks = Networks::open(&config.owner, network::Options::default()).expect("open");
     networks.open_default("default", &config).expect("bridge");
     println!("open                 {:7.0}", micros(start.elapsed()));
     for spare in [false, true, false, true] {

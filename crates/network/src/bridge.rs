@@ -1,6 +1,6 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use netlink::route::{self, Address, Bridge, Link, LinkChange, Target};
 use netlink::{Batch, Socket};
 use values::{Error, Result};
@@ -11,6 +11,9 @@ use crate::{mac, owner, pool};
 
 /// Shorter prefixes are no networks one could collide with but ways to the whole world (a VPN's `0.0.0.0/1`).
 const SHORTEST_NETWORK: u8 = 8;
+
+/// The bridge's, as Docker's: without one the kernel asks for no neighbour on behalf of others, and forwards nothing.
+const LINK_LOCAL: IpNet = IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), 64));
 
 /// A bridge that is there and up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +47,20 @@ pub(crate) fn make(socket: &mut Socket, owner: &str, plan: &Plan, mtu: u32) -> R
         Some(link) => adopt(socket, &config, link, mtu)?,
         None => create_as(socket, &config, mtu, &purpose)?,
     };
-    let wanted: Vec<IpNet> = if plan.no_gateway_address {
+    let mut wanted: Vec<IpNet> = if plan.no_gateway_address {
         vec![]
     } else {
         plan.subnets.iter().filter_map(|subnet| subnet.gateway_net()).collect()
     };
+    if wanted.iter().any(|net| net.addr().is_ipv6()) {
+        wanted.push(LINK_LOCAL);
+    }
     let present = present(socket, link.index)?;
     let mut batch = Batch::new();
     if owner::owns(owner, link.alias.as_deref()) {
         present
             .iter()
-            .filter(|net| !wanted.contains(net))
+            .filter(|net| !wanted.contains(net) && !is_link_local(net.addr()))
             .for_each(|net| route::delete_address(&mut batch, &at(link.index, *net)));
     }
     wanted
@@ -88,7 +94,7 @@ pub(crate) fn tune(name: &str, routed_neighbours: bool) {
 fn present(socket: &mut Socket, index: u32) -> Result<Vec<IpNet>> {
     let mut all = route::addresses(socket).map_err(failed)?;
     all.extend(route::addresses6(socket).unwrap_or_default());
-    let own = all.iter().filter(|a| a.link == index && !is_link_local(a.ip));
+    let own = all.iter().filter(|a| a.link == index);
     Ok(own.filter_map(|a| IpNet::new(a.ip, a.prefix_len).ok()).collect())
 }
 

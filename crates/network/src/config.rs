@@ -1,7 +1,25 @@
 use ipnet::Ipv4Net;
 
+use crate::namespace::NamespaceOwner;
 use crate::owner::Names;
 use crate::pool;
+
+/// What holds for all networks of a daemon.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Subnets to choose from, in this order.
+    pub pools: Vec<Ipv4Net>,
+    /// Who owns containers' namespaces, unless one asks for the host's ids.
+    pub namespace_owner: Option<NamespaceOwner>,
+    /// The host's own firewall is asked who may reach a published port, unless a network says otherwise.
+    pub guarded: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { pools: pool::default_pools(), namespace_owner: None, guarded: false }
+    }
+}
 
 /// How the default bridge of one daemon shall be.
 #[derive(Clone, Debug)]

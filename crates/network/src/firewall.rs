@@ -7,7 +7,11 @@
 //! chain ports       {
 //!     dnat ip to meta l4proto . ip daddr . th dport map @ports4
 //!     fib daddr type local dnat ip to meta l4proto . th dport map @all_ports4      (and the same for ip6) }
-//! chain prerouting  { type nat hook prerouting priority dstnat;   jump ports }
+//! chain prerouting  { type nat hook prerouting priority dstnat
+//!     iifname GATE jump ports
+//!     meta l4proto . ip daddr . th dport @gated4 return         (first to the host's firewall: see gate.rs)
+//!     meta l4proto . th dport @all_gated4 return                (and the same for ip6)
+//!     jump ports }
 //! chain output      { type nat hook output priority dstnat;       jump ports }
 //! chain postrouting { type nat hook postrouting priority srcnat
 //!     oifname @bridges ct status dnat ip saddr 127.0.0.0/8 masquerade
@@ -19,6 +23,11 @@
 //!     ct status dnat accept
 //!     ip saddr . ip daddr . meta l4proto . th dport @links accept
 //!     drop                                                      (nobody reaches a port that was not published) }
+//! chain input       { type filter hook input priority LAST;       ct state new jump gated }
+//! chain gated       {
+//!     meta l4proto . ip daddr . th dport @gated4 jump admit
+//!     fib daddr type local meta l4proto . th dport @all_gated4 jump admit (and the same for ip6) }
+//! chain admit       { iifname @internal drop;  ct mark set MARK }
 //! chain forward     { type filter hook forward priority filter
 //!     ct state established,related accept
 //!     oifname @bridges jump to_bridge
@@ -33,7 +42,7 @@ use netlink::nft::{
 };
 use netlink::{Errno, Result, Socket};
 
-use crate::owner;
+use crate::{gate, owner};
 
 /// `raw`, `dstnat`, `filter`, `srcnat` of nft(8).
 const RAW: i32 = -300;
@@ -60,25 +69,39 @@ pub(crate) mod set {
     pub(crate) const PORTS6: &str = "ports6";
     pub(crate) const ALL_PORTS4: &str = "all_ports4";
     pub(crate) const ALL_PORTS6: &str = "all_ports6";
+    pub(crate) const GATED4: &str = "gated4";
+    pub(crate) const GATED6: &str = "gated6";
+    pub(crate) const ALL_GATED4: &str = "all_gated4";
+    pub(crate) const ALL_GATED6: &str = "all_gated6";
 }
 
 /// The table in the kernel and what is in its sets.
 pub(crate) struct Firewall {
     socket: Socket,
+    owner: String,
     name: String,
     /// The kernel lets nobody else change the table (since Linux 6.9).
     owned: bool,
     /// The kernel has what the daemon before wrote: that stays in force until [`settle`](Self::settle).
     held: bool,
     elements: BTreeMap<&'static str, BTreeSet<Element>>,
+    /// Index of the link by which copies of packets leave, where ports are guarded.
+    gate: Option<u32>,
 }
 
 impl Firewall {
     /// Writes the table with empty sets; one that is there already is held as it is.
     pub(crate) fn open(owner: &str) -> Result<Self> {
         let socket = Socket::netfilter()?;
-        let mut firewall =
-            Self { socket, name: owner::table(owner), owned: true, held: false, elements: BTreeMap::new() };
+        let mut firewall = Self {
+            socket,
+            owner: owner.into(),
+            name: owner::table(owner),
+            owned: true,
+            held: false,
+            elements: BTreeMap::new(),
+            gate: None,
+        };
         // an older release had it in the other family
         let _ = nft::delete(&mut firewall.socket, Family::Ipv4, &firewall.name);
         firewall.held = firewall.is_there()?;
@@ -93,6 +116,36 @@ impl Firewall {
         if self.held {
             self.install()?;
             self.held = false;
+            if self.gate.is_none() {
+                self.remove_gate()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on guarded ports have their gate, whose copies leave by the link with this index.
+    pub(crate) fn open_gate(&mut self, link: u32) -> Result<()> {
+        if self.gate != Some(link) {
+            self.install_gate(link)?;
+            self.gate = Some(link);
+        }
+        Ok(())
+    }
+
+    fn install_gate(&mut self, link: u32) -> Result<()> {
+        let tables = |owner: &str, owned| gate::tables(owner, owned, link);
+        for number in 0..tables(&self.owner, true).len() {
+            self.write(|owner, owned| tables(owner, owned).swap_remove(number))?;
+        }
+        Ok(())
+    }
+
+    fn remove_gate(&mut self) -> Result<()> {
+        let name = gate::table_name(&self.owner);
+        for family in [Family::Ipv4, Family::Ipv6] {
+            if nft::tables(&mut self.socket, family)?.contains(&name) {
+                nft::delete(&mut self.socket, family, &name)?;
+            }
         }
         Ok(())
     }
@@ -148,13 +201,25 @@ impl Firewall {
     }
 
     pub(crate) fn remove(&mut self) -> Result<()> {
+        self.remove_gate()?;
         nft::delete(&mut self.socket, Family::Inet, &self.name)
     }
 
     fn install(&mut self) -> Result<()> {
+        if let Some(link) = self.gate {
+            self.install_gate(link)?;
+        }
+        let elements = std::mem::take(&mut self.elements);
+        let written = self.write(|owner, owned| table(owner, owned, &elements));
+        self.elements = elements;
+        written
+    }
+
+    /// Writes a table, owned where the kernel has that.
+    fn write(&mut self, table: impl Fn(&str, bool) -> Table) -> Result<()> {
         if self.owned {
             for _ in 0..TAKEOVER_TRIES {
-                match nft::replace(&mut self.socket, &table(&self.name, true, &self.elements)) {
+                match nft::replace(&mut self.socket, &table(&self.owner, true)) {
                     Err(error) if error.errno == Errno::PERM => std::thread::sleep(TAKEOVER_PAUSE),
                     Err(error) if matches!(error.errno, Errno::OPNOTSUPP | Errno::INVAL) => break,
                     other => return other,
@@ -162,7 +227,7 @@ impl Firewall {
             }
             self.owned = false;
         }
-        nft::replace(&mut self.socket, &table(&self.name, false, &self.elements))
+        nft::replace(&mut self.socket, &table(&self.owner, false))
     }
 }
 
@@ -196,12 +261,12 @@ fn family_name(number: u8) -> &'static str {
 const V4: Family = Family::Ipv4;
 const V6: Family = Family::Ipv6;
 
-fn table(name: &str, owned: bool, elements: &BTreeMap<&'static str, BTreeSet<Element>>) -> Table {
+fn table(owner: &str, owned: bool, elements: &BTreeMap<&'static str, BTreeSet<Element>>) -> Table {
     let mut sets = sets();
     for set in &mut sets {
         set.elements = elements.get(set.name.as_str()).into_iter().flatten().cloned().collect();
     }
-    Table { family: Family::Inet, name: name.into(), owned, sets, chains: chains() }
+    Table { family: Family::Inet, name: owner::table(owner), owned, sets, chains: chains(&gate::back(owner)) }
 }
 
 fn sets() -> Vec<Set> {
@@ -226,10 +291,15 @@ fn sets() -> Vec<Set> {
         set(set::PORTS6, &[Protocol, Ipv6, Port], Some(&[Ipv6, Port]), false),
         set(set::ALL_PORTS4, &[Protocol, Port], Some(&[Ipv4, Port]), false),
         set(set::ALL_PORTS6, &[Protocol, Port], Some(&[Ipv6, Port]), false),
+        set(set::GATED4, &[Protocol, Ipv4, Port], None, false),
+        set(set::GATED6, &[Protocol, Ipv6, Port], None, false),
+        set(set::ALL_GATED4, &[Protocol, Port], None, false),
+        set(set::ALL_GATED6, &[Protocol, Port], None, false),
     ]
 }
 
-fn chains() -> Vec<Chain> {
+/// `gate`: the link by which copies of admitted packets come in.
+fn chains(gate: &str) -> Vec<Chain> {
     let base = |name: &str, kind, hook, priority, rules| Chain {
         name: name.into(),
         base: Some(Base { kind, hook, priority, policy: Policy::Accept }),
@@ -266,13 +336,32 @@ fn chains() -> Vec<Chain> {
         Rule::new().output_link_in(set::BRIDGES).verdict(jump("to_bridge")),
         Rule::new().input_link_in(set::INTERNAL).verdict(Verdict::Drop),
     ];
-    let to_ports = || vec![Rule::new().verdict(jump("ports"))];
+    let to_ports = || Rule::new().verdict(jump("ports"));
+    let guarded = || {
+        [
+            (Rule::new(), V4, NatKey::Address, set::GATED4),
+            (Rule::new(), V6, NatKey::Address, set::GATED6),
+            (Rule::new().local_destination(), V4, NatKey::Port, set::ALL_GATED4),
+            (Rule::new().local_destination(), V6, NatKey::Port, set::ALL_GATED6),
+        ]
+        .map(|(rule, family, key, set)| rule.destination_in(family, key, set))
+    };
+    let mut prerouting = vec![Rule::new().input_link(gate).verdict(jump("ports"))];
+    prerouting.extend(guarded().map(|rule| rule.verdict(Verdict::Return)));
+    prerouting.push(to_ports());
+    let gated = guarded().map(|rule| rule.verdict(jump("admit"))).into();
+    let admit =
+        vec![Rule::new().input_link_in(set::INTERNAL).verdict(Verdict::Drop), Rule::new().mark_flow(gate::MARK)];
+    let input = vec![Rule::new().new_flow().verdict(jump("gated"))];
     vec![
         part("ports", ports),
         part("to_bridge", to_bridge),
+        part("admit", admit),
+        part("gated", gated),
         base("loopback", Kind::Filter, Hook::Prerouting, RAW, loopback),
-        base("prerouting", Kind::Nat, Hook::Prerouting, DESTINATION_NAT, to_ports()),
-        base("output", Kind::Nat, Hook::Output, DESTINATION_NAT, to_ports()),
+        base("prerouting", Kind::Nat, Hook::Prerouting, DESTINATION_NAT, prerouting),
+        base("output", Kind::Nat, Hook::Output, DESTINATION_NAT, vec![to_ports()]),
+        base("input", Kind::Filter, Hook::Input, gate::LAST_BUT_ONE, input),
         base("postrouting", Kind::Nat, Hook::Postrouting, SOURCE_NAT, postrouting),
         base("forward", Kind::Filter, Hook::Forward, FILTER, forward),
     ]
@@ -294,7 +383,7 @@ mod tests {
 
     #[test]
     fn every_set_has_a_rule_that_asks_it() {
-        let rules = format!("{:?}", chains());
+        let rules = format!("{:?}", chains("gate"));
         for set in sets() {
             assert!(rules.contains(&format!("{:?}", set.name)), "{}", set.name);
         }

@@ -7,19 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use ipnet::{IpNet, Ipv4Net};
 use netlink::nft::{Element, Family, Key, Watch};
 use netlink::route::{self, ChildKind, LinkChange, Target};
-use netlink::{Batch, Socket};
+use netlink::{Batch, Errno, Socket};
 use values::{Error, Result};
 
 use crate::bridge::{self, failed};
-use crate::config::BridgeConfig;
+use crate::config::{BridgeConfig, Options};
 use crate::endpoint::{Endpoint, EndpointRequest, ways_out};
 use crate::firewall::{self, Firewall, set};
+use crate::host_firewall::HostFirewall;
 use crate::lease::Leases;
-use crate::namespace::{self, Maker, Namespace, NamespaceOwner};
+use crate::namespace::{self, Maker, Namespace};
 use crate::plan::{self, Driver, Plan, Space, Subnet, SubnetRequest};
 use crate::ports::{PortRequest, Ports, Published, Relay, Taken, Targets};
 use crate::sandbox::{self, Identity, Plug, Prepared, Routes, Sandbox};
-use crate::{child, dns, egress, files, flows, forwarding, mac, owner};
+use crate::{child, dns, egress, files, flows, forwarding, gate, mac, owner};
 
 /// The networks of one daemon, and the ports that its containers have on the host.
 pub struct Networks {
@@ -30,9 +31,7 @@ pub struct Networks {
 /// What the namespace thread needs, too.
 struct Shared {
     owner: String,
-    pools: Vec<Ipv4Net>,
-    /// Who owns containers' namespaces, unless one asks for the host's ids.
-    namespace_owner: Option<NamespaceOwner>,
+    options: Options,
     host: Mutex<Socket>,
     firewall: Mutex<Firewall>,
     ports: Mutex<Ports>,
@@ -121,12 +120,11 @@ impl Networks {
     /// while containers are looked for. Belongs to the network namespace of the calling thread.
     ///
     /// Errors: `Internal` with the kernel's words.
-    pub fn open(owner: &str, pools: Vec<Ipv4Net>, namespace_owner: Option<NamespaceOwner>) -> Result<Self> {
+    pub fn open(owner: &str, options: Options) -> Result<Self> {
         let thread = namespace::Thread::start()?;
         let shared = Shared {
             owner: owner.into(),
-            pools,
-            namespace_owner,
+            options,
             host: Mutex::new(Socket::route().map_err(failed)?),
             firewall: Mutex::new(Firewall::open(owner).map_err(failed)?),
             ports: Mutex::default(),
@@ -153,23 +151,21 @@ impl Networks {
         let made = bridge::ensure(&mut shared.host(), config, mtu, &files::resolv::host_nameservers())?;
         let subnet = Subnet { gateway: Some(made.address.addr().into()), ..Subnet::of(made.address.trunc().into()) };
         let plan = Plan {
-            id: id.into(),
-            name: "bridge".into(),
-            driver: Driver::Bridge,
             subnets: vec![subnet],
             link: config.name.clone(),
             mtu: config.mtu,
-            internal: false,
             icc: config.icc,
             masquerade: config.ip_masq,
-            no_gateway_address: false,
             host_ip: config.host_ip,
-            ifname_prefix: "eth".into(),
+            ..Plan::new(id, "bridge", Driver::Bridge)
         };
         let net = Net::new(plan);
         net.link.store(made.index, Ordering::Relaxed);
         net.mtu.store(mtu, Ordering::Relaxed);
         shared.firewall().apply(&net.elements(), &[]).map_err(failed)?;
+        if shared.options.guarded {
+            shared.open_gate()?;
+        }
         bridge::tune(&config.name, !config.icc);
         forwarding::ipv4()?;
         shared.insert(net);
@@ -187,8 +183,12 @@ impl Networks {
         // two networks at the same moment: the second looks when the first is entered
         let mut networks = self.shared.networks.write().unwrap_or_else(PoisonError::into_inner);
         let own: Vec<IpNet> = networks.values().flat_map(|net| net.plan.subnets.iter().map(|s| s.net)).collect();
-        let space =
-            Space { pools: &self.shared.pools, taken: &taken, own: &own, seed: seed(&self.shared.owner, &plan.id) };
+        let space = Space {
+            pools: &self.shared.options.pools,
+            taken: &taken,
+            own: &own,
+            seed: seed(&self.shared.owner, &plan.id),
+        };
         plan.subnets = plan::subnets(asked, ipv4, ipv6, &space)?;
         networks.insert(plan.id.clone(), Arc::new(Net::new(plan.clone())));
         Ok(plan)
@@ -216,6 +216,11 @@ impl Networks {
     /// What became of a network: its MTU, for the default bridge also the subnet.
     pub fn mtu(&self, id: &str) -> u32 {
         self.shared.net(id).map_or(0, |net| net.mtu.load(Ordering::Relaxed))
+    }
+
+    /// Whether the host's own firewall decides who reaches ports of containers on a network.
+    pub fn is_guarded(&self, id: &str) -> bool {
+        self.shared.net(id).is_ok_and(|net| self.shared.guards(&net.plan))
     }
 
     pub fn current_plan(&self, id: &str) -> Option<Plan> {
@@ -290,27 +295,20 @@ impl Networks {
         }
     }
 
-    /// Gives a container its ports on the host: all or none. `host_ifname`: of the place the targets are on.
+    /// Gives a container its ports on the host: all or none. They lead to its place `endpoint`.
     ///
     /// Errors: `Internal` in Docker's words, the container that has it or the program of the host being in the way.
-    pub fn publish(
-        &self,
-        container: &str,
-        name: &str,
-        requests: &[PortRequest],
-        targets: Targets,
-        host_ifname: &str,
-    ) -> Result<Taken> {
+    pub fn publish(&self, container: &str, name: &str, requests: &[PortRequest], endpoint: &Endpoint) -> Result<Taken> {
         if requests.is_empty() {
             return Ok(Taken::default());
         }
         let mut ports = self.shared.ports();
-        let taken = ports.take(container, name, requests, targets)?;
+        let taken = ports.take(container, name, requests, self.shared.targets(endpoint))?;
         let elements = ports.elements(container);
         let open = || -> netlink::Result<()> {
             // where br_netfilter is on, a container's way to its own published port leads back through the bridge's port
             let mut batch = Batch::new();
-            let change = LinkChange { hairpin: Some(true), ..LinkChange::name(host_ifname) };
+            let change = LinkChange { hairpin: Some(true), ..LinkChange::name(&endpoint.host_ifname) };
             route::set_link(&mut batch, &change);
             self.shared.host().execute(batch)?;
             self.shared.firewall().apply(&elements, &[])?;
@@ -336,16 +334,17 @@ impl Networks {
         flows::left(&ways).map_err(failed)
     }
 
-    /// Ports of a container that ran when the daemon began. Answers what the daemon has to serve, and what is amiss.
+    /// Ports of a container that ran when the daemon began, led to its place `endpoint`. Answers what the daemon has to
+    /// serve, and what is amiss.
     pub fn adopt_ports(
         &self,
         container: &str,
         name: &str,
         published: &[Published],
-        targets: Targets,
+        endpoint: &Endpoint,
     ) -> Result<(Vec<Relay>, Vec<String>)> {
         let mut ports = self.shared.ports();
-        let (relays, problems) = ports.adopt(container, name, published, targets);
+        let (relays, problems) = ports.adopt(container, name, published, self.shared.targets(endpoint));
         self.shared.firewall().apply(&ports.elements(container), &[]).map_err(failed)?;
         // one that is found late had no ports for a while
         flows::led(&ports.ways(container)).map_err(failed)?;
@@ -398,7 +397,9 @@ impl Networks {
             }
         }
         let kept = |name: &str| {
-            live.iter().flat_map(|(_, e)| e).any(|e| e.host_ifname == name) || self.shared.has_bridge(name)
+            live.iter().flat_map(|(_, e)| e).any(|e| e.host_ifname == name)
+                || self.shared.has_bridge(name)
+                || self.shared.has_gate(name)
         };
         let mut stale = self.shared.own_links()?;
         stale.retain(|name| !kept(name));
@@ -415,6 +416,12 @@ impl Networks {
         let own = format!(" {} ", self.shared.firewall().name());
         found.retain(|chain| !chain.contains(&own));
         Ok(found)
+    }
+
+    /// The firewall of the host as it is now, for what it says about ports.
+    pub fn host_firewall(&self) -> Result<HostFirewall> {
+        let mut socket = Socket::netfilter().map_err(failed)?;
+        HostFirewall::read(&mut socket).map_err(failed)
     }
 
     /// Calls `told` whenever somebody took the table away and it was written again, on a thread of its own, for as long
@@ -450,6 +457,7 @@ impl Networks {
                 result = result.and(bridge::remove(&mut self.shared.host(), &self.shared.owner, &net.plan.link));
             }
         }
+        result = result.and(gate::remove(&mut self.shared.host(), &self.shared.owner));
         self.shared.firewall().remove().map_err(failed)?;
         result
     }
@@ -462,7 +470,7 @@ impl Networks {
     }
 
     fn furnish(&self, container: &str, requests: &[EndpointRequest], host_ids: bool) -> Result<Sandbox> {
-        let owned = self.shared.namespace_owner.is_some() && !host_ids;
+        let owned = self.shared.options.namespace_owner.is_some() && !host_ids;
         let mut identities = Vec::new();
         let nets = requests.iter().map(|r| self.shared.net(&r.network)).collect::<Result<Vec<_>>>()?;
         for (request, net) in requests.iter().zip(&nets) {
@@ -470,13 +478,13 @@ impl Networks {
         }
         let ways = ways_out_of(&identities);
         let (Some(net), Some(identity), Some(request)) = (nets.first(), identities.first(), requests.first()) else {
-            let made = namespace::isolated(self.shared.namespace_owner.clone().filter(|_| owned))?;
+            let made = namespace::isolated(self.shared.options.namespace_owner.clone().filter(|_| owned))?;
             return Ok(Sandbox { netns: made.netns, userns: made.userns, endpoints: vec![] });
         };
         let (mut namespace, first) = if net.plan.driver == Driver::Bridge && free_name(net, request, &[]) == "eth0" {
             self.first_pair(net, identity, ways[0], owned)?
         } else {
-            let owner = self.shared.namespace_owner.clone().filter(|_| owned);
+            let owner = self.shared.options.namespace_owner.clone().filter(|_| owned);
             let mut namespace = self.thread.run(move |maker| maker.namespace(owner.as_ref()))?;
             let name = free_name(net, request, &[]);
             let endpoint = self.attach(&mut namespace, net, &name, identity, ways[0])?;
@@ -633,6 +641,35 @@ impl Shared {
         self.default.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn targets(&self, endpoint: &Endpoint) -> Targets {
+        let guarded = self.net(&endpoint.network_id).is_ok_and(|net| self.guards(&net.plan));
+        Targets { ip: endpoint.ip, ip6: endpoint.ip6, guarded }
+    }
+
+    /// What guarded ports need: a pair of links and the tables that send copies by it.
+    fn open_gate(&self) -> Result<()> {
+        let link = gate::make(&mut self.host(), &self.owner)?;
+        self.firewall().open_gate(link).map_err(|error| match error.errno {
+            Errno::NOENT => Error::invalid(
+                "the kernel cannot ask the host's firewall about published ports: it has no nftables \"dup\" \
+                 (CONFIG_NFT_DUP_IPV4, CONFIG_NFT_DUP_IPV6)",
+            ),
+            _ => failed(error),
+        })
+    }
+
+    fn guards(&self, plan: &Plan) -> bool {
+        plan.driver == Driver::Bridge && plan.guarded.unwrap_or(self.options.guarded)
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.all().iter().any(|net| self.guards(&net.plan))
+    }
+
+    fn has_gate(&self, name: &str) -> bool {
+        [gate::out(&self.owner), gate::back(&self.owner)].contains(&name.to_owned()) && self.is_guarded()
+    }
+
     fn is_default(&self, id: &str) -> bool {
         self.default().as_deref() == Some(id)
     }
@@ -718,6 +755,9 @@ impl Shared {
         };
         // the rules come first: nothing passes a bridge that they do not know
         self.firewall().apply(&net.elements(), &[]).map_err(failed)?;
+        if self.guards(plan) {
+            self.open_gate()?;
+        }
         let index = bridge::make(&mut self.host(), &self.owner, plan, mtu)?;
         bridge::tune(&plan.link, !plan.icc);
         forwarding::ipv4()?;
@@ -740,7 +780,7 @@ impl Shared {
 
     /// Makes the bridge again and tries once more if somebody deleted it.
     fn prepare(&self, maker: &Maker, net: &Net, owned: bool) -> Result<Prepared> {
-        let owner = self.namespace_owner.as_ref().filter(|_| owned);
+        let owner = self.options.namespace_owner.as_ref().filter(|_| owned);
         match sandbox::prepare(maker, self.plug(net)?, owner, |batch| self.host().execute(batch)) {
             Err(_) if self.bridge_is_gone(net)? => {
                 self.ensure_bridge(net)?;
@@ -767,8 +807,11 @@ impl Shared {
         let Some(net) = self.default_net() else { return Ok(()) };
         self.follow_mtu(&net)?;
         self.firewall().mend().map_err(failed)?;
+        if self.is_guarded() {
+            self.open_gate()?;
+        }
         if self.spare().is_none() {
-            let prepared = self.prepare(maker, &net, self.namespace_owner.is_some())?;
+            let prepared = self.prepare(maker, &net, self.options.namespace_owner.is_some())?;
             *self.spare() = Some(prepared);
         }
         Ok(())

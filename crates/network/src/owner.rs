@@ -30,6 +30,13 @@ pub(crate) fn table(owner: &str) -> String {
     if owner == "0" { "lighter".into() } else { format!("lighter_{owner}") }
 }
 
+/// Whether it is a table of a daemon of ours, whichever.
+pub(crate) fn is_table(name: &str) -> bool {
+    let name = name.strip_suffix("_gate").unwrap_or(name);
+    let digits = |owner: &str| owner.len() == 8 && owner.bytes().all(|b| b.is_ascii_hexdigit());
+    name == "lighter" || name.strip_prefix("lighter_").is_some_and(digits)
+}
+
 /// The alias by which a link says whose it is and what for: `lighter:OWNER:PURPOSE`.
 pub(crate) fn alias(owner: &str, purpose: &str) -> String {
     format!("{ALIAS_PREFIX}:{owner}:{purpose}")
@@ -64,6 +71,8 @@ mod tests {
         check("/srv/a", "49a15bd2", "lt-49a15bd2");
         check("/srv/b", "49a1460f", "lt-49a1460f");
         assert_eq!((table("0").as_str(), table("12ab34cd").as_str()), ("lighter", "lighter_12ab34cd"));
+        let own = ["lighter", "lighter_gate", "lighter_12ab34cd", "lighter_12ab34cd_gate", "lighter_rules", "filter"];
+        assert_eq!(own.map(is_table), [true, true, true, true, false, false]);
     }
 
     #[test]

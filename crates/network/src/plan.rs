@@ -28,8 +28,32 @@ pub struct Plan {
     pub no_gateway_address: bool,
     /// Where ports are published that name no address.
     pub host_ip: Option<IpAddr>,
+    /// The host's own firewall is asked who may reach a published port; `None`: as the daemon says.
+    #[serde(default)]
+    pub guarded: Option<bool>,
     /// `eth` by default.
     pub ifname_prefix: String,
+}
+
+impl Plan {
+    /// Nothing chosen: a network without subnets or a link.
+    pub fn new(id: &str, name: &str, driver: Driver) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            driver,
+            subnets: vec![],
+            link: String::new(),
+            mtu: None,
+            internal: false,
+            icc: true,
+            masquerade: true,
+            no_gateway_address: false,
+            host_ip: None,
+            guarded: None,
+            ifname_prefix: "eth".into(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -82,11 +82,13 @@ pub struct Relay {
     pub target: SocketAddr,
 }
 
-/// Where a container can be reached: what a port leads to.
+/// Where a container can be reached, and how: what a port leads to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Targets {
-    pub ip: Option<Ipv4Addr>,
-    pub ip6: Option<Ipv6Addr>,
+pub(crate) struct Targets {
+    pub(crate) ip: Option<Ipv4Addr>,
+    pub(crate) ip6: Option<Ipv6Addr>,
+    /// The host's own firewall is asked first.
+    pub(crate) guarded: bool,
 }
 
 impl Targets {
@@ -113,6 +115,7 @@ struct Held {
     name: String,
     published: Published,
     target: Option<IpAddr>,
+    guarded: bool,
     /// Keeps other programs from the port. None for SCTP, which not every kernel has.
     _socket: Option<OwnedFd>,
 }
@@ -225,6 +228,7 @@ impl Ports {
                 name: name.into(),
                 published: published.clone(),
                 target,
+                guarded: targets.guarded,
                 _socket: socket,
             });
             taken.published.push(published);
@@ -259,6 +263,7 @@ impl Ports {
                         name: name.into(),
                         published: one.clone(),
                         target,
+                        guarded: targets.guarded,
                         _socket: None,
                     };
                     self.held.entry((one.protocol, one.host_port)).or_default().push(held);
@@ -284,7 +289,7 @@ impl Ports {
     /// The elements of the firewall's maps for a container's ports.
     pub(crate) fn elements(&self, container: &str) -> Vec<(&'static str, Element)> {
         let own = self.held.values().flatten().filter(|held| held.container == container);
-        own.filter_map(|held| Some(element(&held.published, held.target?))).collect()
+        own.flat_map(Held::elements).collect()
     }
 
     fn holder(&self, protocol: Protocol, ip: IpAddr, port: u16) -> Option<&str> {
@@ -296,15 +301,24 @@ impl Ports {
     }
 }
 
-fn element(published: &Published, target: IpAddr) -> (&'static str, Element) {
-    let (protocol, ip, port) = (published.protocol.number(), published.host_ip, published.host_port);
-    let data = Key::default().ip(target).port(published.port);
-    let key = Key::default().protocol(protocol);
-    match (ip.is_unspecified(), ip.is_ipv4()) {
-        (true, true) => (set::ALL_PORTS4, Element::mapped(key.port(port), data)),
-        (true, false) => (set::ALL_PORTS6, Element::mapped(key.port(port), data)),
-        (false, true) => (set::PORTS4, Element::mapped(key.ip(ip).port(port), data)),
-        (false, false) => (set::PORTS6, Element::mapped(key.ip(ip).port(port), data)),
+impl Held {
+    fn elements(&self) -> Vec<(&'static str, Element)> {
+        let Some(target) = self.target else { return vec![] };
+        let (ip, port) = (self.published.host_ip, self.published.host_port);
+        let data = Key::default().ip(target).port(self.published.port);
+        let key = Key::default().protocol(self.published.protocol.number());
+        let (key, ports, gated) = match (ip.is_unspecified(), ip.is_ipv4()) {
+            (true, true) => (key.port(port), set::ALL_PORTS4, set::ALL_GATED4),
+            (true, false) => (key.port(port), set::ALL_PORTS6, set::ALL_GATED6),
+            (false, true) => (key.ip(ip).port(port), set::PORTS4, set::GATED4),
+            (false, false) => (key.ip(ip).port(port), set::PORTS6, set::GATED6),
+        };
+        let mut elements = vec![(ports, Element::mapped(key.clone(), data))];
+        // nobody comes to a loopback address from outside
+        if self.guarded && !ip.is_loopback() {
+            elements.push((gated, Element::new(key)));
+        }
+        elements
     }
 }
 
@@ -358,7 +372,7 @@ mod tests {
         PortRequest { protocol: Protocol::Tcp, port: 80, host_ip: host_ip.parse().ok(), host_ports: ports }
     }
 
-    const TARGETS: Targets = Targets { ip: Some(Ipv4Addr::new(172, 17, 0, 2)), ip6: None };
+    const TARGETS: Targets = Targets { ip: Some(Ipv4Addr::new(172, 17, 0, 2)), ip6: None, guarded: false };
 
     #[test]
     fn who_holds_a_port_is_named() {
@@ -386,6 +400,17 @@ mod tests {
         let range = ports.take("id", "web", &[request("127.0.0.1", Some((port, port + 3)))], TARGETS).unwrap();
         assert!(range.published[0].host_port > port);
         assert!(ports.take("id", "web", &[request("192.0.2.1", Some((port, port)))], TARGETS).is_err());
+    }
+
+    #[test]
+    fn guarded_ports_have_a_gate_but_for_loopback() {
+        let mut ports = Ports::default();
+        let guarded = Targets { guarded: true, ..TARGETS };
+        ports.take("id", "web", &[request("127.0.0.1", None)], guarded).unwrap();
+        assert_eq!(ports.elements("id").len(), 1);
+        ports.take("id2", "web", &[request("0.0.0.0", None)], guarded).unwrap();
+        let sets: Vec<_> = ports.elements("id2").into_iter().map(|(set, _)| set).collect();
+        assert_eq!(sets, [set::ALL_PORTS4, set::ALL_GATED4]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use values::{Error, Id, Result};
 use crate::bridge::failed;
 use crate::endpoint::Endpoint;
 use crate::namespace::{Maker, Namespace, NamespaceOwner};
-use crate::owner;
+use crate::{mac, owner};
 
 const FIRST: &str = "eth0";
 
@@ -133,6 +133,10 @@ impl Identity<'_> {
         for net in self.ip.iter().chain(&self.ip6) {
             let address = Address { link: index, ip: net.addr(), prefix_len: net.prefix_len() };
             route::add_address(&mut batch, &address);
+        }
+        if let (Some(_), Some(mac)) = (self.ip6, self.mac) {
+            let ip = mac::link_local(mac).into();
+            route::add_address(&mut batch, &Address { link: index, ip, prefix_len: 64 });
         }
         for ip in &self.link_local {
             let prefix_len = if ip.is_ipv4() { 16 } else { 64 };

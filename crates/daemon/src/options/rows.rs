@@ -48,6 +48,12 @@ pub const ROWS: &[Row] = &[
     Row::missing("fixed-cidr-v6", Text),
     Row::new("group", Text, "Group that may use the socket: name or number").short('G').default("docker"),
     Row::missing("host-gateway-ips", List).flag("host-gateway-ip"),
+    Row::new(
+        "host-firewall",
+        Text,
+        "Whether the host's firewall decides who reaches published ports: bypass or respect",
+    )
+    .default("bypass"),
     Row::new("hosts", List, "Listen here: unix://PATH, tcp://ADDRESS:PORT or fd://")
         .flag("host")
         .short('H')

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use api::types::{ContainerConfig, EndpointSettings, HostConfig, NetworkingConfig, PortBinding, PortMap, PortSummary};
-use network::{Endpoint, EndpointRequest, PortRequest, Protocol, Published, Targets, ways_out};
+use network::{Endpoint, EndpointRequest, PortRequest, Protocol, Published, ways_out};
 use values::{Error, Result};
 
 use super::modes::NetworkMode;
@@ -181,10 +181,6 @@ pub fn exposed(config: &ContainerConfig) -> Vec<(Protocol, u16)> {
 pub fn port_endpoint(endpoints: &[Endpoint]) -> Option<&Endpoint> {
     let (v4, v6) = ways_out(endpoints);
     v4.or(v6).filter(|endpoint| !endpoint.host_ifname.is_empty())
-}
-
-pub fn targets(endpoint: &Endpoint) -> Targets {
-    Targets { ip: endpoint.ip, ip6: endpoint.ip6 }
 }
 
 /// The ports to be published: those that are named, and with `-P` all that are exposed. `default_ip`: where one goes that

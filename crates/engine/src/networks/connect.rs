@@ -205,8 +205,7 @@ pub fn publish(shared: &Shared, record: &Record, endpoints: &[Endpoint]) -> Resu
     let default_ip =
         plan.and_then(|plan| plan.host_ip).or(shared.config.bridge.host_ip).filter(|ip| !ip.is_unspecified());
     let requests = places::port_requests(&record.config, &record.host, default_ip)?;
-    let (id, targets) = (record.id.as_str(), places::targets(endpoint));
-    shared.networks.publish(id, &record.name, &requests, targets, &endpoint.host_ifname).map_err(|e| {
+    shared.networks.publish(record.id.as_str(), &record.name, &requests, endpoint).map_err(|e| {
         e.context(format!(
             "driver failed programming external connectivity on endpoint {} ({})",
             record.name, endpoint.endpoint_id

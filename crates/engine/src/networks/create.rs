@@ -64,20 +64,8 @@ fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<Network
 
 /// Nothing chosen.
 pub(super) fn empty_plan(id: &str, name: &str, driver: Driver) -> Plan {
-    Plan {
-        id: id.into(),
-        name: name.into(),
-        driver,
-        subnets: vec![],
-        link: if driver == Driver::Bridge { format!("br-{}", &id[..12]) } else { String::new() },
-        mtu: None,
-        internal: false,
-        icc: true,
-        masquerade: true,
-        no_gateway_address: false,
-        host_ip: None,
-        ifname_prefix: "eth".into(),
-    }
+    let link = if driver == Driver::Bridge { format!("br-{}", &id[..12]) } else { String::new() };
+    Plan { link, ..Plan::new(id, name, driver) }
 }
 
 /// Docker's rule for names of objects, which is stricter for networks nowhere but here: it becomes a DNS suffix.

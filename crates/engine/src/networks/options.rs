@@ -9,6 +9,9 @@ use values::{Error, Result};
 /// Docker's beginning of a bridge's and of any driver's options.
 const BRIDGE: &str = "com.docker.network.bridge.";
 
+/// Ours: `respect` or `bypass`; the daemon's where it is not said.
+const HOST_FIREWALL: &str = "com.lighter.network.host_firewall";
+
 /// The driver by its name; the modes of `macvlan` and `ipvlan` are options.
 ///
 /// # Errors
@@ -54,6 +57,13 @@ fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
         "enable_ip_masquerade" => plan.masquerade = boolean(key, value)?,
         "inhibit_ipv4" => plan.no_gateway_address = boolean(key, value)?,
         "host_binding_ipv4" => plan.host_ip = host_ip(key, value)?,
+        HOST_FIREWALL => {
+            plan.guarded = match value {
+                "respect" => Some(true),
+                "bypass" => Some(false),
+                _ => return Err(bad(key, value)),
+            }
+        }
         "default_bridge" => drop(boolean(key, value)?),
         "gateway_mode_ipv4" | "gateway_mode_ipv6" => gateway_mode(key, value)?,
         "trusted_host_interfaces" => {
@@ -186,6 +196,9 @@ mod tests {
         check("bridge", "com.docker.network.bridge.name", "br7", Ok("link: \"br7\""));
         check("bridge", "com.docker.network.bridge.enable_icc", "false", Ok("icc: false"));
         check("bridge", "com.docker.network.bridge.host_binding_ipv4", "127.0.0.1", Ok("host_ip: Some(127.0.0.1)"));
+        check("bridge", "com.lighter.network.host_firewall", "respect", Ok("guarded: Some(true)"));
+        check("bridge", "com.lighter.network.host_firewall", "maybe", Err("invalid value \"maybe\""));
+        check("macvlan", "com.lighter.network.host_firewall", "respect", Err("unknown option"));
         check("bridge", "com.docker.network.driver.mtu", "1300", Ok("mtu: Some(1300)"));
         check("bridge", "com.docker.network.driver.mtu", "x", Err("invalid value \"x\""));
         check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "routed", Err("not supported yet"));

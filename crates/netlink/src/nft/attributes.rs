@@ -26,6 +26,7 @@ pub(crate) const ELEMENT_KEY: u16 = 1;
 pub(crate) const ELEMENT_DATA: u16 = 2;
 pub(crate) const ELEMENT_FLAGS: u16 = 3;
 pub(crate) const ELEMENT_INTERVAL_END: u32 = 1;
+pub(crate) const ELEMENT_KEY_END: u16 = 10;
 
 pub(crate) const LOOKUP_SET: u16 = 1;
 pub(crate) const LOOKUP_SOURCE: u16 = 2;
@@ -74,6 +75,15 @@ pub(crate) const COMPARE_REGISTER: u16 = 1;
 pub(crate) const COMPARE_OPERATION: u16 = 2;
 pub(crate) const COMPARE_DATA: u16 = 3;
 
+pub(crate) const RANGE_REGISTER: u16 = 1;
+pub(crate) const RANGE_OPERATION: u16 = 2;
+pub(crate) const RANGE_FIRST: u16 = 3;
+pub(crate) const RANGE_LAST: u16 = 4;
+
+/// Of iptables' matches and targets.
+pub(crate) const COMPATIBLE_NAME: u16 = 1;
+pub(crate) const COMPATIBLE_INFO: u16 = 3;
+
 pub(crate) const PAYLOAD_REGISTER: u16 = 1;
 pub(crate) const PAYLOAD_BASE: u16 = 2;
 pub(crate) const PAYLOAD_OFFSET: u16 = 3;
@@ -85,8 +95,18 @@ pub(crate) const BITWISE_LENGTH: u16 = 3;
 pub(crate) const BITWISE_MASK: u16 = 4;
 pub(crate) const BITWISE_XOR: u16 = 5;
 
+pub(crate) const BYTEORDER_SOURCE: u16 = 1;
+pub(crate) const BYTEORDER_DESTINATION: u16 = 2;
+pub(crate) const BYTEORDER_LENGTH: u16 = 4;
+pub(crate) const BYTEORDER_SIZE: u16 = 5;
+
 pub(crate) const CONNTRACK_REGISTER: u16 = 1;
 pub(crate) const CONNTRACK_KEY: u16 = 2;
+pub(crate) const CONNTRACK_DIRECTION: u16 = 3;
+pub(crate) const CONNTRACK_SOURCE: u16 = 4;
+
+pub(crate) const DUPLICATE_ADDRESS: u16 = 1;
+pub(crate) const DUPLICATE_LINK: u16 = 2;
 
 pub(crate) const IMMEDIATE_REGISTER: u16 = 1;
 pub(crate) const IMMEDIATE_DATA: u16 = 2;

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod list;
+pub mod read;
 mod rule;
 mod set;
 mod transaction;

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::batch::Message;
 use crate::nft::Family;
@@ -27,8 +27,11 @@ const PORT: u32 = 2;
 const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
 /// `IPS_DST_NAT`.
 const DESTINATION_TRANSLATED: u32 = 1 << 5;
-/// `NFT_CT_STATUS`.
+/// `NFT_CT_STATUS` and `NFT_CT_MARK`.
 const CONNTRACK_STATUS: u32 = 2;
+const CONNTRACK_MARK: u32 = 3;
+/// `NF_CT_STATE_BIT(IP_CT_NEW)`, nft's `new`.
+const NEW: u32 = 8;
 
 /// Conditions which must all hold, and what then happens, in the order in which they were added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub enum Verdict {
     Drop,
     /// On with a chain of the same table, and back if that decides nothing.
     Jump(String),
+    /// Back to where the chain was jumped to from; of a base chain: its policy.
+    Return,
 }
 
 /// What a map of destinations is asked by.
@@ -57,14 +62,48 @@ pub enum NatKey {
 /// The kernel's building blocks (net/netfilter/nft_*.c).
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Expression {
-    Meta { key: u32, register: u32 },
-    Payload { base: u32, offset: u32, length: u32, register: u32 },
+    Meta {
+        key: u32,
+        register: u32,
+    },
+    Payload {
+        base: u32,
+        offset: u32,
+        length: u32,
+        register: u32,
+    },
     Fib,
-    Lookup { set: String, inverted: bool, destination: Option<u32> },
-    DestinationNat { family: Family, port: u32 },
-    Conntrack { key: u32 },
-    Bitwise { mask: Vec<u8> },
-    Compare { equal: bool, value: Vec<u8> },
+    Lookup {
+        set: String,
+        inverted: bool,
+        destination: Option<u32>,
+    },
+    DestinationNat {
+        family: Family,
+        port: u32,
+    },
+    Conntrack {
+        key: u32,
+    },
+    /// The other way: a value into the flow.
+    SetConntrack {
+        key: u32,
+    },
+    Value {
+        register: u32,
+        value: Vec<u8>,
+    },
+    /// To the address of the first register by the link whose index is in the second.
+    Duplicate {
+        link: u32,
+    },
+    Bitwise {
+        mask: Vec<u8>,
+    },
+    Compare {
+        equal: bool,
+        value: Vec<u8>,
+    },
     Verdict(Verdict),
     Masquerade,
 }
@@ -165,6 +204,45 @@ impl Rule {
             .with(Expression::DestinationNat { family, port })
     }
 
+    /// nft: `meta l4proto [. ip daddr] . th dport @SET`.
+    pub fn destination_in(self, family: Family, key: NatKey, set: &str) -> Self {
+        let rule = self.family(family).meta(libc::NFT_META_L4PROTO, REGISTER);
+        match (key, family) {
+            (NatKey::Port, _) => rule.transport_port(WORD_1),
+            (NatKey::Address, Family::Ipv6) => rule.network_header(IPV6_DESTINATION, 16, WORD_1).transport_port(WORD_5),
+            (NatKey::Address, _) => rule.network_header(IPV4_DESTINATION, 4, WORD_1).transport_port(WORD_2),
+        }
+        .lookup(set, false)
+    }
+
+    /// nft: `ct state new`.
+    pub fn new_flow(self) -> Self {
+        self.state(NEW)
+    }
+
+    /// nft: `ct mark set MARK`.
+    pub fn mark_flow(self, mark: u32) -> Self {
+        self.with(Expression::Value { register: REGISTER, value: mark.to_ne_bytes().to_vec() })
+            .with(Expression::SetConntrack { key: CONNTRACK_MARK })
+    }
+
+    /// nft: `ct mark MARK`.
+    pub fn marked_flow(self, mark: u32) -> Self {
+        self.with(Expression::Conntrack { key: CONNTRACK_MARK })
+            .with(Expression::Compare { equal: true, value: mark.to_ne_bytes().to_vec() })
+    }
+
+    /// nft: `dup to GATEWAY device LINK`: a copy, untracked, leaves by that link. Of a table of the gateway's family.
+    pub fn duplicate(self, gateway: IpAddr, link: u32) -> Self {
+        let value = match gateway {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        self.with(Expression::Value { register: REGISTER, value })
+            .with(Expression::Value { register: SECOND, value: link.to_ne_bytes().to_vec() })
+            .with(Expression::Duplicate { link: SECOND })
+    }
+
     /// nft: `iifname != NAME`.
     pub fn input_link_is_not(self, name: &str) -> Self {
         self.link(libc::NFT_META_IIFNAME, name, false)
@@ -195,9 +273,13 @@ impl Rule {
 
     /// nft: `ct state established,related`.
     pub fn established(self) -> Self {
-        // The register holds a bit mask in the machine's byte order.
+        self.state(ESTABLISHED_OR_RELATED)
+    }
+
+    /// One of these states. The register holds a bit mask in the machine's byte order.
+    fn state(self, bits: u32) -> Self {
         self.with(Expression::Conntrack { key: libc::NFT_CT_STATE as u32 })
-            .with(Expression::Bitwise { mask: ESTABLISHED_OR_RELATED.to_ne_bytes().to_vec() })
+            .with(Expression::Bitwise { mask: bits.to_ne_bytes().to_vec() })
             .with(Expression::Compare { equal: false, value: vec![0; 4] })
     }
 
@@ -266,7 +348,9 @@ impl Expression {
             Expression::Fib => "fib",
             Expression::Lookup { .. } => "lookup",
             Expression::DestinationNat { .. } => "nat",
-            Expression::Conntrack { .. } => "ct",
+            Expression::Conntrack { .. } | Expression::SetConntrack { .. } => "ct",
+            Expression::Value { .. } => "immediate",
+            Expression::Duplicate { .. } => "dup",
             Expression::Bitwise { .. } => "bitwise",
             Expression::Compare { .. } => "cmp",
             Expression::Verdict(_) => "immediate",
@@ -308,6 +392,17 @@ impl Expression {
             Expression::Conntrack { key } => {
                 m.be32(a::CONNTRACK_KEY, *key).be32(a::CONNTRACK_REGISTER, REGISTER);
             }
+            Expression::SetConntrack { key } => {
+                m.be32(a::CONNTRACK_KEY, *key).be32(a::CONNTRACK_SOURCE, REGISTER);
+            }
+            Expression::Value { register, value } => {
+                m.be32(a::IMMEDIATE_REGISTER, *register).nested(a::IMMEDIATE_DATA, &[], |m| {
+                    m.attribute(a::DATA_VALUE, value);
+                });
+            }
+            Expression::Duplicate { link } => {
+                m.be32(a::DUPLICATE_ADDRESS, REGISTER).be32(a::DUPLICATE_LINK, *link);
+            }
             Expression::Bitwise { mask } => {
                 m.be32(a::BITWISE_SOURCE, REGISTER)
                     .be32(a::BITWISE_DESTINATION, REGISTER)
@@ -334,6 +429,7 @@ impl Expression {
                     Verdict::Accept => (libc::NF_ACCEPT as u32, None),
                     Verdict::Drop => (libc::NF_DROP as u32, None),
                     Verdict::Jump(chain) => (libc::NFT_JUMP as u32, Some(chain)),
+                    Verdict::Return => (libc::NFT_RETURN as u32, None),
                 };
                 m.be32(a::IMMEDIATE_REGISTER, VERDICT_REGISTER).nested(a::IMMEDIATE_DATA, &[], |m| {
                     m.nested(a::DATA_VERDICT, &[], |m| {

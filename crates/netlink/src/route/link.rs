@@ -67,6 +67,8 @@ pub struct LinkChange<'a> {
     /// No link-local IPv6 address, and so no duplicate detection, router solicitation or multicast report when the
     /// link comes up. Takes effect only before `up`: use a message of its own, as the kernel applies flags first.
     pub no_ipv6_address: bool,
+    /// Neighbours are not asked for: who is at the other end has the link's own hardware address.
+    pub no_arp: bool,
     /// The link, a bridge's port, exchanges frames with the bridge itself but not with other isolated ports.
     pub isolated: Option<bool>,
     /// The bridge may send frames out of the port, too, that came in by it.
@@ -91,6 +93,7 @@ impl<'a> LinkChange<'a> {
             mac: None,
             master: None,
             no_ipv6_address: false,
+            no_arp: false,
             isolated: None,
             hairpin: None,
         }
@@ -100,11 +103,14 @@ impl<'a> LinkChange<'a> {
 /// Adds the change of one link.
 pub fn set_link(batch: &mut Batch, change: &LinkChange<'_>) {
     let up = libc::IFF_UP as u32;
-    let (flags, mask) = match change.up {
+    let (mut flags, mut mask) = match change.up {
         Some(true) => (up, up),
         Some(false) => (0, up),
         None => (0, 0),
     };
+    if change.no_arp {
+        (flags, mask) = (flags | libc::IFF_NOARP as u32, mask | libc::IFF_NOARP as u32);
+    }
     // Both change an existing link, but only NEWLINK looks at what concerns a bridge's port.
     let of_port = change.isolated.is_some() || change.hairpin.is_some();
     let kind = if of_port { libc::RTM_NEWLINK } else { libc::RTM_SETLINK };
