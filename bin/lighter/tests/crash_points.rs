@@ -57,6 +57,7 @@ fn none_is_skipped_and_all_are_survived() {
 
 /// Goes through the verbs until the process with the point has died.
 fn verbs(d: &Daemon, point: &str) -> bool {
+    let parent = format!("/lighter-{}-own", testkit::instance(&d.directory.join("data")));
     let steps: &[&[&str]] = &[
         &["create", "--name", "one", "busybox", "sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
         &["start", "one"],
@@ -65,7 +66,7 @@ fn verbs(d: &Daemon, point: &str) -> bool {
         &["start", "one"],
         &["kill", "one"],
         &["rm", "one"],
-        &["run", "-d", "--name", "two", "busybox", "sleep", "1000"],
+        &["run", "-d", "--name", "two", "--cgroup-parent", &parent, "busybox", "sleep", "1000"],
         &["rm", "-f", "two"],
         &["run", "--rm", "busybox", "true"],
     ];

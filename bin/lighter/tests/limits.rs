@@ -169,7 +169,38 @@ fn a_parent_of_its_own_and_nothing_left_of_it() {
     daemon.run(&["start", "kept"]).ok();
     daemon.run(&["rm", "-f", "kept"]).ok();
     eventually("the group of the removed container goes", || left() == 0);
-    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-        let _ = std::fs::remove_dir(hierarchy.path().join(&parent[1..]));
+    let parents = || std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().any(|h| h.path().join(&parent[1..]).exists());
+    eventually("and with it what was made above it", || !parents());
+}
+
+#[test]
+fn parents_go_with_the_last_that_needs_them() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    let top = format!("lighter-top-{}", std::process::id());
+    let places = || -> Vec<_> {
+        let hierarchies = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|h| h.path());
+        hierarchies.chain([std::path::PathBuf::from("/sys/fs/cgroup")]).map(|h| h.join(&top)).collect()
+    };
+    let there = |below: &str| places().iter().any(|place| place.join(below).is_dir());
+    for (name, below) in [("one", "a"), ("two", "a"), ("three", "b")] {
+        let parent = format!("/{top}/{below}");
+        daemon.run(&["run", "-d", "--name", name, "--cgroup-parent", &parent, "busybox", "sleep", "1000"]).ok();
     }
+    daemon.run(&["rm", "-f", "one"]).ok();
+    daemon.run(&["stop", "-t", "0", "two"]).ok();
+    assert!(there("a") && there("b"));
+    daemon.run(&["rm", "two"]).ok();
+    eventually("no other has it", || !there("a"));
+    assert!(there("b"));
+    // somebody else's group in it
+    let theirs = places().into_iter().find(|place| place.is_dir()).unwrap().join("theirs");
+    std::fs::create_dir(&theirs).unwrap();
+    daemon.run(&["rm", "-f", "three"]).ok();
+    eventually("the rest goes", || !there("b"));
+    let (still, others) = (theirs.is_dir(), places().iter().filter(|place| place.is_dir()).count());
+    std::fs::remove_dir(&theirs).unwrap();
+    assert_eq!((still, others), (true, 1));
+    daemon.kill();
+    daemon.start_again();
+    eventually("a later daemon finds it empty", || places().iter().all(|place| !place.exists()));
 }

@@ -8,9 +8,8 @@ use crate::Host;
 /// far as no process is in them.
 pub fn remove_foreign(path: &str) {
     let Ok(host) = Host::detect() else { return };
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let ours = |mount: &Path| host.hierarchies.iter().any(|one| one.mount == mount);
-    for mount in mounts(&text).filter(|mount| !ours(mount)) {
+    for mount in all_mounts().into_iter().filter(|mount| !ours(mount)) {
         let group = mount.join(path.trim_start_matches('/'));
         for child in std::fs::read_dir(&group).into_iter().flatten().flatten() {
             if child.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -19,6 +18,11 @@ pub fn remove_foreign(path: &str) {
         }
         let _ = std::fs::remove_dir(&group);
     }
+}
+
+/// Where hierarchies are mounted, ours and others.
+pub(crate) fn all_mounts() -> Vec<PathBuf> {
+    mounts(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()).collect()
 }
 
 /// Where hierarchies are mounted: lines of `/proc/PID/mountinfo`.

@@ -98,6 +98,12 @@ impl Cgroup {
         Ok(Self { path: path.to_owned(), version: host.version, directories })
     }
 
+    /// Of the hierarchies that a group with these limits is in.
+    pub(crate) fn mounts(host: &Host, path: &str, resources: &Resources) -> Result<Vec<PathBuf>> {
+        let group = Self::on(host, path, &plan(host.version, resources)?)?;
+        Ok(group.directories.into_iter().map(|directory| directory.mount).collect())
+    }
+
     fn make(&self, writes: &[Write], resources: &Resources) -> Result<()> {
         for directory in &self.directories {
             self.make_directory(directory, writes)?;
@@ -354,7 +360,7 @@ fn make_leaf(directory: &Directory) -> Result<()> {
 }
 
 /// The path without its leading slash; only plain names in it.
-fn inside(path: &str) -> Result<&Path> {
+pub(crate) fn inside(path: &str) -> Result<&Path> {
     let inside = Path::new(path.trim_start_matches('/'));
     let plain = inside.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     if !plain || inside.as_os_str().is_empty() {

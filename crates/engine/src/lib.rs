@@ -6,6 +6,7 @@
 mod apparmor;
 mod byte_stream;
 pub mod cdi;
+mod cgroup_parents;
 pub mod cgroups;
 pub mod config;
 pub mod container;

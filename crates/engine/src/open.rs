@@ -12,6 +12,7 @@ use network::{BridgeConfig, NamespaceOwner, Networks};
 use store::Store;
 use values::{Error, Id, Result, ResultExt};
 
+use crate::cgroup_parents::CgroupParents;
 use crate::cgroups::Driver;
 use crate::config::Config;
 use crate::container::{log, verbs};
@@ -62,6 +63,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     let daemon_id = lasting_id(&records)?;
     let shim_program = runtime::read_only_program(&config.shim).map_err(|e| Error::internal(e.message))?;
     let directory = Directory::default();
+    let cgroup_parents = CgroupParents::new(&config.run_root);
     let networks = Arc::new(open_networks(&config, &records, &daemon_id, &directory)?);
     let distribution = RwLock::new(Arc::new(::registry::Client::new(config.registries.clone())));
     Ok(Arc::new(Shared {
@@ -81,6 +83,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         log_watcher,
         sampling: Default::default(),
         pruning: Default::default(),
+        cgroup_parents,
         machine: Machine::read(),
         tidy,
         shim_program,

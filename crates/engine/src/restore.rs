@@ -135,8 +135,14 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
             (container, was)
         })
         .collect();
-    let networks = shared.networks.clone();
-    blocking(move || crate::open::settle_networks(&networks)).await?;
+    let s = shared.clone();
+    blocking(move || {
+        if let Err(e) = s.cgroup_parents.tidy(&s) {
+            tracing::warn!("control groups above those of removed containers are left: {e}");
+        }
+        crate::open::settle_networks(&s.networks)
+    })
+    .await?;
     for (container, was) in told {
         tokio::spawn(resume(container, was));
     }

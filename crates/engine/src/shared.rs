@@ -10,6 +10,7 @@ use network::{Endpoint, Networks};
 use snapshot::Snapshotter;
 use values::{Error, Id, Result, ResultExt};
 
+use crate::cgroup_parents::CgroupParents;
 use crate::cgroups;
 use crate::config::Config;
 use crate::container::Container;
@@ -48,6 +49,7 @@ pub struct Shared {
     pub log_watcher: logging::Watcher,
     pub sampling: Sampling,
     pub pruning: Pruning,
+    pub cgroup_parents: CgroupParents,
     pub machine: Machine,
     pub tidy: Tidy,
     /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container

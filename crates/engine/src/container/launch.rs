@@ -171,6 +171,8 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         if prepared.spec.hooks.is_some() && built_in {
             make_bundle(&d.join("bundle"), &mut prepared)?;
         }
+        let limits = prepared.spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
+        s.cgroup_parents.note(&s, &r, built_in.then_some(&limits))?;
         Ok((prepared, lowest))
     });
     let (prepared, lowest) =

@@ -9,6 +9,7 @@ use values::{Error, Result};
 
 use super::handle::{Container, Mail};
 use super::state::{Ask, Fact, Phase, Refusal};
+use crate::cgroup_parents;
 use crate::shared::{Shared, blocking};
 
 /// After a removal that failed.
@@ -28,8 +29,17 @@ pub async fn delete(shared: Arc<Shared>, container: Arc<Container>, closing: Opt
             Fact::RemoveFailed
         }
     };
+    let gone = matches!(fact, Fact::Removed);
     container.post(Mail::Fact(fact));
-    drop(closing);
+    if gone && cgroup_parents::has_own(&shared, &container.record()) {
+        if let Some(closing) = closing {
+            let _ = closing.await;
+        }
+        let tidied = blocking(move || shared.cgroup_parents.tidy(&shared)).await;
+        if let Err(e) = tidied {
+            tracing::warn!("control groups above that of container {} are left: {e}", container.id);
+        }
+    }
 }
 
 /// A full disk has room again some day, descriptors are given back.
