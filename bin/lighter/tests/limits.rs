@@ -169,7 +169,8 @@ fn a_parent_of_its_own_and_nothing_left_of_it() {
     daemon.run(&["start", "kept"]).ok();
     daemon.run(&["rm", "-f", "kept"]).ok();
     eventually("the group of the removed container goes", || left() == 0);
-    let parents = || std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().any(|h| h.path().join(&parent[1..]).exists());
+    let parents =
+        || std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().any(|h| h.path().join(&parent[1..]).exists());
     eventually("and with it what was made above it", || !parents());
 }
 

@@ -108,7 +108,8 @@ mod tests {
     #[test]
     fn whose_parent() {
         let places = ["/a/b/1".to_owned(), "/ab/2".to_owned()];
-        for (level, above) in [("/a", true), ("/a/b", true), ("/ab", true), ("/a/b/1", false), ("/b", false), ("/", false)]
+        for (level, above) in
+            [("/a", true), ("/a/b", true), ("/ab", true), ("/a/b/1", false), ("/b", false), ("/", false)]
         {
             assert_eq!(is_above(level, &places), above, "{level}");
         }
