@@ -208,8 +208,8 @@ fn storage_driver(name: Option<&str>) -> Result<Option<String>> {
     match name {
         None => Ok(None),
         Some("overlay2" | "overlay" | "overlayfs") => Ok(Some("overlay".into())),
-        Some("native") => Ok(Some("native".into())),
-        Some(other) => Err(bad("storage-driver", other, "only overlay2 and native are supported yet")),
+        Some(name @ ("erofs" | "native")) => Ok(Some(name.into())),
+        Some(other) => Err(bad("storage-driver", other, "only erofs, overlay2 and native are supported")),
     }
 }
 
@@ -450,7 +450,7 @@ mod tests {
         );
         check("--label a", "bad attribute format: a");
         check("--label a=1 --label a=2", "conflict labels for a");
-        check("-s btrfs", "invalid storage-driver btrfs: only overlay2 and native are supported yet");
+        check("-s btrfs", "invalid storage-driver btrfs: only erofs, overlay2 and native are supported");
         check(
             "--cgroup-parent a/../../b",
             "invalid cgroup-parent a/../../b: it must be a path below the cgroup root without '.' and '..'",

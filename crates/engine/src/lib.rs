@@ -122,7 +122,7 @@ impl Engine {
             stopped: all.len() - up,
             images: shared.images.list().len(),
             driver: shared.snapshots.driver(),
-            driver_status: vec![],
+            driver_status: shared.snapshots.status(),
             event_listeners: shared.events.listeners(),
         };
         system::info(&facts, &shared.machine)

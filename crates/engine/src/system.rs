@@ -84,7 +84,7 @@ pub struct Facts<'a> {
     pub paused: usize,
     pub stopped: usize,
     pub images: usize,
-    /// The snapshot driver as Docker calls it, `overlayfs`.
+    /// The snapshot driver.
     pub driver: &'a str,
     pub driver_status: Vec<[String; 2]>,
     pub event_listeners: usize,

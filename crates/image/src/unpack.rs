@@ -76,7 +76,7 @@ impl Images {
         let mut claims = Claims::new(self);
         for (i, source) in sources.iter().enumerate() {
             claims.claim(&chain[i]);
-            if !self.snapshots.has(&chain[i]) {
+            if !self.snapshots.has(&chain[..=i]) {
                 self.unpack_all(&[Task { source, chain: &chain[..=i] }], lease, &mut |_| {})?;
             }
         }

@@ -19,6 +19,9 @@ use archive::{
     unpack::{copy_attributes, stat_times},
 };
 
+use erofs::{Content, Id, Meta, Tree};
+use values::{Result, Timestamp};
+
 use crate::{
     layout::set_mode,
     merged::{Found, Merged},
@@ -73,6 +76,38 @@ pub(crate) fn make(dir: &Path, image: &Merged) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Adds to the tree of an image what it lacks.
+pub(crate) fn add(image: &mut Tree) -> Result<()> {
+    for (path, thing) in THINGS {
+        let (parent, name) = archive::split(path.as_bytes());
+        if image.find(path.as_bytes()).is_some() {
+            continue;
+        }
+        let parent = match image.find(parent) {
+            Some(parent) => parent,
+            // nothing of ours lies deeper than that
+            None => add_thing(image, Tree::ROOT, parent, &Thing::Dir)?,
+        };
+        if image.inode(parent).is_directory() {
+            add_thing(image, parent, name, thing)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_thing(image: &mut Tree, parent: Id, name: &[u8], thing: &Thing) -> Result<Id> {
+    let meta = Meta { mtime: Timestamp::now(), ..Meta::new(0o755) };
+    let added = match thing {
+        Thing::Dir => image.add_directory(parent, name, meta),
+        Thing::File => image.add(parent, name, meta, Content::File(erofs::File::default())),
+        Thing::Link(target) => {
+            let meta = Meta { mode: 0o777, ..meta };
+            image.add(parent, name, meta, Content::Symlink(target.as_bytes().into()))
+        }
+    };
+    added.map_err(|errno| io::Error::from(errno).into())
 }
 
 /// Makes the same things in a directory which holds the whole image.

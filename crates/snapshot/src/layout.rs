@@ -1,7 +1,8 @@
 //! The directories of a driver's root, and what both drivers do with them alike.
 //!
 //! ```text
-//! layers/HEX    a layer, by its chain id
+//! layers/HEX    a layer, by its chain id: a directory of its files
+//! erofs/HEX     a layer as files, see `packed.rs`
 //! staging/N     a layer being made
 //! roots/ID      a container's root filesystem
 //! init/HEX      what every container on that topmost layer needs besides (overlay)
@@ -9,6 +10,7 @@
 //! ```
 
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File},
     io,
     os::unix::fs::DirBuilderExt,
@@ -19,10 +21,12 @@ use std::{
     },
 };
 
-use archive::unpack::{Deletions, Unpacked};
+use archive::unpack::Deletions;
+use sys::crash;
 use values::{Digest, Error, Result, ResultExt};
 
 use crate::{
+    packed::Packed,
     stage::{Form, Stage},
     trash::Trash,
     tree,
@@ -30,6 +34,9 @@ use crate::{
 
 /// Entries of layers which are synced one by one.
 const SINGLE_SYNCS_MAX: u64 = 16;
+
+/// Directory of layers that are files.
+const PACKED: &str = "erofs";
 
 pub(crate) struct Layout {
     root: PathBuf,
@@ -39,7 +46,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn open(root: &Path) -> Result<Self> {
-        for name in ["layers", "staging", "roots", "init"] {
+        for name in ["layers", PACKED, "staging", "roots", "init"] {
             let dir = root.join(name);
             DirBuilder::new().recursive(true).mode(0o700).create(&dir).during(|| dir.display())?;
         }
@@ -51,12 +58,32 @@ impl Layout {
         Ok(layout)
     }
 
+    /// The filesystem all is on, by Docker's names.
+    pub(crate) fn backing(&self) -> &'static str {
+        // statfs(2)
+        match rustix::fs::statfs(&self.root).map(|found| found.f_type) {
+            Ok(0xef53) => "extfs",
+            Ok(0x5846_5342) => "xfs",
+            Ok(0x9123_683e) => "btrfs",
+            Ok(0x0102_1994) => "tmpfs",
+            Ok(0x794c_7630) => "overlayfs",
+            Ok(0x2fc1_2fc1) => "zfs",
+            _ => "<unknown>",
+        }
+    }
+
     pub(crate) fn layer(&self, layer: &Digest) -> PathBuf {
         self.root.join("layers").join(layer.hex())
     }
 
+    /// Whether the directory of the layer's files is there.
     pub(crate) fn has(&self, layer: &Digest) -> bool {
         self.layer(layer).exists()
+    }
+
+    /// Where the layer is as files, if it is.
+    pub(crate) fn packed(&self, layer: &Digest) -> Packed {
+        Packed::new(self.root.join(PACKED).join(layer.hex()))
     }
 
     /// # Errors
@@ -69,8 +96,12 @@ impl Layout {
         Ok(path)
     }
 
+    /// All layers of either form.
     pub(crate) fn layers(&self) -> Result<Vec<Digest>> {
-        let names = names(&self.root.join("layers"))?;
+        let mut names = names(&self.root.join("layers"))?;
+        names.extend(self::names(&self.root.join(PACKED))?);
+        names.sort_unstable();
+        names.dedup();
         Ok(names.iter().filter_map(|hex| format!("sha256:{hex}").parse().ok()).collect())
     }
 
@@ -111,29 +142,40 @@ impl Layout {
         }
     }
 
-    pub(crate) fn stage(&self, below: &[Digest], deletions: Deletions) -> Result<Stage> {
-        Ok(Stage {
-            dir: self.staging()?,
-            below: below.into(),
-            form: Form::Directory { deletions, unpacked: Unpacked::default() },
-            trash: self.trash.clone(),
-            is_committed: false,
-        })
+    pub(crate) fn stage(&self, below: &[Digest], form: Form) -> Result<Stage> {
+        Ok(Stage { dir: self.staging()?, below: below.into(), form, trash: self.trash.clone(), is_committed: false })
     }
 
     /// Syncs what is staged, then gives it its names, then makes those durable.
     pub(crate) fn commit(&self, layers: Vec<(Stage, Digest)>) -> Result<()> {
         self.sync(&layers).during(|| "sync of unpacked layers")?;
+        crash::point("snapshot.layers-synced");
+        let mut parents = BTreeSet::new();
         for (mut stage, layer) in layers {
-            let path = self.layer(&layer);
+            let path = match &stage.form {
+                Form::Directory { .. } => self.layer(&layer),
+                Form::Packed(_) => self.make_way(&layer)?,
+            };
             match fs::rename(&stage.dir, &path) {
                 Ok(()) => stage.is_committed = true,
                 // somebody else made the same layer meanwhile
                 Err(_) if path.exists() => {}
                 Err(e) => return Err(e).during(|| path.display()),
             }
+            parents.extend(path.parent().map(Path::to_owned));
+            crash::point("snapshot.layer-named");
         }
-        File::open(self.root.join("layers")).and_then(|dir| dir.sync_all()).during(|| "sync of layers")
+        let synced = parents.iter().try_for_each(|parent| File::open(parent)?.sync_all());
+        synced.during(|| "sync of layers")
+    }
+
+    /// The place of a layer as files. What is left of one that is not whole goes away.
+    fn make_way(&self, layer: &Digest) -> Result<PathBuf> {
+        let packed = self.packed(layer);
+        if packed.dir.exists() && !packed.is_whole() {
+            self.trash.throw(&packed.dir).during(|| format!("layer {layer}"))?;
+        }
+        Ok(packed.dir)
     }
 
     /// One sync of the filesystem for all files of all layers, because thousands of single ones would take minutes; single
@@ -142,6 +184,8 @@ impl Layout {
         let entries = |stage: &Stage| match &stage.form {
             Form::Directory { deletions: Deletions::Mark, unpacked } => Some(unpacked.entries),
             Form::Directory { .. } => None,
+            // three files
+            Form::Packed(_) => Some(0),
         };
         let entries: Option<u64> = layers.iter().map(|(stage, _)| entries(stage)).sum();
         if entries.is_some_and(|entries| entries <= SINGLE_SYNCS_MAX) {
@@ -152,6 +196,7 @@ impl Layout {
 
     pub(crate) fn remove_layer(&self, layer: &Digest) -> Result<()> {
         self.trash.throw(&self.init(Some(layer))).during(|| format!("layer {layer}"))?;
+        self.trash.throw(&self.packed(layer).dir).during(|| format!("layer {layer}"))?;
         self.trash.throw(&self.layer(layer)).during(|| format!("layer {layer}"))
     }
 

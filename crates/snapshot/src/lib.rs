@@ -6,8 +6,9 @@
 //! [`Snapshotter::prepare`] in microseconds. Nobody above this crate may assume that a layer is a directory: what can be
 //! had of one is a [`RootMount`], data that says what to mount, and the caller is the one who mounts.
 //!
-//! Drivers: [`Overlay`] (one directory a layer, put together by overlayfs) and [`Native`] (full copies, for filesystems
-//! overlayfs cannot work on). Both pass the suite in `suite.rs`. [`open`] picks one by trying what the kernel can do.
+//! Drivers: [`Overlay`], as `erofs` (a layer is its tar and an index over it, docs/adr/0019) or as `overlay` (a layer is a
+//! directory), both put together by overlayfs, and [`Native`] (full copies, for filesystems overlayfs cannot work on). All
+//! pass the suite in `suite.rs`. [`open`] picks one by trying what the kernel can do.
 //!
 //! Rules that hold for every driver:
 //! - A layer is there whole or not at all, also after a power cut: it is written in a staging directory, synced with its
@@ -21,9 +22,12 @@ mod layout;
 mod merged;
 mod native;
 mod overlay;
+mod packed;
+mod places;
 mod probe;
 mod quota;
 mod settle;
+mod shared;
 mod stage;
 #[cfg(test)]
 mod suite;
@@ -50,8 +54,11 @@ pub struct Options {
 
 /// A driver. All calls block and may come from any thread; layers are lists of chain ids, **lowest first**.
 pub trait Snapshotter: Send + Sync {
-    /// `overlay` or `native`.
+    /// `erofs`, `overlay` or `native`.
     fn driver(&self) -> &'static str;
+
+    /// What `info` tells of it: rows of a name and a value, Docker's names where it has them.
+    fn status(&self) -> Vec<[String; 2]>;
 
     /// Whether a layer can be written before those below it are committed.
     fn is_parallel(&self) -> bool;
@@ -67,8 +74,8 @@ pub trait Snapshotter: Send + Sync {
     /// others.
     fn ready(&self, layers: &[Digest]) -> Result<()>;
 
-    /// Whether the layer is there.
-    fn has(&self, layer: &Digest) -> bool;
+    /// Whether the topmost of these layers is there, and can be used on top of the others.
+    fn has(&self, layers: &[Digest]) -> bool;
 
     /// All layers that are there.
     fn layers(&self) -> Result<Vec<Digest>>;
@@ -127,9 +134,10 @@ pub trait Snapshotter: Send + Sync {
 /// Opens the snapshots below `root` with the driver of that name, or, without one, with `overlay` if it works there.
 ///
 /// # Errors
-/// `InvalidArgument` for an unknown driver, `NotImplemented` for `overlay` where the kernel or filesystem cannot.
+/// `InvalidArgument` for an unknown driver, `NotImplemented` for one that the kernel or filesystem cannot have.
 pub fn open(root: &Path, driver: Option<&str>) -> Result<Arc<dyn Snapshotter>> {
     match driver {
+        Some("erofs") => Ok(Arc::new(Overlay::open_erofs(root)?)),
         Some("overlay" | "overlay2" | "overlayfs") => Ok(Arc::new(Overlay::open(root)?)),
         Some("native" | "vfs") => Ok(Arc::new(Native::open(root)?)),
         Some(other) => Err(values::Error::invalid(format!("driver not supported: {other}"))),

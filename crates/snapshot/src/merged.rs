@@ -1,6 +1,6 @@
 //! What overlayfs would show, without mounting it.
 
-use std::{io, path::PathBuf};
+use std::io;
 
 use archive::{
     Root,
@@ -40,10 +40,9 @@ enum Says<'a> {
 }
 
 impl Merged {
-    /// `dirs` topmost first.
-    pub(crate) fn open(dirs: &[PathBuf]) -> io::Result<Self> {
-        let layers = dirs.iter().map(|dir| Root::open(dir)).collect::<Result<_, Errno>>()?;
-        Ok(Self { layers })
+    /// `layers` topmost first.
+    pub(crate) fn of(layers: Vec<Root>) -> Self {
+        Self { layers }
     }
 
     /// The topmost entry at `path` (a clean one; no symlinks are followed).

@@ -17,7 +17,7 @@ use values::{Digest, Error, Result, ResultExt, RootMount};
 use crate::{
     Change, ChangeKind, Options, Snapshotter, change, init_layer,
     layout::Layout,
-    stage::Stage,
+    stage::{Form, Stage},
     trash::Trash,
     tree::{self, Usage},
 };
@@ -98,12 +98,16 @@ impl Snapshotter for Native {
         "native"
     }
 
+    fn status(&self) -> Vec<[String; 2]> {
+        vec![["Backing Filesystem".to_owned(), self.layout.backing().to_owned()]]
+    }
+
     fn is_parallel(&self) -> bool {
         false
     }
 
     fn stage(&self, below: &[Digest]) -> Result<Stage> {
-        let stage = self.layout.stage(below, Deletions::Do)?;
+        let stage = self.layout.stage(below, Form::directory(Deletions::Do))?;
         if let Some(top) = below.last() {
             tree::copy(&self.layout.existing(top)?, &stage.dir).during(|| format!("copy of layer {top}"))?;
         }
@@ -118,8 +122,8 @@ impl Snapshotter for Native {
         Ok(())
     }
 
-    fn has(&self, layer: &Digest) -> bool {
-        self.layout.has(layer)
+    fn has(&self, layers: &[Digest]) -> bool {
+        layers.last().is_some_and(|top| self.layout.has(top))
     }
 
     fn layers(&self) -> Result<Vec<Digest>> {

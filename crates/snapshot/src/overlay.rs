@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     fs,
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
@@ -12,40 +12,99 @@ use archive::{
     pack::{Marks, Packer},
     unpack::{Deletions, copy_attributes},
 };
-use values::{Digest, Error, Lower, Result, ResultExt, RootMount};
+use erofs::{Tree, Whiteouts};
+use sys::crash;
+use values::{Digest, Erofs, Error, ErrorKind, Lower, Result, ResultExt, RootMount};
 
 use crate::{
     Change, Options, Snapshotter, change, init_layer,
     layout::Layout,
     merged::Merged,
+    packed::{Packed, Packing},
+    places::{Places, open_mount},
     probe,
     settle::settle,
+    shared::{Image, SharedImages},
     stage::{Form, Stage},
     trash::Trash,
     tree::{self, Usage},
 };
 
-/// One directory a layer, put together by overlayfs.
+/// Layers put together by overlayfs: directories of files, or tars with EROFS indexes over them. What a new one becomes is
+/// the driver's name; both are read whatever it is.
 ///
-/// A layer's directory holds its own entries; what it deletes is marked as overlayfs wants it (0:0 character devices,
+/// *Directories*: a layer's holds its own entries; what it deletes is marked as overlayfs wants it (0:0 character devices,
 /// `trusted.overlay.opaque`). Layers are unpacked independently of each other and settled when those below are there.
-/// A container has an empty `upper` and a `work` directory, and as its topmost lower layer a directory with the names its
-/// mounts need, shared by all containers on the same image: making a container is three `mkdir`s.
+///
+/// *EROFS*: nothing is unpacked. A layer is indexed by itself; all layers of an image are merged into one index, which is
+/// mounted once for all containers. Such layers stand on their like only: on a directory a layer becomes a directory.
+/// [`Packed`] tells of the files.
+///
+/// A container has an empty `upper` and a `work` directory. The names its mounts need are shared by all containers of an
+/// image, in the merged index, or in a directory on top of the others: making a container is three `mkdir`s.
 pub struct Overlay {
     layout: Layout,
+    /// New layers become EROFS.
+    packs: bool,
     /// Topmost layers whose init layer is known to be there.
     ready: Mutex<HashSet<Option<Digest>>>,
+    shared: SharedImages,
+}
+
+/// What a root filesystem's layers are, as overlayfs takes them.
+struct Layers {
+    /// Directories, topmost first.
+    dirs: Vec<PathBuf>,
+    /// What all others are in, below the directories.
+    image: Option<(PathBuf, Arc<Image>)>,
+}
+
+impl Layers {
+    /// Topmost first.
+    fn lower(self) -> Vec<Lower> {
+        let image = self.image.map(|(index, image)| Lower::Erofs(Erofs { index, devices: image.devices.clone() }));
+        self.dirs.into_iter().map(Lower::Directory).chain(image).collect()
+    }
+
+    /// For looking into them.
+    fn open(&self) -> io::Result<Merged> {
+        let mut roots = self.dirs.iter().map(|dir| Root::open(dir)).collect::<rustix::io::Result<Vec<_>>>()?;
+        if let Some((_, image)) = &self.image {
+            roots.push(open_mount(&image.mount)?);
+        }
+        Ok(Merged::of(roots))
+    }
+
+    /// The topmost directory of them all.
+    fn top(&self) -> io::Result<OwnedFd> {
+        let root = match (&self.dirs[..], &self.image) {
+            ([top, ..], _) => Root::open(top)?,
+            ([], Some((_, image))) => open_mount(&image.mount)?,
+            ([], None) => return Err(io::Error::other("no layers")),
+        };
+        Ok(root.real_dir(b"")?)
+    }
 }
 
 impl Overlay {
-    /// Opens the snapshots below `root`.
+    /// Opens the snapshots below `root`; new layers become directories.
     ///
     /// # Errors
     /// `NotImplemented` where overlayfs does not work on that filesystem.
     pub fn open(root: &Path) -> Result<Self> {
         let layout = Layout::open(root)?;
         probe::overlay(root)?;
-        Ok(Self { layout, ready: Mutex::default() })
+        Ok(Self { layout, packs: false, ready: Mutex::default(), shared: SharedImages::default() })
+    }
+
+    /// Opens the snapshots below `root`; new layers become EROFS.
+    ///
+    /// # Errors
+    /// `NotImplemented` where overlayfs does not work on that filesystem, or the kernel does not mount EROFS from files.
+    pub fn open_erofs(root: &Path) -> Result<Self> {
+        let overlay = Self::open(root)?;
+        probe::erofs(root)?;
+        Ok(Self { packs: true, ..overlay })
     }
 
     /// Where container `id` writes.
@@ -57,40 +116,93 @@ impl Overlay {
         }
     }
 
-    /// Topmost first.
-    fn dirs(&self, layers: &[Digest]) -> Result<Vec<PathBuf>> {
-        layers.iter().rev().map(|layer| self.layout.existing(layer)).collect()
+    fn places(&self) -> Places<'_> {
+        Places::of(&self.layout)
+    }
+
+    /// The layers alone, without the names that every container needs where they are not in the image already.
+    fn layers_of(&self, layers: &[Digest]) -> Result<Layers> {
+        let places = self.places();
+        let (packed, above) = layers.split_at(places.count_packed(layers));
+        let dirs = places.directories(above)?;
+        let image = match packed.last() {
+            Some(top) => Some((self.layout.packed(top).image(), self.image(packed)?)),
+            None => None,
+        };
+        Ok(Layers { dirs, image })
+    }
+
+    /// What a container's root filesystem is made of.
+    fn with_init(&self, layers: &[Digest]) -> Result<Layers> {
+        let mut found = self.layers_of(layers)?;
+        if found.image.is_none() || !found.dirs.is_empty() {
+            let init = self.init(layers.last(), &found)?;
+            found.dirs.insert(0, init);
+        }
+        Ok(found)
     }
 
     /// The init layer on top of `layers`, made by whoever needs it first.
-    fn init(&self, layers: &[Digest], dirs: &[PathBuf]) -> Result<PathBuf> {
-        let path = self.layout.init(layers.last());
+    fn init(&self, top: Option<&Digest>, layers: &Layers) -> Result<PathBuf> {
+        let path = self.layout.init(top);
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if ready.contains(&layers.last().cloned()) {
+        if ready.contains(&top.cloned()) {
             return Ok(path);
         }
         if !path.exists() {
             let staging = self.layout.staging()?;
-            let made = Merged::open(dirs).and_then(|image| init_layer::make(&staging, &image));
+            let made = layers.open().and_then(|image| init_layer::make(&staging, &image));
             if let Err(e) = made.and_then(|()| fs::rename(&staging, &path)) {
                 // what stays is thrown away at the next opening
                 let _ = self.layout.trash.throw(&staging);
                 return Err(e).during(|| format!("init layer {}", path.display()));
             }
         }
-        ready.insert(layers.last().cloned());
+        ready.insert(top.cloned());
         Ok(path)
     }
 
+    /// The mounted image of these layers, all EROFS. It is made if it is missing, or damaged.
+    fn image(&self, layers: &[Digest]) -> Result<Arc<Image>> {
+        let Some(top) = layers.last() else { return Err(Error::internal("an image of no layers")) };
+        if let Some(image) = self.shared.get(top) {
+            return Ok(image);
+        }
+        let path = self.layout.packed(top).image();
+        if path.exists() {
+            match self.places().mount(&path) {
+                Ok(image) => return Ok(self.shared.keep(top, image)),
+                // a layer's tar is missing
+                Err(e) if e.kind == ErrorKind::NotFound => return Err(e),
+                Err(_) => self.layout.trash.throw(&path).during(|| path.display())?,
+            }
+        }
+        self.make_image(layers)?;
+        Ok(self.shared.keep(top, self.places().mount(&path)?))
+    }
+
+    /// Writes the image of layers that are all in their places.
+    fn make_image(&self, layers: &[Digest]) -> Result<()> {
+        let Some(top) = layers.last() else { return Ok(()) };
+        let places = self.places();
+        let mut tree = places.flatten(layers)?;
+        let staging = self.layout.staging()?;
+        let new = Packed::new(staging.clone()).image();
+        let made = init_layer::add(&mut tree).and_then(|()| places.write(&tree, &new)).and_then(|()| {
+            crash::point("snapshot.image-written");
+            let path = self.layout.packed(top).image();
+            fs::rename(&new, &path).during(|| path.display())
+        });
+        let thrown = self.layout.trash.throw(&staging).during(|| staging.display());
+        made.and(thrown).during(|| format!("image of layer {top}"))
+    }
+
     /// Makes what is missing of the root filesystem's directories.
-    fn make(&self, dir: &Path, model: &Path) -> io::Result<()> {
+    fn make(&self, dir: &Path, layers: &Layers) -> io::Result<()> {
         let upper = dir.join("upper");
         match fs::create_dir(&upper) {
-            Ok(()) => {
-                // The merged root shows the attributes of its topmost directory, which is this one.
-                let model = Root::open(model)?;
-                copy_attributes(model.as_fd(), Root::open(&upper)?.as_fd())?;
-            }
+            // The merged root shows the attributes of its topmost directory, which is this one.
+            Ok(()) => copy_attributes(layers.top()?.as_fd(), Root::open(&upper)?.as_fd())?,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
         }
@@ -100,31 +212,78 @@ impl Overlay {
         }
     }
 
-    fn mount(&self, dir: &Path, lower: Vec<PathBuf>, options: Options) -> RootMount {
-        let lower = lower.into_iter().map(Lower::from).collect();
-        RootMount::Overlay { lower, upper: dir.join("upper"), work: dir.join("work"), volatile: options.volatile }
+    fn mount(&self, dir: &Path, layers: Layers, options: Options) -> RootMount {
+        RootMount::Overlay {
+            lower: layers.lower(),
+            upper: dir.join("upper"),
+            work: dir.join("work"),
+            volatile: options.volatile,
+        }
     }
 
-    fn prepare_on(&self, id: &str, lower: Vec<PathBuf>, options: Options) -> Result<RootMount> {
+    fn make_dir(&self, id: &str) -> Result<PathBuf> {
         let dir = self.layout.root(id)?;
         let what = || format!("root filesystem of {id}");
         match fs::create_dir(&dir) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::conflict("it exists already").context(what()));
+                Err(Error::conflict("it exists already").context(what()))
             }
-            other => other.during(what)?,
+            other => other.during(what).map(|()| dir),
         }
-        if let Err(e) = self.make(&dir, &lower[0]) {
-            let _ = self.layout.trash.throw(&dir);
-            return Err(e).during(what);
-        }
-        Ok(self.mount(&dir, lower, options))
     }
+
+    /// Settles directories, writes indexes, in order, since each may need those before it.
+    fn finish(&self, layers: &mut [(Stage, Digest)]) -> Result<()> {
+        let places = Places::with(&self.layout, layers);
+        // what is in the last layer and all below it
+        let mut known: Option<(Vec<Digest>, Tree)> = None;
+        for (stage, layer) in layers.iter_mut() {
+            let below = &stage.below;
+            match &mut stage.form {
+                Form::Directory { unpacked, .. } => {
+                    places.look(below).and_then(|below| settle(&stage.dir, unpacked, &below))
+                }
+                Form::Packed(packing) => {
+                    let lower = match known.take() {
+                        Some((chain, tree)) if chain == *below => Ok(tree),
+                        _ => places.flatten(below),
+                    };
+                    lower.and_then(|lower| write_index(packing, lower, &stage.dir, layer, &places)).map(|tree| {
+                        known = Some(([&below[..], std::slice::from_ref(layer)].concat(), tree));
+                    })
+                }
+            }
+            .during(|| format!("layer {layer}"))?;
+        }
+        // The last one is topmost in its image as a rule.
+        let Some((stage, layer)) = layers.last() else { return Ok(()) };
+        if let (Form::Packed(_), Some((_, mut tree))) = (&stage.form, known) {
+            init_layer::add(&mut tree)?;
+            let image = Packed::new(stage.dir.clone()).image();
+            places.write(&tree, &image).during(|| format!("image of layer {layer}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a layer's index; what is in it and all below it.
+fn write_index(packing: &mut Packing, lower: Tree, dir: &Path, layer: &Digest, places: &Places<'_>) -> Result<Tree> {
+    let own = packing.take(layer)?;
+    let merged = Tree::merge(lower, &own, Whiteouts::Apply)?;
+    places.write(&own, &Packed::new(dir.into()).index())?;
+    Ok(merged)
 }
 
 impl Snapshotter for Overlay {
     fn driver(&self) -> &'static str {
-        "overlay"
+        if self.packs { "erofs" } else { "overlay" }
+    }
+
+    fn status(&self) -> Vec<[String; 2]> {
+        let layers = if self.packs { "tars with an EROFS index" } else { "directories" };
+        [["Backing Filesystem", self.layout.backing()], ["New Layers", layers]]
+            .map(|row| row.map(str::to_owned))
+            .to_vec()
     }
 
     fn is_parallel(&self) -> bool {
@@ -132,31 +291,26 @@ impl Snapshotter for Overlay {
     }
 
     fn stage(&self, below: &[Digest]) -> Result<Stage> {
-        self.layout.stage(below, Deletions::Mark)
+        let form = match self.packs && !below.iter().any(|layer| self.layout.has(layer)) {
+            true => Form::Packed(Packing::default()),
+            false => Form::directory(Deletions::Mark),
+        };
+        self.layout.stage(below, form)
     }
 
     fn commit(&self, mut layers: Vec<(Stage, Digest)>) -> Result<()> {
-        let staged: HashMap<Digest, PathBuf> = layers.iter().map(|(s, layer)| (layer.clone(), s.dir.clone())).collect();
-        let place = |layer: &Digest| match staged.get(layer) {
-            Some(dir) if !self.layout.has(layer) => Ok(dir.clone()),
-            _ => self.layout.existing(layer),
-        };
-        for (stage, layer) in &mut layers {
-            let below = stage.below.iter().rev().map(place).collect::<Result<Vec<_>>>()?;
-            match &mut stage.form {
-                Form::Directory { unpacked, .. } => settle(&stage.dir, unpacked, &below),
-            }
-            .during(|| format!("layer {layer}"))?;
-        }
+        self.finish(&mut layers)?;
+        crash::point("snapshot.layers-settled");
         self.layout.commit(layers)
     }
 
     fn ready(&self, layers: &[Digest]) -> Result<()> {
-        self.init(layers, &self.dirs(layers)?).map(drop)
+        self.with_init(layers).map(drop)
     }
 
-    fn has(&self, layer: &Digest) -> bool {
-        self.layout.has(layer)
+    fn has(&self, layers: &[Digest]) -> bool {
+        let Some((top, below)) = layers.split_last() else { return false };
+        self.layout.has(top) || self.layout.packed(top).is_whole() && !below.iter().any(|layer| self.layout.has(layer))
     }
 
     fn layers(&self) -> Result<Vec<Digest>> {
@@ -165,51 +319,66 @@ impl Snapshotter for Overlay {
 
     fn remove_layer(&self, layer: &Digest) -> Result<()> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(layer.clone()));
+        self.shared.forget(layer);
         self.layout.remove_layer(layer)
     }
 
     fn prepare(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount> {
-        let mut lower = self.dirs(layers)?;
-        lower.insert(0, self.init(layers, &lower)?);
-        self.prepare_on(id, lower, options)
+        let layers = self.with_init(layers)?;
+        let dir = self.make_dir(id)?;
+        if let Err(e) = self.make(&dir, &layers) {
+            let _ = self.layout.trash.throw(&dir);
+            return Err(e).during(|| format!("root filesystem of {id}"));
+        }
+        Ok(self.mount(&dir, layers, options))
     }
 
     fn view(&self, id: &str, layers: &[Digest]) -> Result<RootMount> {
-        let lower = self.dirs(layers)?;
-        match &lower[..] {
-            [] => Err(Error::invalid("a view needs a layer")),
+        let places = self.places();
+        let (packed, above) = layers.split_at(places.count_packed(layers));
+        let dirs = places.directories(above)?;
+        match (&dirs[..], packed) {
+            ([], []) => Err(Error::invalid("a view needs a layer")),
             // an overlay of one read-only directory is that directory
-            [only] => Ok(RootMount::Directory { path: only.clone() }),
-            _ => self.prepare_on(id, lower, Options { volatile: true }),
+            ([only], []) => Ok(RootMount::Directory { path: only.clone() }),
+            (_, []) => Ok(RootMount::Stack { lower: dirs.into_iter().map(Lower::from).collect() }),
+            _ => {
+                let dir = self.make_dir(id)?;
+                let path = Packed::new(dir.clone()).image();
+                let written = places.flatten(packed).and_then(|tree| places.write(&tree, &path));
+                let devices = written.and_then(|()| places.devices(&path)).inspect_err(|_| {
+                    let _ = self.layout.trash.throw(&dir);
+                });
+                let image = Lower::Erofs(Erofs { index: path, devices: devices.during(|| format!("view {id}"))? });
+                Ok(RootMount::Stack { lower: dirs.into_iter().map(Lower::from).chain([image]).collect() })
+            }
         }
     }
 
     fn mounts(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount> {
-        let mut lower = self.dirs(layers)?;
-        lower.insert(0, self.init(layers, &lower)?);
+        let layers = self.with_init(layers)?;
         let dir = self.layout.root(id)?;
         fs::create_dir_all(&dir)
-            .and_then(|()| self.make(&dir, &lower[0]))
+            .and_then(|()| self.make(&dir, &layers))
             .during(|| format!("root filesystem of {id}"))?;
-        Ok(self.mount(&dir, lower, options))
+        Ok(self.mount(&dir, layers, options))
     }
 
     fn current(&self, id: &str, layers: &[Digest]) -> Result<RootMount> {
-        let mut lower = self.dirs(layers)?;
-        lower.insert(0, self.init(layers, &lower)?);
-        lower.insert(0, self.upper(id)?);
-        Ok(RootMount::Stack { lower: lower.into_iter().map(Lower::from).collect() })
+        let mut layers = self.with_init(layers)?;
+        layers.dirs.insert(0, self.upper(id)?);
+        Ok(RootMount::Stack { lower: layers.lower() })
     }
 
-    fn lowest(&self, _layers: &[Digest]) -> Result<Option<OwnedFd>> {
-        Ok(None)
+    fn lowest(&self, layers: &[Digest]) -> Result<Option<OwnedFd>> {
+        let image = self.layers_of(layers)?.image;
+        image.map(|(path, image)| image.mount.try_clone().during(|| path.display())).transpose()
     }
 
     fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>> {
-        let mut lower = self.dirs(layers)?;
-        lower.insert(0, self.init(layers, &lower)?);
+        let layers = self.with_init(layers)?;
         let upper = self.upper(id)?;
-        let changes = || change::of_upper(&Root::open(&upper)?, &Merged::open(&lower)?);
+        let changes = || change::of_upper(&Root::open(&upper)?, &layers.open()?);
         changes().during(|| format!("changes of {id}"))
     }
 
@@ -241,7 +410,11 @@ impl Snapshotter for Overlay {
     }
 
     fn layer_usage(&self, layer: &Digest) -> Result<Usage> {
-        tree::usage(&self.layout.existing(layer)?).during(|| format!("layer {layer}"))
+        match self.layout.has(layer) {
+            false if self.layout.packed(layer).is_whole() => self.layout.packed(layer).usage(layer),
+            _ => Ok(tree::usage(&self.layout.existing(layer)?)?),
+        }
+        .during(|| format!("layer {layer}"))
     }
 
     fn trash(&self) -> &Arc<Trash> {

@@ -1,12 +1,17 @@
-//! Does overlayfs work here? Tried, not guessed: a detached mount, which nobody else ever sees.
+//! Do overlayfs and EROFS work here? Tried, not guessed: by detached mounts, which nobody else ever sees.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     os::fd::{AsFd, OwnedFd},
     path::Path,
 };
 
-use archive::{remove_tree, unpack::OPAQUE};
+use archive::{
+    remove_tree,
+    tar::{Entry, Kind, Writer},
+    unpack::{OPAQUE, is_whiteout},
+};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, XattrFlags},
     io::Errno,
@@ -17,14 +22,20 @@ use rustix::{
 };
 use values::{Error, Result, ResultExt};
 
-/// What the probe found is kept for this kernel.
+/// What the probe of overlayfs found is kept for this kernel.
 const MARK: &str = "overlay.probed";
 
+/// Does overlayfs work there?
+///
 /// # Errors
 /// `NotImplemented` with the reason.
 pub(crate) fn overlay(root: &Path) -> Result<()> {
+    remembered(root, MARK, "overlay", try_overlay)
+}
+
+fn remembered(root: &Path, mark: &str, driver: &str, works: fn(&Path) -> io::Result<()>) -> Result<()> {
     let kernel = rustix::system::uname().release().to_bytes().to_vec();
-    let mark = root.join(MARK);
+    let mark = root.join(mark);
     if fs::read(&mark).is_ok_and(|known| known == kernel) {
         return Ok(());
     }
@@ -32,12 +43,52 @@ pub(crate) fn overlay(root: &Path) -> Result<()> {
     let dir = root.join("probe");
     let cleared = || remove_tree(parent.as_fd(), b"probe").map_err(io::Error::from);
     cleared().during(|| dir.display())?;
-    let works = try_overlay(&dir);
+    let works = works(&dir);
     cleared().during(|| dir.display())?;
-    works.map_err(|e| Error::not_implemented(format!("overlay does not work on {}: {e}", root.display())))?;
+    works.map_err(|e| Error::not_implemented(format!("{driver} does not work on {}: {e}", root.display())))?;
     // without the mark the probe runs again, nothing worse
     let _ = fs::write(mark, kernel);
     Ok(())
+}
+
+/// What the probe of EROFS found is kept for this kernel.
+const EROFS_MARK: &str = "erofs.probed";
+
+/// Does the kernel mount EROFS from files, with their data in others?
+///
+/// # Errors
+/// `NotImplemented` with the reason.
+pub(crate) fn erofs(root: &Path) -> Result<()> {
+    remembered(root, EROFS_MARK, "erofs", try_erofs)
+}
+
+fn try_erofs(dir: &Path) -> io::Result<()> {
+    fs::create_dir(dir)?;
+    let (tar, index) = (dir.join("tar"), dir.join("index"));
+    let mut layer = Writer::new(Vec::new());
+    let written = layer.file(&Entry::new(Kind::File, "file"), b"x");
+    let written = written.and_then(|()| layer.entry(&Entry::new(Kind::File, ".wh.deleted")));
+    let bytes = written.and_then(|()| layer.finish())?;
+    fs::write(&tar, &bytes)?;
+    let tree = erofs::index(&bytes[..], erofs::Device::new("probe", 0).map_err(other)?).map_err(other)?.tree;
+    let none = |_: &erofs::Device, _, _: &mut [u8]| Err(io::ErrorKind::NotFound.into());
+    let mut bytes = Vec::new();
+    erofs::write(&tree, &none, &mut bytes).map_err(other)?;
+    fs::write(&index, &bytes)?;
+    let mount = sys::erofs::mount(&index, &[tar])?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let mut file = fs::File::from(rustix::fs::openat(&mount, "file", flags, Mode::empty())?);
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    let deleted = rustix::fs::statat(&mount, "deleted", AtFlags::SYMLINK_NOFOLLOW)?;
+    if text != "x" || !is_whiteout(&deleted) {
+        return Err(io::Error::other("a file is not shown as it is"));
+    }
+    Ok(())
+}
+
+fn other(error: Error) -> io::Error {
+    io::Error::other(error.to_string())
 }
 
 fn try_overlay(dir: &Path) -> io::Result<()> {

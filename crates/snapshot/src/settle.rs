@@ -6,7 +6,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
+    path::Path,
 };
 
 use archive::{
@@ -18,18 +18,16 @@ use values::{Error, Result, ResultExt};
 
 use crate::merged::{Found, Merged};
 
-/// `below` topmost first.
-pub(crate) fn settle(dir: &std::path::Path, unpacked: &mut Unpacked, below: &[PathBuf]) -> Result<()> {
+pub(crate) fn settle(dir: &Path, unpacked: &mut Unpacked, below: &Merged) -> Result<()> {
     let root = Root::open(dir).map_err(io::Error::from).during(|| dir.display())?;
-    let below = Merged::open(below).during(|| "lower layers")?;
     for orphan in std::mem::take(&mut unpacked.orphans) {
         let shown = || format!("hard link {}", String::from_utf8_lossy(&orphan.path));
-        adopt(&root, &below, &orphan, &mut unpacked.implied).during(shown)?;
+        adopt(&root, below, &orphan, &mut unpacked.implied).during(shown)?;
     }
     // parents after what is in them: a directory's time is set when all is made
     unpacked.implied.sort_unstable_by(|a, b| b.cmp(a));
     for path in std::mem::take(&mut unpacked.implied) {
-        inherit(&root, &below, &path).during(|| String::from_utf8_lossy(&path).into_owned())?;
+        inherit(&root, below, &path).during(|| String::from_utf8_lossy(&path).into_owned())?;
     }
     Ok(())
 }

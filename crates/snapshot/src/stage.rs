@@ -7,7 +7,7 @@ use std::{
 use archive::unpack::{Deletions, Unpacked, unpack};
 use values::{Digest, Result};
 
-use crate::trash::Trash;
+use crate::{packed::Packing, trash::Trash};
 
 /// A layer being made. [`Stage::apply`] fills it, [`Snapshotter::commit`](crate::Snapshotter::commit) makes it one;
 /// dropped, it is thrown away.
@@ -24,6 +24,14 @@ pub struct Stage {
 pub(crate) enum Form {
     /// A directory of its files.
     Directory { deletions: Deletions, unpacked: Unpacked },
+    /// Its tar and an index over it.
+    Packed(Packing),
+}
+
+impl Form {
+    pub(crate) fn directory(deletions: Deletions) -> Self {
+        Self::Directory { deletions, unpacked: Unpacked::default() }
+    }
 }
 
 /// What a layer's tar held.
@@ -45,18 +53,24 @@ impl Stage {
                 *unpacked = unpack(tar, &self.dir, *deletions)?;
                 Ok(Applied { bytes: unpacked.bytes, entries: unpacked.entries })
             }
+            Form::Packed(packing) => packing.apply(&self.dir, tar, false),
         }
     }
 
     /// [`Stage::apply`] for a tar that somebody keeps as it is: [`Stage::stored_at`] has to say where.
     pub fn apply_stored(&mut self, tar: impl Read) -> Result<Applied> {
-        self.apply(tar)
+        match &mut self.form {
+            Form::Directory { .. } => self.apply(tar),
+            Form::Packed(packing) => packing.apply(&self.dir, tar, true),
+        }
     }
 
-    /// A file that holds what [`Stage::apply_stored`] was given: instead of a copy the layer gets a link to it.
-    pub fn stored_at(&mut self, _tar: &Path) -> Result<()> {
+    /// A file that holds what [`Stage::apply_stored`] was given: instead of a copy the layer gets a link to it, if it needs its
+    /// tar at all.
+    pub fn stored_at(&mut self, tar: &Path) -> Result<()> {
         match &self.form {
             Form::Directory { .. } => Ok(()),
+            Form::Packed(packing) => packing.stored_at(&self.dir, tar),
         }
     }
 }

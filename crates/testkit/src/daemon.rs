@@ -48,6 +48,9 @@ pub struct Daemon {
     forgiven: Vec<String>,
 }
 
+/// Names the storage driver of all daemons, for a run of the tests with another one than the default.
+const STORAGE_DRIVER: &str = "LIGHTER_TEST_STORAGE_DRIVER";
+
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Daemon {
@@ -142,6 +145,7 @@ impl Daemon {
             .arg("-H")
             .arg(self.host())
             .args(&self.flags)
+            .args(std::env::var(STORAGE_DRIVER).iter().map(|name| format!("--storage-driver={name}")))
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log file"))

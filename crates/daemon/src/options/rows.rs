@@ -117,7 +117,7 @@ pub const ROWS: &[Row] = &[
     Row::new("shutdown-timeout", Int, "Seconds for containers to end with the daemon, if live-restore is off; -1: any")
         .default("15")
         .reload(),
-    Row::new("storage-driver", Text, "Storage driver: overlay2 or native").short('s'),
+    Row::new("storage-driver", Text, "Storage driver: erofs, overlay2 or native").short('s'),
     Row::missing("storage-opts", List).flag("storage-opt"),
     Row::missing("swarm-default-advertise-addr", Text),
     Row::missing("swarm-raft-election-tick", Int).flag(""),

@@ -206,8 +206,8 @@ impl Images {
             let has_blob = lease.blob(&descriptor.digest) && self.content.is_whole(descriptor);
             let chain = chain.get(..=i).filter(|_| !parsed.layers.is_empty());
             let diff_id = parsed.layers.get(i).map(|layer| &layer.diff_id);
-            let own = chain.and_then(<[Digest]>::last);
-            let unpacked = own.is_none_or(|own| lease.layer(own) && self.snapshots.has(own));
+            let is_there = |chain: &[Digest]| lease.layer(&chain[i]) && self.snapshots.has(chain);
+            let unpacked = chain.is_none_or(is_there);
             let twice = tasks.iter().any(|task| task.descriptor.digest == descriptor.digest) && unpacked;
             if (has_blob && unpacked) || twice {
                 events.push(PullEvent { blob: &descriptor.digest, stage: PullStage::Present });

@@ -284,7 +284,11 @@ fn a_layer_that_vanished_is_unpacked_again() {
     let images = open_empty(&scratch);
     load(&images, &oci_archive(&[&Model::new("h:1", &[base(), top()])])).unwrap();
     let image = images.resolve("h:1").unwrap();
-    fs::remove_dir_all(scratch.path().join("snapshots/layers").join(image.chain[0].hex())).unwrap();
+    drop(images);
+    for form in ["layers", "erofs"] {
+        let _ = fs::remove_dir_all(scratch.path().join("snapshots").join(form).join(image.chain[0].hex()));
+    }
+    let images = scratch.open();
     images.prepare("c1", &image, snapshot::Options::default()).unwrap();
     assert_eq!(content_of(&images, &image, "etc/base").as_deref(), Some("base"));
     images.remove("h:1", false, false, &nobody).unwrap();

@@ -8,6 +8,7 @@ mod parallel;
 
 use std::{
     fs,
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -49,7 +50,7 @@ impl Scratch {
     fn inventory(&self) -> (usize, usize, usize) {
         let count = |dir: &str| fs::read_dir(self.0.join(dir)).unwrap().count();
         let staging = count("images/ingest") + count("snapshots/staging");
-        (count("images/blobs/sha256"), count("snapshots/layers"), staging)
+        (count("images/blobs/sha256"), count("snapshots/layers") + count("snapshots/erofs"), staging)
     }
 }
 
@@ -59,9 +60,21 @@ impl Drop for Scratch {
     }
 }
 
+/// Set where layers shall be directories, not tars with an index.
+const DIRECTORIES: &str = "LIGHTER_TEST_DIRECTORIES";
+
+#[test]
+fn all_that_with_directories() {
+    if std::env::var_os(DIRECTORIES).is_some() {
+        return;
+    }
+    let again = std::process::Command::new(std::env::current_exe().unwrap()).env(DIRECTORIES, "1").output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stdout));
+}
+
 fn open(root: &Path) -> Images {
-    let snapshots = Arc::new(Overlay::open(&root.join("snapshots")).unwrap());
-    open_with(root, snapshots).unwrap()
+    let open = if std::env::var_os(DIRECTORIES).is_some() { Overlay::open } else { Overlay::open_erofs };
+    open_with(root, Arc::new(open(&root.join("snapshots")).unwrap())).unwrap()
 }
 
 fn open_with(root: &Path, snapshots: Arc<dyn Snapshotter>) -> Result<Images> {
@@ -232,7 +245,13 @@ fn content_of(images: &Images, image: &Image, path: &str) -> Option<String> {
         RootMount::Directory { path } => vec![Lower::from(path)],
         RootMount::Overlay { lower, .. } | RootMount::Stack { lower } => lower,
     };
-    let found = dirs.iter().find_map(|lower| fs::read_to_string(lower.path().join(path)).ok());
+    let found = dirs.iter().find_map(|lower| match lower {
+        Lower::Directory(dir) => fs::read_to_string(dir.join(path)).ok(),
+        Lower::Erofs(erofs) => {
+            let mount = sys::erofs::mount(&erofs.index, &erofs.devices).unwrap();
+            fs::read_to_string(format!("/proc/self/fd/{}/{path}", mount.as_raw_fd())).ok()
+        }
+    });
     images.snapshots.remove("probe").unwrap();
     found
 }

@@ -1,0 +1,187 @@
+//! A layer as files: its tar as it came, and an EROFS index over it. Nothing is unpacked.
+//!
+//! ```text
+//! tar      the layer's plain tar; a link to its blob where that is the same
+//! index    names and attributes of what is in it, as an EROFS with the tar as its device. What the layer leaves to
+//!          those below is noted in it; so it is not for being mounted
+//! image    this layer, all below it and the names every container needs, as one EROFS with all their tars as
+//!          devices: what is mounted. Made for the topmost layer of an image
+//! ```
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Read, Write},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use erofs::{Content, Device, Layer, Tree};
+use values::{Digest, Error, Result, ResultExt};
+
+use crate::{stage::Applied, tree::Usage};
+
+/// The files of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Packed {
+    pub(crate) dir: PathBuf,
+}
+
+impl Packed {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    pub(crate) fn tar(&self) -> PathBuf {
+        self.dir.join("tar")
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.dir.join("index")
+    }
+
+    pub(crate) fn image(&self) -> PathBuf {
+        self.dir.join("image")
+    }
+
+    /// Whether nothing is missing that cannot be made of the rest.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.index().exists() && self.tar().exists()
+    }
+
+    /// What is in the layer.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `Internal` where it is damaged.
+    pub(crate) fn tree(&self, layer: &Digest) -> Result<Tree> {
+        let path = self.index();
+        let index = File::open(&path).map_err(absent).during(|| path.display())?;
+        erofs::read(&index, layer.hex()).during(|| path.display())
+    }
+
+    pub(crate) fn usage(&self, layer: &Digest) -> Result<Usage> {
+        let tree = self.tree(layer)?;
+        let mut usage = Usage { inodes: tree.len() as u64 - 1, ..Usage::default() };
+        let mut seen = std::collections::HashSet::new();
+        let mut walk = tree.walk();
+        while let Some(id) = walk.step() {
+            if let Content::File(file) = tree.inode(id).content()
+                && seen.insert(id)
+            {
+                usage.bytes += file.size();
+            }
+        }
+        for path in [self.tar(), self.index(), self.image()] {
+            match fs::metadata(&path) {
+                // a blob's blocks are the blob's
+                Ok(file) if file.nlink() > 1 => {}
+                Ok(file) => usage.disk += file.blocks() * 512,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e).during(|| path.display()),
+            }
+        }
+        Ok(usage)
+    }
+}
+
+/// What is missing on the disk can be made again by whoever hears of it.
+pub(crate) fn absent(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => Error::not_found(values::system_words(&error)),
+        _ => error.into(),
+    }
+}
+
+/// Writes a tree's index to `path`, which is new, and brings it onto the disk. `files` tells of the layer with that tag.
+pub(crate) fn write(tree: &Tree, path: &Path, files: &dyn Fn(&[u8]) -> Result<Packed>) -> Result<()> {
+    let data = |device: &Device, at: u64, buffer: &mut [u8]| {
+        let files = files(device.tag()).map_err(|e| io::Error::other(e.to_string()))?;
+        let file = File::open(if device.is_index { files.index() } else { files.tar() })?;
+        file.read_exact_at(buffer, at)
+    };
+    let file = create(path)?;
+    let mut out = BufWriter::with_capacity(128 << 10, file);
+    erofs::write(tree, &data, &mut out)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error);
+    file.and_then(|file| file.sync_all()).during(|| path.display())
+}
+
+fn create(path: &Path) -> Result<File> {
+    File::options().write(true).create_new(true).mode(0o600).open(path).during(|| path.display())
+}
+
+/// A layer being made.
+#[derive(Default)]
+pub(crate) struct Packing {
+    layer: Option<Layer>,
+}
+
+impl Packing {
+    /// Indexes the layer's tar, and keeps it in `dir` unless it `is_stored` somewhere.
+    pub(crate) fn apply(&mut self, dir: &Path, tar: impl Read, is_stored: bool) -> Result<Applied> {
+        // it gets its name when the layer has one
+        let device = Device::new("", 0)?;
+        let layer = if is_stored {
+            erofs::index(tar, device)?
+        } else {
+            let path = Packed::new(dir.into()).tar();
+            erofs::index(
+                Copying { from: tar, to: create(&path)?, buffer: vec![0; COPIED_AT_ONCE], at: 0, filled: 0 },
+                device,
+            )?
+        };
+        let applied = Applied { bytes: layer.bytes, entries: layer.entries };
+        self.layer = Some(layer);
+        Ok(applied)
+    }
+
+    /// Gives the layer the tar it was made of, unless it has kept it.
+    pub(crate) fn stored_at(&self, dir: &Path, tar: &Path) -> Result<()> {
+        let own = Packed::new(dir.into()).tar();
+        if own.exists() {
+            return Ok(());
+        }
+        // on another filesystem, or with as many links as there can be
+        let linked = fs::hard_link(tar, &own).or_else(|_| fs::copy(tar, &own).map(drop));
+        linked.during(|| format!("tar of a layer from {}", tar.display()))
+    }
+
+    /// The tree of the layer, from now on named `id`.
+    ///
+    /// # Errors
+    /// `Internal` where nothing was applied.
+    pub(crate) fn take(&mut self, id: &Digest) -> Result<Tree> {
+        let layer = self.layer.take().ok_or_else(|| Error::internal(format!("layer {id}: nothing was unpacked")))?;
+        let mut tree = layer.tree;
+        for device in &mut tree.devices {
+            let blocks = device.blocks;
+            *device = Device { blocks, ..Device::new(id.hex(), 0)? };
+        }
+        Ok(tree)
+    }
+}
+
+const COPIED_AT_ONCE: usize = 256 << 10;
+
+/// Passes a stream on and writes it to a file.
+struct Copying<R> {
+    from: R,
+    to: File,
+    buffer: Vec<u8>,
+    /// What of the buffer was passed on, and how much is in it.
+    at: usize,
+    filled: usize,
+}
+
+impl<R: Read> Read for Copying<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.filled {
+            (self.at, self.filled) = (0, 0);
+            self.filled = self.from.read(&mut self.buffer)?;
+            self.to.write_all(&self.buffer[..self.filled])?;
+        }
+        let n = out.len().min(self.filled - self.at);
+        out[..n].copy_from_slice(&self.buffer[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}

@@ -1,0 +1,63 @@
+//! Mounts of images, one for all containers of an image: a file that many of them read is in memory once.
+//!
+//! They are detached: no name leads to them, and they end with the last descriptor. Overlays on top of one keep it as well, so
+//! that forgetting one here harms nobody.
+
+use std::{
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use values::Digest;
+
+/// A mounted image.
+pub(crate) struct Image {
+    pub(crate) mount: OwnedFd,
+    /// The files its data are in.
+    pub(crate) devices: Vec<PathBuf>,
+}
+
+/// Mounts of the images used last.
+#[derive(Default)]
+pub(crate) struct SharedImages {
+    /// By topmost layer, the one used last at the end.
+    images: Mutex<Vec<(Digest, Arc<Image>)>>,
+}
+
+/// Each holds a file of ours open, and some KiB of the kernel's.
+const KEPT_MAX: usize = 64;
+
+impl SharedImages {
+    pub(crate) fn get(&self, top: &Digest) -> Option<Arc<Image>> {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = images.iter().position(|(known, _)| known == top)?;
+        let found = images.remove(place);
+        let image = found.1.clone();
+        images.push(found);
+        Some(image)
+    }
+
+    /// Keeps a mount, unless somebody has made one meanwhile; the one to be used.
+    pub(crate) fn keep(&self, top: &Digest, image: Image) -> Arc<Image> {
+        if let Some(known) = self.get(top) {
+            return known;
+        }
+        let image = Arc::new(image);
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        images.push((top.clone(), image.clone()));
+        let superfluous = images.len().saturating_sub(KEPT_MAX);
+        let gone: Vec<_> = images.drain(..superfluous).collect();
+        drop(images);
+        // an unmount takes its time
+        drop(gone);
+        image
+    }
+
+    pub(crate) fn forget(&self, top: &Digest) {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<_> = images.extract_if(.., |(known, _)| known == top).collect();
+        drop(images);
+        drop(gone);
+    }
+}
