@@ -1,7 +1,7 @@
 //! What this process does for running containers' networks: tasks, each of which ends with its container.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use network::{Networks, Passage, Relay};
 use tokio::task::JoinHandle;
@@ -14,6 +14,8 @@ pub struct Serving {
     relays: Mutex<HashMap<Id, Vec<JoinHandle<()>>>>,
     dns: Mutex<HashMap<Id, Vec<JoinHandle<()>>>>,
     passages: Mutex<HashMap<Id, Vec<Passage>>>,
+    /// Held by whoever changes other containers' files.
+    following: Mutex<()>,
     /// Told to end; their sockets are closed when they have.
     ending: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -46,6 +48,11 @@ impl Serving {
     pub fn dns(&self, container: &Id, tasks: Vec<JoinHandle<()>>) {
         let before = lock(&self.dns).insert(container.clone(), tasks);
         before.iter().flatten().for_each(JoinHandle::abort);
+    }
+
+    /// Two targets that start at once change the files of a container that is linked to both one after the other.
+    pub fn following(&self) -> MutexGuard<'_, ()> {
+        lock(&self.following)
     }
 
     pub fn has_dns(&self, container: &Id) -> bool {

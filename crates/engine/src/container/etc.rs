@@ -99,8 +99,19 @@ pub fn move_host(shared: &Shared, record: &Record, name: &str, ip: std::net::Ipv
         _ => format!("{line}\n"),
     };
     let new: String = old.lines().map(moved).collect();
-    // in place: the file is mounted
-    if new == old { Ok(()) } else { std::fs::write(&path, new).during(|| format!("write {}", path.display())) }
+    if new == old { Ok(()) } else { rewrite(&path, new).during(|| format!("write {}", path.display())) }
+}
+
+/// Writes a file that is mounted, and so cannot be replaced: in one call, without emptying it first, so that whoever reads
+/// it meanwhile never finds half of it.
+fn rewrite(path: &Path, mut text: String) -> std::io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    let (length, before) = (text.len(), usize::try_from(file.metadata()?.len()).unwrap_or(0));
+    // what is longer ends in empty lines for a moment
+    text.extend(std::iter::repeat_n('\n', before.saturating_sub(length)));
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.set_len(length as u64)
 }
 
 /// A user's edits are kept: the file is only written when it is as we last left it.
@@ -133,7 +144,7 @@ fn write_resolv_conf(shared: &Shared, record: &Record, endpoints: &[Endpoint], p
         }
         _ => resolv::generate(&resolv::HostFile::read(), &overrides, false),
     };
-    std::fs::write(path, &text).during(|| format!("write {}", path.display()))?;
+    rewrite(path, text.clone()).during(|| format!("write {}", path.display()))?;
     // a --rm container is never started a second time by its own will: nothing to compare with
     if !record.host.auto_remove {
         let digest = image::sha256(text.as_bytes());
@@ -160,4 +171,30 @@ fn extra_hosts(shared: &Shared, record: &Record) -> Result<Vec<hosts::Entry>> {
         extra.push(hosts::Entry::new(address, name));
     }
     Ok(extra)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_never_finds_a_file_empty() {
+        let path = std::env::temp_dir().join(format!("lighter-etc-{}", std::process::id()));
+        rewrite(&path, "127.0.0.1\tlocalhost\n".into()).unwrap();
+        let (long, short) = ("10.0.0.1\tredis\n".repeat(9), "10.0.0.12\tredis\n".to_owned());
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for _ in 0..2000 {
+                    rewrite(&path, long.clone()).unwrap();
+                    rewrite(&path, short.clone()).unwrap();
+                }
+            });
+            while !writer.is_finished() {
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(text.contains("\tredis\n") || text.contains("localhost"), "{text:?}");
+            }
+        });
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), short);
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -216,9 +216,8 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     crash::point("start.answered");
     undo.commit();
     sandbox.places.endpoints.iter().for_each(|endpoint| shared.emit_network("connect", container, endpoint));
-    let endpoints = sandbox.places.endpoints.clone();
+    super::links::follow(shared, container, &sandbox.places.endpoints);
     hand_over(container, generation, directory, stream, &started, sandbox.places);
-    super::links::follow(shared, container, &endpoints);
     crash::point("start.handed-over");
     // the next start finds its network namespace made
     shared.networks.prefetch();

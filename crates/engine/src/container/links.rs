@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use network::files::hosts;
 use network::{Endpoint, Passage, Protocol};
-use values::{Error, Result};
+use values::{Error, Id, Result};
 
 use super::handle::Container;
 use super::modes::NetworkMode;
@@ -51,6 +51,11 @@ pub fn check(shared: &Shared, links: &[String]) -> Result<()> {
 /// # Errors
 /// `Conflict` in Docker's words for one that does not run.
 pub fn resolve(shared: &Shared, record: &Record) -> Result<Vec<Link>> {
+    resolve_with(shared, record, None)
+}
+
+/// `begun`: one that runs already, although its state does not say so yet.
+fn resolve_with(shared: &Shared, record: &Record, begun: Option<(&Id, Ipv4Addr)>) -> Result<Vec<Link>> {
     if record.network() != NetworkMode::Bridge {
         return Ok(vec![]);
     }
@@ -59,7 +64,8 @@ pub fn resolve(shared: &Shared, record: &Record) -> Result<Vec<Link>> {
         let target = shared.registry.find(name)?;
         let volatile = target.volatile();
         let place = volatile.endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip);
-        let ip = place.filter(|_| volatile.state.is_running()).ok_or_else(|| {
+        let begun = begun.filter(|(id, _)| **id == target.id).map(|(_, ip)| ip);
+        let ip = begun.or(place.filter(|_| volatile.state.is_running())).ok_or_else(|| {
             Error::conflict(format!(
                 "cannot link to a non running container: /{} AS /{}/{alias}",
                 target.name(),
@@ -145,9 +151,11 @@ pub fn passages(shared: &Shared, links: &[Link], endpoints: &[Endpoint]) -> Vec<
     own.into_iter().flat_map(|from| links.iter().map(move |link| passage(link, from))).collect()
 }
 
-/// A container started anew, maybe at another address: whoever is linked to it finds it there.
+/// A container started anew, maybe at another address: whoever is linked to it finds it there. Before its state says that
+/// it runs: who waited for that shall find it, too.
 pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
     let Some(ip) = endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip) else { return };
+    let _held = shared.serving.following();
     for container in shared.registry.all() {
         let record = container.record();
         if !container.state().is_running() || record.host.links.as_ref().is_none_or(Vec::is_empty) {
@@ -161,7 +169,7 @@ pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
                 tracing::warn!("the link of container {} to {name} is not up to date: {e}", record.id);
             }
         }
-        if let Ok(links) = resolve(shared, &record) {
+        if let Ok(links) = resolve_with(shared, &record, Some((&target.id, ip))) {
             shared.serving.open(
                 &shared.networks,
                 &record.id,
