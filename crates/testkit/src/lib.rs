@@ -14,6 +14,7 @@ mod output;
 mod pty;
 mod registry;
 mod web;
+pub mod world;
 
 pub use daemon::{Cli, Daemon, binaries, real_docker};
 pub use leftovers::{Leftovers, instance};
@@ -21,6 +22,7 @@ pub use output::Finished;
 pub use pty::Terminal;
 pub use registry::{Registry, RegistryOptions, certificates, free_port};
 pub use web::{Asked, Told, Web};
+pub use world::World;
 
 use std::time::{Duration, Instant};
 
