@@ -9,7 +9,7 @@ use api::progress::{JsonMessage, ProgressDetail};
 use api::types::{HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary};
 use image::{Image, Progress, Removed};
 use tokio::sync::mpsc::UnboundedSender;
-use values::{Digest, Error, Platform, Reference, Result};
+use values::{Digest, Error, ErrorKind, Platform, Reference, Result};
 
 use crate::byte_stream::{ByteStream, byte_stream};
 use crate::container::{create, validate};
@@ -101,7 +101,7 @@ pub async fn load(
             let name = one.reference.as_ref().map_or_else(|| one.id.to_string(), Reference::familiar);
             emit(&s, "load", &one.id, &name);
         }
-        s.tidy.soon();
+        s.image_came();
         Ok(())
     })
     .await
@@ -128,7 +128,7 @@ pub async fn import(
             emit(&s, "tag", &id, &reference.familiar());
         }
         emit(&s, "import", &id, id.as_str());
-        s.tidy.soon();
+        s.image_came();
         let _ = progress.send(JsonMessage::status(id.to_string()));
         Ok(())
     })
@@ -169,10 +169,13 @@ pub async fn remove(
 ) -> Result<Vec<ImageDeleteItem>> {
     let (s, name, platform) = (shared.clone(), name.to_owned(), platform.cloned());
     blocking(move || {
-        let image = resolve(&s, &name, platform.as_ref())?;
+        let id = match (resolve(&s, &name, platform.as_ref()), s.images.find_broken(&name)) {
+            (Err(e), Some(broken)) if e.kind == ErrorKind::NotFound => broken,
+            (found, _) => found?.id.clone(),
+        };
         let uses = |id: &Digest| create::uses(&s, id);
         let removed = s.images.remove(&name, force, noprune, &uses)?;
-        Ok(removed_items(&s, &image.id, removed))
+        Ok(removed_items(&s, &id, removed))
     })
     .await
 }

@@ -34,11 +34,13 @@ pub mod remap;
 mod restore;
 mod runtimes;
 mod serving;
+mod settling;
 mod shared;
 mod shim_link;
 mod system;
 mod tidy;
 mod undo;
+mod verify;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -84,6 +86,7 @@ impl Engine {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         let shared = open::open(config).await?;
         restore::restore(&shared).await?;
+        verify::verify_recent(&shared);
         Ok(Arc::new(Self { shared }))
     }
 
@@ -138,6 +141,11 @@ impl Engine {
         let mut attributes = std::collections::BTreeMap::new();
         attributes.insert("name".into(), rustix::system::uname().nodename().to_string_lossy().into_owned());
         self.shared.events.emit("daemon", action, &self.shared.daemon_id, attributes);
+    }
+
+    /// Is what is kept what it should be? Ends early when nobody listens to `progress` any more.
+    pub async fn system_verify(&self, repair: bool, progress: UnboundedSender<JsonMessage>) -> Result<()> {
+        verify::verify(&self.shared, repair, progress).await
     }
 
     /// No kinds are all; `items`: each object, not the sums alone.

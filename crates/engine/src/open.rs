@@ -25,6 +25,7 @@ use crate::records::Records;
 use crate::registry::Registry;
 use crate::remap::Remap;
 use crate::serving::Serving;
+use crate::settling::Settling;
 use crate::shared::{Shared, blocking};
 use crate::tidy::Tidy;
 
@@ -35,7 +36,10 @@ const FACT_BRIDGE: &str = "bridge-address";
 pub async fn open(config: Config) -> Result<Arc<Shared>> {
     let log_watcher = logging::Watcher::new().during(|| "inotify")?;
     let tidy = Tidy::start();
-    blocking(move || open_blocking(config, log_watcher, tidy)).await
+    let shared = blocking(move || open_blocking(config, log_watcher, tidy)).await?;
+    shared.settling.start(shared.images.clone());
+    shared.settling.soon();
+    Ok(shared)
 }
 
 /// The daemon's own log options are those of every container that names none: better refused now than at each start.
@@ -55,8 +59,10 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     let store = Arc::new(Store::open(&config.data_root.join("db"))?);
     let records = Records::new(store.clone());
     let snapshots = snapshot::open(&config.data_root.join("snapshots"), config.storage_driver.as_deref())?;
-    let images =
-        Images::open(image::Config { root: config.data_root.join("images"), store, snapshots: snapshots.clone() })?;
+    // without it what was committed shortly before an unclean end is always looked at first
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+    let root = config.data_root.join("images");
+    let images = Images::open(image::Config { root, store, snapshots: snapshots.clone(), boot })?;
     for problem in images.problems() {
         tracing::warn!("{problem}");
     }
@@ -86,6 +92,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         cgroup_parents,
         machine: Machine::read(),
         tidy,
+        settling: Settling::default(),
         shim_program,
         daemon_id,
         creating: Mutex::new(HashMap::new()),
@@ -196,6 +203,10 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
         {
             tracing::warn!("cannot record the health of container {}: {e}", container.id);
         }
+    }
+    let images = shared.images.clone();
+    if let Err(e) = blocking(move || images.close()).await {
+        tracing::warn!("the next start verifies recent layers: {e}");
     }
     let in_use = all.iter().any(|c| c.state().is_running() || c.is_starting());
     if !in_use {

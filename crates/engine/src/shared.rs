@@ -25,6 +25,7 @@ use crate::networks::Directory;
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::serving::Serving;
+use crate::settling::Settling;
 use crate::tidy::Tidy;
 
 pub struct Shared {
@@ -52,6 +53,7 @@ pub struct Shared {
     pub cgroup_parents: CgroupParents,
     pub machine: Machine,
     pub tidy: Tidy,
+    pub settling: Settling,
     /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container
     /// that is being set up, can write to it (CVE-2019-5736).
     pub shim_program: OwnedFd,
@@ -177,6 +179,12 @@ impl Drop for ImageHold {
 }
 
 impl Shared {
+    /// After an image came: what its coming took of memory is given back, and its layers do not stay recent.
+    pub fn image_came(&self) {
+        self.tidy.soon();
+        self.settling.soon();
+    }
+
     pub fn emit_container(&self, action: &str, container: &Container) {
         self.events.emit("container", action, container.id.as_str(), container.event_attributes());
     }

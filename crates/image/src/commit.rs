@@ -87,6 +87,7 @@ impl Images {
             let ledger = self.ledger();
             for chain_id in draft.chain.iter().filter(|c| !self.store.contains(&LAYERS, c.as_str())) {
                 batch.put(&LAYERS, chain_id.as_str(), &layer_record(&ledger, chain_id)?)?;
+                self.note_recent(&mut batch, chain_id, record.at)?;
             }
         }
         let known: Option<ImageRecord> =
@@ -109,9 +110,12 @@ impl Images {
         self.store.commit(batch, Durability::Power)?;
         step("record-written");
         let mut ledger = self.ledger();
+        let broken = ledger.broken.remove(&id);
         match known {
             None => ledger.add_image(&record, draft.parsed)?,
-            Some(known) if known.manifest.digest == record.manifest.digest => ledger.add_content(&id, &more),
+            Some(known) if known.manifest.digest == record.manifest.digest => {
+                ledger.add_content(&id, &known.blobs, &more);
+            }
             // another platform of it: from now on the image is that one
             Some(known) => {
                 let merged = merged(&known, &record, &more);
@@ -119,6 +123,10 @@ impl Images {
                 ledger.drop_uses(&known);
                 ledger.refresh(&id);
             }
+        }
+        if let Some(broken) = broken {
+            ledger.drop_uses(&broken);
+            ledger.refresh(&id);
         }
         let replaced = tag.and_then(|tag| ledger.set_tag(tag));
         Ok((id, replaced))
@@ -194,15 +202,14 @@ impl Ledger {
         }
     }
 
-    /// Counts more content of an image that is known.
-    fn add_content(&mut self, id: &Digest, more: &[Digest]) {
-        let mut added = 0;
+    /// Counts more content of an image that is known. What it had may have been missing.
+    fn add_content(&mut self, id: &Digest, known: &[Digest], more: &[Digest]) {
         for digest in more {
             self.use_blob(digest);
-            added += self.blobs.get(digest).map_or(0, |blob| blob.size);
         }
-        if let Some(image) = self.images.get_mut(id).filter(|_| added > 0) {
-            Arc::make_mut(image).content_size += added;
+        let size = known.iter().chain(more).filter_map(|digest| self.blobs.get(digest)).map(|blob| blob.size).sum();
+        if let Some(image) = self.images.get_mut(id).filter(|image| image.content_size != size) {
+            Arc::make_mut(image).content_size = size;
         }
     }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use oci::image::Descriptor;
+use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
 use sha2::{Digest as _, Sha256};
 use snapshot::Trash;
 use values::{Digest, Error, Result, ResultExt};
@@ -42,6 +43,10 @@ pub(crate) struct Staged {
 }
 
 const BUFFER: usize = 256 << 10;
+
+/// The time of modification of a blob's file that was found to be what its digest says. Whoever writes to it breaks the
+/// seal; where it is missing the blob is hashed before it is trusted again.
+const SEAL: Timespec = Timespec { tv_sec: 1_234_567_890, tv_nsec: 0 };
 
 impl Content {
     /// Opens the content below `root`; what was being written when a process died is thrown away.
@@ -85,9 +90,58 @@ impl Content {
         Ok(out)
     }
 
-    /// Whether the blob's file is there with the size it must have.
-    pub(crate) fn is_whole(&self, descriptor: &Descriptor) -> bool {
-        fs::metadata(self.path(&descriptor.digest)).is_ok_and(|metadata| metadata.len() == descriptor.size)
+    /// Whether the blob is there and is what it must be. That costs a look at its file; one without a seal is hashed.
+    pub(crate) fn is_sound(&self, descriptor: &Descriptor) -> bool {
+        let sealed = self.is_sealed(&descriptor.digest, descriptor.size);
+        sealed
+            .is_some_and(|sealed| sealed || self.examine(&descriptor.digest, &|| false).is_ok_and(|why| why.is_none()))
+    }
+
+    /// `None`: there is no file of that size.
+    pub(crate) fn is_sealed(&self, digest: &Digest, size: u64) -> Option<bool> {
+        let stat = rustix::fs::stat(self.path(digest)).ok()?;
+        let sealed = (stat.st_mtime, stat.st_mtime_nsec as i64) == (SEAL.tv_sec, SEAL.tv_nsec as i64);
+        (u64::try_from(stat.st_size) == Ok(size)).then_some(sealed)
+    }
+
+    /// Reads a blob whole: what is wrong with it, or nothing, and it has a seal.
+    ///
+    /// # Errors
+    /// `Unavailable` where `is_over` said so.
+    pub(crate) fn examine(&self, digest: &Digest, is_over: &dyn Fn() -> bool) -> Result<Option<String>> {
+        let mut file = match File::open(self.path(digest)) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some("it is missing".into())),
+            Err(e) => return Ok(Some(Error::from(e).message)),
+        };
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => hasher.update(&buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Ok(Some(Error::from(e).message)),
+            }
+            if is_over() {
+                return Err(Error::unavailable("context canceled"));
+            }
+        }
+        let found = Digest::from_sha256(&hasher.finalize());
+        self.judge(digest, &found)
+    }
+
+    /// Keeps what was found out about a blob: `found` is the digest of what its file has.
+    pub(crate) fn judge(&self, digest: &Digest, found: &Digest) -> Result<Option<String>> {
+        let file = self.open_blob(digest)?;
+        if digest == found {
+            // without a seal it is hashed again, nothing worse
+            let _ = seal(&file);
+            return Ok(None);
+        }
+        let broken = Timestamps { last_modification: now(), last_access: omitted() };
+        let _ = rustix::fs::futimens(&file, &broken);
+        Ok(Some("its content is not what its digest says".into()))
     }
 
     pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File> {
@@ -98,8 +152,28 @@ impl Content {
     }
 
     /// A small blob whole: a manifest, a configuration.
+    ///
+    /// # Errors
+    /// `NotFound`; `Internal` where it is not what its digest says.
     pub(crate) fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
-        read_small(self.open_blob(digest)?, digest)
+        let bytes = read_small(self.open_blob(digest)?, digest)?;
+        if crate::sha256(&bytes) != *digest {
+            return Err(damaged(digest));
+        }
+        Ok(bytes)
+    }
+
+    /// A blob to be passed on.
+    ///
+    /// # Errors
+    /// As [`Content::read`].
+    pub(crate) fn open_sound(&self, digest: &Digest) -> Result<File> {
+        let file = self.open_blob(digest)?;
+        let size = file.metadata().during(|| format!("content {digest}"))?.len();
+        match self.is_sealed(digest, size) {
+            Some(true) => Ok(file),
+            _ => self.examine(digest, &|| false)?.map_or(Ok(file), |_| Err(damaged(digest))),
+        }
     }
 
     /// Begins a blob.
@@ -141,6 +215,22 @@ impl Content {
     pub(crate) fn remove(&self, digest: &Digest) -> Result<()> {
         self.trash.throw(&self.path(digest)).during(|| format!("content {digest}"))
     }
+}
+
+fn damaged(digest: &Digest) -> Error {
+    Error::internal(format!("content {digest}: it is damaged: pull the image again"))
+}
+
+fn omitted() -> Timespec {
+    Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }
+}
+
+fn now() -> Timespec {
+    Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW }
+}
+
+fn seal(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::futimens(file, &Timestamps { last_modification: SEAL, last_access: omitted() })?)
 }
 
 /// Largest manifest or configuration that is read into memory.
@@ -206,9 +296,10 @@ impl Staged {
         read_small(self.open()?, &self.digest)
     }
 
-    /// Onto the disk.
+    /// Onto the disk, with the seal: what was staged was hashed.
     pub(crate) fn sync(&self) -> Result<()> {
-        self.open()?.sync_all().during(|| format!("content {}", self.digest))
+        let file = self.open()?;
+        seal(&file).and_then(|()| file.sync_all()).during(|| format!("content {}", self.digest))
     }
 }
 

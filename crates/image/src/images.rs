@@ -1,4 +1,5 @@
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
@@ -7,7 +8,7 @@ use snapshot::Snapshotter;
 use store::Store;
 use values::{Digest, Result};
 
-use crate::{claims::Claimed, content::Content, image::Image, ledger::Ledger};
+use crate::{claims::Claimed, content::Content, image::Image, ledger::Ledger, traffic::Traffic};
 
 /// What [`Images::open`] works on.
 pub struct Config {
@@ -15,6 +16,8 @@ pub struct Config {
     pub root: PathBuf,
     pub store: Arc<Store>,
     pub snapshots: Arc<dyn Snapshotter>,
+    /// Which start of the machine this is; empty: not known.
+    pub boot: String,
 }
 
 /// All images of a daemon. Share it by `Arc`; all calls block and may come from any thread.
@@ -29,7 +32,11 @@ pub struct Images {
     /// Layers somebody is unpacking, blobs somebody is fetching.
     pub(crate) claimed: Mutex<Claimed>,
     pub(crate) unclaimed: Condvar,
-    problems: Vec<String>,
+    pub(crate) traffic: Traffic,
+    pub(crate) boot: String,
+    /// Layers to be looked at after an unclean end.
+    pub(crate) recent: Mutex<HashSet<Digest>>,
+    problems: Mutex<Vec<String>>,
 }
 
 impl Images {
@@ -42,7 +49,10 @@ impl Images {
             writer: Mutex::new(()),
             claimed: Mutex::default(),
             unclaimed: Condvar::new(),
-            problems,
+            traffic: Traffic::default(),
+            boot: config.boot,
+            recent: Mutex::default(),
+            problems: Mutex::new(problems),
         }
     }
 
@@ -54,10 +64,14 @@ impl Images {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was found wrong at opening, for the log: images whose content is damaged or missing are not shown, but their
-    /// records stay.
-    pub fn problems(&self) -> &[String] {
-        &self.problems
+    /// What was found wrong at opening, for the log: images whose manifest or configuration is damaged or missing are not
+    /// shown, but their records stay.
+    pub fn problems(&self) -> Vec<String> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn note_problems(&self, more: impl Iterator<Item = String>) {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
     }
 
     /// All images, newest first.

@@ -1,5 +1,6 @@
 //! What work in progress needs, kept from being thrown away.
 
+use oci::image::Descriptor;
 use values::{Digest, Result};
 
 use crate::{content::Staged, images::Images, step::step};
@@ -27,37 +28,35 @@ impl Lease<'_> {
         found
     }
 
-    /// Puts a staged blob into its place, unless it is there already, and pins it. [`Content::sync`] is still owed.
+    /// Pins a blob that is there and is what it must be.
+    pub(crate) fn sound_blob(&mut self, descriptor: &Descriptor) -> bool {
+        self.blob(&descriptor.digest) && self.images.content.is_sound(descriptor)
+    }
+
+    /// Puts a staged blob into its place and pins it. Where there is one already it stays, unless it may be damaged.
+    /// [`Content::sync`] is still owed.
     ///
     /// [`Content::sync`]: crate::content::Content::sync
     pub(crate) fn place(&mut self, staged: Staged) -> Result<()> {
-        if self.blob(&staged.digest) {
+        let (digest, size) = (staged.digest.clone(), staged.size);
+        let is_known = self.blob(&digest);
+        if is_known && self.images.content.is_sealed(&digest, size) == Some(true) {
             return Ok(());
         }
         staged.sync()?;
         step("blob-synced");
-        let (digest, size) = (staged.digest.clone(), staged.size);
         // Renamed, known and pinned in one: a collection of the same digest, placed by somebody else, must come
         // before all of it or after.
         let mut ledger = self.images.ledger();
-        if !ledger.use_blob(&digest) {
-            self.images.content.place(staged)?;
-            ledger.add_blob(digest.clone(), size);
+        self.images.content.place(staged)?;
+        ledger.add_blob(digest.clone(), size);
+        if !is_known {
             ledger.use_blob(&digest);
+            self.blobs.push(digest);
         }
         drop(ledger);
-        self.blobs.push(digest);
         step("blob-placed");
         Ok(())
-    }
-
-    /// The same for a blob whose file may be damaged or gone although it is known: it is put there again.
-    pub(crate) fn place_again(&mut self, staged: Staged) -> Result<()> {
-        if !self.blob(&staged.digest) {
-            return self.place(staged);
-        }
-        staged.sync()?;
-        self.images.content.place(staged)
     }
 
     /// Pins a layer; false where there is none.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use values::{Digest, Reference, Timestamp};
 
 use crate::image::Image;
+use crate::records::ImageRecord;
 
 #[derive(Default)]
 pub(crate) struct Ledger {
@@ -14,6 +15,8 @@ pub(crate) struct Ledger {
     pub(crate) tags: BTreeMap<String, Tag>,
     pub(crate) blobs: HashMap<Digest, Blob>,
     pub(crate) layers: HashMap<Digest, Layer>,
+    /// Images that cannot be shown or used, and what of theirs is kept (and counted).
+    pub(crate) broken: BTreeMap<Digest, ImageRecord>,
     /// Containers which keep layers of an image that is gone, and their topmost layers.
     pub(crate) holds: HashMap<String, Digest>,
 }
@@ -66,7 +69,12 @@ impl Ledger {
 
     /// A blob which is in its place now, with no uses yet where it is new.
     pub(crate) fn add_blob(&mut self, digest: Digest, size: u64) {
-        self.blobs.entry(digest).or_insert(Blob { size, uses: 0 });
+        self.blobs.entry(digest).or_insert(Blob { size, uses: 0 }).size = size;
+    }
+
+    /// A blob which an image needs and which is not there: its uses count, its bytes do not.
+    pub(crate) fn miss_blob(&mut self, digest: Digest) {
+        self.blobs.entry(digest).or_insert(Blob { size: 0, uses: 0 });
     }
 
     pub(crate) fn use_layer(&mut self, chain_id: &Digest) -> bool {

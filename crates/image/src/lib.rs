@@ -12,6 +12,9 @@
 //! Who needs what is counted from the records at opening and kept in memory (`ledger.rs`): a blob by images, a layer by
 //! images, by layers above it and by containers whose image was taken away from under them. Work in progress pins what it has
 //! found or made, so that loading, importing and removing at the same time are safe.
+//!
+//! Content is trusted by its seal (`content.rs`, docs/adr/0020); `verify` looks at everything, `recent.rs` at what was committed
+//! just before an unclean end.
 
 pub mod changes;
 mod claims;
@@ -30,6 +33,7 @@ mod parts;
 mod pipeline;
 mod platform;
 mod pull;
+mod recent;
 mod records;
 mod remove;
 mod report;
@@ -41,8 +45,10 @@ mod step;
 mod tag;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod unpack;
 mod usage;
+mod verify;
 
 pub use derive::{DeriveOptions, WriteLayer};
 pub use image::Image;
@@ -52,6 +58,8 @@ pub use parts::Parts;
 pub use pull::{PullEvent, PullRequest, PullStage, Pulled, Remote};
 pub use report::{HistoryItem, Loaded, Progress, Removed, Use};
 pub use save::Selection;
+pub use traffic::Inside;
+pub use verify::{Finding, Part, Remedy, Verification, Verified};
 
 use sha2::{Digest as _, Sha256};
 

@@ -32,8 +32,14 @@ impl Images {
         })?;
         ledger.count_parents();
         config.store.for_each(&IMAGES, |id, record| {
+            for blob in &record.blobs {
+                if !ledger.blobs.contains_key(blob) {
+                    ledger.miss_blob(blob.clone());
+                    problems.push(format!("image {id}: content {blob} is missing: pull it again"));
+                }
+            }
             if let Err(e) = open_image(&content, &mut ledger, &record) {
-                keep_what_is_left(&mut ledger, &record);
+                keep_what_is_left(&mut ledger, record);
                 problems.push(format!("image {id} is not usable: {e}"));
             }
             Ok(())
@@ -52,6 +58,7 @@ impl Images {
         let images = Self::new(config, content, ledger, problems);
         images.release_holds()?;
         images.sweep()?;
+        images.find_recent()?;
         if images.ledger().images.is_empty() && !images.store.contains(&FACTS, SEEDED) {
             images.seed()?;
         }
@@ -98,11 +105,12 @@ fn open_image(content: &Content, ledger: &mut Ledger, record: &ImageRecord) -> R
 }
 
 /// What an unusable image still has is not thrown away: a person may want to mend it.
-fn keep_what_is_left(ledger: &mut Ledger, record: &ImageRecord) {
-    for blob in &record.blobs {
+fn keep_what_is_left(ledger: &mut Ledger, mut record: ImageRecord) {
+    record.blobs.iter().for_each(|blob| {
         ledger.use_blob(blob);
-    }
-    for top in record.top.iter().chain(&record.other_tops) {
-        ledger.use_layer(top);
-    }
+    });
+    // what was not counted must not be counted back
+    record.top.take_if(|top| !ledger.use_layer(top));
+    record.other_tops.retain(|top| ledger.use_layer(top));
+    ledger.broken.insert(record.descriptor.digest.clone(), record);
 }

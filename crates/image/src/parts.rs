@@ -60,7 +60,7 @@ impl Images {
     /// # Errors
     /// `NotFound`.
     pub fn open_content(&self, digest: &Digest) -> Result<File> {
-        self.content.open_blob(digest)
+        self.content.open_sound(digest)
     }
 
     /// Repositories of `domain` whose images have a blob, by the blob.
@@ -97,7 +97,7 @@ impl Images {
         } else {
             let manifest: Manifest = json(&bytes).during(what)?;
             let blobs: Vec<&Descriptor> = manifest.layers.iter().chain([&manifest.config]).collect();
-            if !blobs.iter().all(|blob| self.content.is_whole(blob)) {
+            if !blobs.iter().all(|blob| self.content.is_sound(blob)) {
                 return Ok(false);
             }
             for blob in blobs {

@@ -13,6 +13,8 @@ pub(crate) const TAGS: Table<TagRecord> = Table::new("image-tags", 1);
 pub(crate) const LAYERS: Table<LayerRecord> = Table::new("layers", 1);
 /// Containers, by id, whose image was removed while they stand on it.
 pub(crate) const HOLDS: Table<HoldRecord> = Table::new("layer-holds", 1);
+/// Layers committed a short while ago, by chain id.
+pub(crate) const RECENT: Table<RecentRecord> = Table::new("recent-layers", 1);
 /// Single facts: [`SEEDED`].
 pub(crate) const FACTS: Table<bool> = Table::new("image-facts", 1);
 /// The first image was put in once; who removes it does not find it again.
@@ -51,4 +53,11 @@ pub(crate) struct LayerRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct HoldRecord {
     pub(crate) top: Digest,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RecentRecord {
+    pub(crate) at: Timestamp,
+    /// Which start of the machine it was in (`/proc/sys/kernel/random/boot_id`).
+    pub(crate) boot: String,
 }

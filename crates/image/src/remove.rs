@@ -1,14 +1,14 @@
 //! Taking names and images away.
 
 use store::{Batch, Durability};
-use values::{Digest, Error, Reference, Result};
+use values::{Digest, Error, ErrorKind, Reference, Result};
 
 use crate::{
     image::Image,
     images::Images,
     records::{HOLDS, HoldRecord, IMAGES, ImageRecord, TAGS},
     report::{Removed, Use},
-    resolve::Found,
+    resolve::{Found, PREFIX_MIN},
     step::step,
 };
 
@@ -38,17 +38,67 @@ impl Images {
     ) -> Result<Vec<Removed>> {
         let removed = {
             let _writer = self.writer();
-            let found = self.find(name)?;
-            let image = found.image().clone();
-            let uses = in_use(&image.id);
-            let names: Vec<Reference> = self.ledger().tags_of(&image.id).map(|tag| tag.reference.clone()).collect();
-            let has_children = self.ledger().images.values().any(|other| other.parent.as_ref() == Some(&image.id));
-            let plan = plan(&found, &names, &uses, has_children, force, noprune)?;
-            self.carry_out(&image, plan, &uses)?
+            match (self.find(name), self.find_broken(name)) {
+                (Err(e), Some(id)) if e.kind == ErrorKind::NotFound => self.remove_broken(&id, &in_use(&id))?,
+                (found, _) => self.remove_found(&found?, force, noprune, in_use)?,
+            }
         };
         self.release_holds()?;
         self.collect()?;
         Ok(removed)
+    }
+
+    fn remove_found(
+        &self,
+        found: &Found,
+        force: bool,
+        noprune: bool,
+        in_use: &dyn Fn(&Digest) -> Vec<Use>,
+    ) -> Result<Vec<Removed>> {
+        let image = found.image().clone();
+        let uses = in_use(&image.id);
+        let names: Vec<Reference> = self.ledger().tags_of(&image.id).map(|tag| tag.reference.clone()).collect();
+        let has_children = self.ledger().images.values().any(|other| other.parent.as_ref() == Some(&image.id));
+        let plan = plan(found, &names, &uses, has_children, force, noprune)?;
+        self.carry_out(&image, plan, &uses)
+    }
+
+    /// An image that is not usable and therefore not shown, by a name, its id or the beginning of it.
+    pub fn find_broken(&self, name: &str) -> Option<Digest> {
+        let ledger = self.ledger();
+        let named = name.parse::<Reference>().ok().and_then(|r| ledger.tags.get(&r.or_latest().to_string()));
+        let hex = name.strip_prefix("sha256:").unwrap_or(name);
+        let by_id = || {
+            let mut same = ledger.broken.keys().filter(|id| hex.len() >= PREFIX_MIN && id.hex().starts_with(hex));
+            same.next().filter(|_| same.next().is_none())
+        };
+        named.map(|tag| &tag.image).filter(|id| ledger.broken.contains_key(id)).or_else(by_id).cloned()
+    }
+
+    /// With all its names; containers keep its layers.
+    fn remove_broken(&self, id: &Digest, uses: &[Use]) -> Result<Vec<Removed>> {
+        let names: Vec<Reference> = self.ledger().tags_of(id).map(|tag| tag.reference.clone()).collect();
+        let top = self.ledger().broken.get(id).and_then(|record| record.top.clone());
+        let mut batch = Batch::new();
+        names.iter().for_each(|name| batch.delete(&TAGS, &name.to_string()));
+        batch.delete(&IMAGES, id.as_str());
+        let held: Vec<_> =
+            top.iter().flat_map(|top| uses.iter().map(|user| (user.container.clone(), top.clone()))).collect();
+        for (container, top) in &held {
+            batch.put(&HOLDS, container, &HoldRecord { top: top.clone() })?;
+        }
+        self.store.commit(batch, Durability::Power)?;
+        let mut ledger = self.ledger();
+        names.iter().for_each(|name| drop(ledger.tags.remove(&name.to_string())));
+        for (container, top) in held {
+            ledger.use_layer(&top);
+            ledger.holds.insert(container, top);
+        }
+        if let Some(record) = ledger.broken.remove(id) {
+            ledger.drop_uses(&record);
+        }
+        let untagged = names.iter().map(|name| Removed::Untagged(name.familiar()));
+        Ok(untagged.chain([Removed::Deleted(id.clone())]).collect())
     }
 
     /// One transaction; then it is gone for everybody.

@@ -5,7 +5,7 @@ use values::{Digest, Error, Reference, Result};
 use crate::{image::Image, images::Images, ledger::Ledger};
 
 /// Shortest prefix of an id that is taken for one.
-const PREFIX_MIN: usize = 4;
+pub(crate) const PREFIX_MIN: usize = 4;
 
 /// What a user's word for an image came to.
 #[derive(Clone, Debug)]

@@ -16,6 +16,16 @@ impl Images {
         }
     }
 
+    /// A blob was placed of which a layer may have been made before: where a layer is its plain tar, it is this one's now.
+    pub(crate) fn stored_anew(&self, blob: &Digest, diff_id: Option<&Digest>, chain: &[Digest]) -> Result<()> {
+        match chain.last() {
+            Some(own) if diff_id == Some(blob) && self.snapshots.has(chain) => {
+                self.snapshots.stored_anew(own, &self.content.path(blob))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Unpacks layers which are recorded but not there.
     pub fn mend(&self, image: &Image) -> Result<()> {
         let parsed = parse(&image.manifest.digest, &|digest: &Digest| self.content.read(digest))?;

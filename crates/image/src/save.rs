@@ -126,7 +126,7 @@ impl Images {
         tar.entry(&Entry::new(Kind::Directory, *b"blobs/"))?;
         tar.entry(&Entry::new(Kind::Directory, *b"blobs/sha256/"))?;
         for digest in blobs {
-            let mut blob = self.content.open_blob(digest)?;
+            let mut blob = self.content.open_sound(digest)?;
             let size = blob.metadata()?.len();
             tar.entry(&Entry { size, ..Entry::new(Kind::File, member(digest)) })?;
             let copied = io::copy(&mut io::Read::take(&mut blob, size), &mut tar)?;

@@ -55,7 +55,7 @@ impl Images {
         for (i, source) in sources.iter().enumerate() {
             // Lowest first, by everybody: so nobody waits for one who waits for him.
             claims.claim(&chain[i]);
-            if !lease.layer(&chain[i]) {
+            if !lease.layer(&chain[i]) || !self.snapshots.has(&chain[..=i]) {
                 tasks.push(Task { source, chain: &chain[..=i] });
             }
         }

@@ -29,6 +29,7 @@ pub(crate) const ROUTES: &[Route<Engine>] = routes! {
     SystemInfo => system_info,
     SystemEvents => system_events,
     SystemDf => system_df,
+    SystemVerify => system_verify,
     ContainerList => container_list,
     ContainerCreate => container_create,
     ContainerInspect => container_inspect,

@@ -78,8 +78,8 @@ pub(crate) fn make(dir: &Path, image: &Merged) -> io::Result<()> {
     Ok(())
 }
 
-/// Adds to the tree of an image what it lacks.
-pub(crate) fn add(image: &mut Tree) -> Result<()> {
+/// Adds to the tree of an image what it lacks. `made` says when each was made.
+pub(crate) fn add(image: &mut Tree, made: &dyn Fn(&[u8]) -> Timestamp) -> Result<()> {
     for (path, thing) in THINGS {
         let (parent, name) = archive::split(path.as_bytes());
         if image.find(path.as_bytes()).is_some() {
@@ -88,17 +88,17 @@ pub(crate) fn add(image: &mut Tree) -> Result<()> {
         let parent = match image.find(parent) {
             Some(parent) => parent,
             // nothing of ours lies deeper than that
-            None => add_thing(image, Tree::ROOT, parent, &Thing::Dir)?,
+            None => add_thing(image, Tree::ROOT, parent, &Thing::Dir, made(parent))?,
         };
         if image.inode(parent).is_directory() {
-            add_thing(image, parent, name, thing)?;
+            add_thing(image, parent, name, thing, made(path.as_bytes()))?;
         }
     }
     Ok(())
 }
 
-fn add_thing(image: &mut Tree, parent: Id, name: &[u8], thing: &Thing) -> Result<Id> {
-    let meta = Meta { mtime: Timestamp::now(), ..Meta::new(0o755) };
+fn add_thing(image: &mut Tree, parent: Id, name: &[u8], thing: &Thing, mtime: Timestamp) -> Result<Id> {
+    let meta = Meta { mtime, ..Meta::new(0o755) };
     let added = match thing {
         Thing::Dir => image.add_directory(parent, name, meta),
         Thing::File => image.add(parent, name, meta, Content::File(erofs::File::default())),

@@ -17,6 +17,7 @@
 //! - Nothing is mounted on the host.
 
 mod change;
+mod compare;
 mod init_layer;
 mod layout;
 mod merged;
@@ -76,6 +77,20 @@ pub trait Snapshotter: Send + Sync {
 
     /// Whether the topmost of these layers is there, and can be used on top of the others.
     fn has(&self, layers: &[Digest]) -> bool;
+
+    /// Begins a layer once more that is there, in the form in which it is, to be compared with it.
+    fn stage_again(&self, layer: &Digest, below: &[Digest]) -> Result<Stage>;
+
+    /// The first thing in which the layer that is there is not what the stage, begun again and given the same tar, is; `None`:
+    /// nothing. The stage can still be committed.
+    ///
+    /// # Errors
+    /// Of the stage, and `NotFound` where a layer below is missing: what cannot be read of the layer itself is a difference.
+    fn compare(&self, stage: Stage, layer: &Digest) -> Result<(Option<String>, Stage)>;
+
+    /// The layer's plain tar was put anew where [`Stage::stored_at`] was told it is: what was linked to it before may be
+    /// damaged. Who uses the layer goes on with what he has.
+    fn stored_anew(&self, layer: &Digest, tar: &Path) -> Result<()>;
 
     /// All layers that are there.
     fn layers(&self) -> Result<Vec<Digest>>;

@@ -15,7 +15,7 @@ use archive::{
 use values::{Digest, Error, Result, ResultExt, RootMount};
 
 use crate::{
-    Change, ChangeKind, Options, Snapshotter, change, init_layer,
+    Change, ChangeKind, Options, Snapshotter, change, compare, init_layer,
     layout::Layout,
     stage::{Form, Stage},
     trash::Trash,
@@ -119,6 +119,20 @@ impl Snapshotter for Native {
     }
 
     fn ready(&self, _layers: &[Digest]) -> Result<()> {
+        Ok(())
+    }
+
+    fn stage_again(&self, _layer: &Digest, below: &[Digest]) -> Result<Stage> {
+        self.stage(below)
+    }
+
+    fn compare(&self, stage: Stage, layer: &Digest) -> Result<(Option<String>, Stage)> {
+        // what is deleted of lower layers changes their directories' times
+        let why = compare::difference(&stage.dir, &self.layout.layer(layer), &|_| true);
+        Ok((why.during(|| format!("layer {layer}"))?, stage))
+    }
+
+    fn stored_anew(&self, _layer: &Digest, _tar: &Path) -> Result<()> {
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 use std::{
     collections::HashSet,
-    fs,
+    fs::{self, File},
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
@@ -14,10 +14,10 @@ use archive::{
 };
 use erofs::{Tree, Whiteouts};
 use sys::crash;
-use values::{Digest, Erofs, Error, ErrorKind, Lower, Result, ResultExt, RootMount};
+use values::{Digest, Erofs, Error, ErrorKind, Lower, Result, ResultExt, RootMount, Timestamp};
 
 use crate::{
-    Change, Options, Snapshotter, change, init_layer,
+    Change, Options, Snapshotter, change, compare, init_layer,
     layout::Layout,
     merged::Merged,
     packed::{Packed, Packing},
@@ -188,11 +188,12 @@ impl Overlay {
         let mut tree = places.flatten(layers)?;
         let staging = self.layout.staging()?;
         let new = Packed::new(staging.clone()).image();
-        let made = init_layer::add(&mut tree).and_then(|()| places.write(&tree, &new)).and_then(|()| {
-            crash::point("snapshot.image-written");
-            let path = self.layout.packed(top).image();
-            fs::rename(&new, &path).during(|| path.display())
-        });
+        let made =
+            init_layer::add(&mut tree, &|_| Timestamp::now()).and_then(|()| places.write(&tree, &new)).and_then(|()| {
+                crash::point("snapshot.image-written");
+                let path = self.layout.packed(top).image();
+                fs::rename(&new, &path).during(|| path.display())
+            });
         let thrown = self.layout.trash.throw(&staging).during(|| staging.display());
         made.and(thrown).during(|| format!("image of layer {top}"))
     }
@@ -232,8 +233,9 @@ impl Overlay {
         }
     }
 
-    /// Settles directories, writes indexes, in order, since each may need those before it.
-    fn finish(&self, layers: &mut [(Stage, Digest)]) -> Result<()> {
+    /// Settles directories, writes indexes, in order, since each may need those before it. `made` says when what every
+    /// container needs was made.
+    fn finish(&self, layers: &mut [(Stage, Digest)], made: &dyn Fn(&[u8]) -> Timestamp) -> Result<()> {
         let places = Places::with(&self.layout, layers);
         // what is in the last layer and all below it
         let mut known: Option<(Vec<Digest>, Tree)> = None;
@@ -243,6 +245,8 @@ impl Overlay {
                 Form::Directory { unpacked, .. } => {
                     places.look(below).and_then(|below| settle(&stage.dir, unpacked, &below))
                 }
+                // for being compared, before
+                Form::Packed(packing) if packing.is_taken() => Ok(()),
                 Form::Packed(packing) => {
                     let lower = match known.take() {
                         Some((chain, tree)) if chain == *below => Ok(tree),
@@ -258,7 +262,7 @@ impl Overlay {
         // The last one is topmost in its image as a rule.
         let Some((stage, layer)) = layers.last() else { return Ok(()) };
         if let (Form::Packed(_), Some((_, mut tree))) = (&stage.form, known) {
-            init_layer::add(&mut tree)?;
+            init_layer::add(&mut tree, made)?;
             let image = Packed::new(stage.dir.clone()).image();
             places.write(&tree, &image).during(|| format!("image of layer {layer}"))?;
         }
@@ -299,13 +303,65 @@ impl Snapshotter for Overlay {
     }
 
     fn commit(&self, mut layers: Vec<(Stage, Digest)>) -> Result<()> {
-        self.finish(&mut layers)?;
+        self.finish(&mut layers, &|_| Timestamp::now())?;
         crash::point("snapshot.layers-settled");
         self.layout.commit(layers)
     }
 
     fn ready(&self, layers: &[Digest]) -> Result<()> {
         self.with_init(layers).map(drop)
+    }
+
+    fn stage_again(&self, layer: &Digest, below: &[Digest]) -> Result<Stage> {
+        let form = match (self.layout.has(layer), self.layout.packed(layer).dir.exists()) {
+            (true, _) => Form::directory(Deletions::Mark),
+            (false, true) => Form::Packed(Packing::default()),
+            (false, false) => return self.stage(below),
+        };
+        self.layout.stage(below, form)
+    }
+
+    fn compare(&self, stage: Stage, layer: &Digest) -> Result<(Option<String>, Stage)> {
+        let any_time = match &stage.form {
+            Form::Directory { unpacked, .. } => compare::any_time(unpacked),
+            Form::Packed(_) => HashSet::new(),
+        };
+        let there = self.layout.packed(layer);
+        let image = File::open(there.image()).ok().and_then(|image| erofs::read(&image, layer.hex()).ok());
+        let made = |path: &[u8]| {
+            let found = image.as_ref().and_then(|image| Some(image.inode(image.find(path)?).meta.mtime));
+            found.unwrap_or_else(Timestamp::now)
+        };
+        let mut layers = [(stage, layer.clone())];
+        self.finish(&mut layers, &made)?;
+        let [(stage, _)] = layers;
+        let why = match &stage.form {
+            Form::Directory { .. } => {
+                compare::difference(&stage.dir, &self.layout.layer(layer), &|path| any_time.contains(path))
+            }
+            Form::Packed(_) => compare::files(&Packed::new(stage.dir.clone()), &there),
+        };
+        Ok((why.during(|| format!("layer {layer}"))?, stage))
+    }
+
+    fn stored_anew(&self, layer: &Digest, tar: &Path) -> Result<()> {
+        let packed = self.layout.packed(layer);
+        // one that is missing is made again with all that belongs to it
+        if !packed.is_whole() {
+            return Ok(());
+        }
+        let staging = self.layout.staging()?;
+        let new = staging.join("tar");
+        // on another filesystem nothing was linked
+        let linked = fs::hard_link(tar, &new).and_then(|()| fs::rename(&new, packed.tar()));
+        self.layout.trash.throw(&staging).during(|| staging.display())?;
+        self.shared.forget(&packed.dir);
+        match linked {
+            Err(e) if e.kind() != io::ErrorKind::CrossesDevices && e.kind() != io::ErrorKind::TooManyLinks => {
+                Err(e).during(|| format!("tar of layer {layer}"))
+            }
+            _ => File::open(&packed.dir).and_then(|dir| dir.sync_all()).during(|| packed.dir.display()),
+        }
     }
 
     fn has(&self, layers: &[Digest]) -> bool {
@@ -319,7 +375,7 @@ impl Snapshotter for Overlay {
 
     fn remove_layer(&self, layer: &Digest) -> Result<()> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(layer.clone()));
-        self.shared.forget(layer);
+        self.shared.forget(&self.layout.packed(layer).dir);
         self.layout.remove_layer(layer)
     }
 

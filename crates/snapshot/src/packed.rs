@@ -113,6 +113,7 @@ fn create(path: &Path) -> Result<File> {
 #[derive(Default)]
 pub(crate) struct Packing {
     layer: Option<Layer>,
+    is_taken: bool,
 }
 
 impl Packing {
@@ -145,12 +146,18 @@ impl Packing {
         linked.during(|| format!("tar of a layer from {}", tar.display()))
     }
 
+    /// Whether the tree was taken: then the index is written.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.is_taken
+    }
+
     /// The tree of the layer, from now on named `id`.
     ///
     /// # Errors
     /// `Internal` where nothing was applied.
     pub(crate) fn take(&mut self, id: &Digest) -> Result<Tree> {
         let layer = self.layer.take().ok_or_else(|| Error::internal(format!("layer {id}: nothing was unpacked")))?;
+        self.is_taken = true;
         let mut tree = layer.tree;
         for device in &mut tree.devices {
             let blocks = device.blocks;

@@ -5,7 +5,7 @@
 
 use std::{
     os::fd::OwnedFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -54,9 +54,11 @@ impl SharedImages {
         image
     }
 
-    pub(crate) fn forget(&self, top: &Digest) {
+    /// Those with the layer that is in `dir`.
+    pub(crate) fn forget(&self, dir: &Path) {
         let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<_> = images.extract_if(.., |(known, _)| known == top).collect();
+        let of_it = |image: &Image| image.devices.iter().any(|device| device.starts_with(dir));
+        let gone: Vec<_> = images.extract_if(.., |(_, image)| of_it(image)).collect();
         drop(images);
         drop(gone);
     }

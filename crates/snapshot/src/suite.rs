@@ -227,6 +227,7 @@ fn run(open: fn(&Path) -> Box<dyn Snapshotter>) {
     broken_layers_leave_nothing(open);
     conflicts_and_absences(open);
     parallel_use(open);
+    layers_are_compared_with_their_tars(open);
 }
 
 #[test]
@@ -432,6 +433,30 @@ fn broken_layers_leave_nothing(open: fn(&Path) -> Box<dyn Snapshotter>) {
     assert!(!driver.has(&[digest(9)]));
     driver.trash().wait();
     assert_eq!(fs::read_dir(scratch.path().join("staging")).unwrap().count(), 0);
+}
+
+fn layers_are_compared_with_their_tars(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let tars = [base(), change()];
+    let chain = make_layers(&*driver, &tars);
+    let compared = |i: usize, tar: &[u8]| {
+        let mut stage = driver.stage_again(&chain[i], &chain[..i]).unwrap();
+        stage.apply(tar).unwrap();
+        driver.compare(stage, &chain[i]).unwrap().0
+    };
+    for (i, made_of) in tars.iter().enumerate() {
+        assert_eq!(compared(i, made_of), None);
+    }
+    assert!(compared(0, &tar(&[file("other")])).is_some() && compared(1, &base()).is_some());
+    driver.remove_layer(&chain[1]).unwrap();
+    assert!(compared(1, &change()).is_some());
+    // what was compared can take its place
+    let mut stage = driver.stage(&chain[..1]).unwrap();
+    stage.apply(&change()[..]).unwrap();
+    let (_, stage) = driver.compare(stage, &chain[1]).unwrap();
+    driver.commit(vec![(stage, chain[1].clone())]).unwrap();
+    assert_eq!(compared(1, &change()), None);
 }
 
 fn conflicts_and_absences(open: fn(&Path) -> Box<dyn Snapshotter>) {

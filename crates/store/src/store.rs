@@ -220,6 +220,21 @@ impl Store {
         }
     }
 
+    /// Reads all records: those (`TABLE/KEY`) whose bytes on the disk are not those that were written.
+    pub fn check(&self) -> Vec<String> {
+        let (slots, file) = {
+            let view = self.inner.view.read().unwrap_or_else(PoisonError::into_inner);
+            let slots: Vec<(String, Slot)> =
+                view.index.iter().map(|(t, key, slot)| (format!("{t}/{key}"), slot)).collect();
+            (slots, view.file.clone())
+        };
+        slots
+            .into_iter()
+            .filter(|(_, slot)| self.inner.read(&file, "", "", *slot).is_err())
+            .map(|(name, _)| name)
+            .collect()
+    }
+
     /// Makes all that was committed before durable against the loss of power.
     pub fn sync(&self) -> Result<()> {
         self.commit(Batch::new(), Durability::Power)

@@ -59,6 +59,7 @@ mod system_events;
 mod system_info;
 mod system_ping;
 mod system_ping_head;
+mod system_verify;
 mod system_version;
 mod volume_list;
 
@@ -121,5 +122,6 @@ pub use system_events::{SystemEvents, SystemEventsQuery};
 pub use system_info::SystemInfo;
 pub use system_ping::SystemPing;
 pub use system_ping_head::SystemPingHead;
+pub use system_verify::{SystemVerify, SystemVerifyQuery};
 pub use system_version::SystemVersion;
 pub use volume_list::{VolumeList, VolumeListQuery};

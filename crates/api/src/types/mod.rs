@@ -36,6 +36,7 @@ mod resources;
 mod stats;
 mod storage;
 mod system_info;
+mod system_verify;
 mod system_version;
 mod volume;
 
@@ -86,6 +87,7 @@ pub use system_info::{
     AddressPool, Commit, ContainerdInfo, ContainerdNamespaces, DeviceInfo, FirewallInfo, IndexInfo, PeerNode,
     PluginsInfo, RegistryConfig, RuntimeInfo, SwarmInfo, SystemInfo,
 };
+pub use system_verify::{SystemVerified, VerifyFinding};
 pub use system_version::{SystemVersion, VersionComponent, VersionPlatform};
 pub use volume::{Volume, VolumeList, VolumeUsage};
 

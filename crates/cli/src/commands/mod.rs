@@ -85,5 +85,6 @@ pub static COMMANDS: &[&Command] = &[
     &system::events::COMMAND,
     &system::info::COMMAND,
     &system::inspect::COMMAND,
+    &system::verify::COMMAND,
     &system::version::COMMAND,
 ];

@@ -48,6 +48,7 @@ pub async fn commit(shared: &Arc<Shared>, container: &Arc<Container>, options: C
     let s = shared.clone();
     let made = blocking(move || {
         let (id, layers) = (record.id.as_str(), &record.layers);
+        let _inside = s.images.enter(layers)?;
         let changed = !s.snapshots.changes(id, layers)?.is_empty();
         let write = |out: &mut dyn std::io::Write| s.snapshots.diff(id, layers, out);
         s.images.derive(&record.image, changed.then_some(&write), derived)
@@ -58,6 +59,7 @@ pub async fn commit(shared: &Arc<Shared>, container: &Arc<Container>, options: C
         let _ = verbs::unpause(container).await;
     }
     let id = made?;
+    shared.image_came();
     emit(shared, container, &id, reference.as_ref(), &options.comment);
     Ok(id)
 }

@@ -12,7 +12,7 @@ use shim::protocol::{self, FailureKind, Fds, Reply};
 use sys::crash;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use values::{Error, Result, ResultExt, RootMount, Timestamp};
+use values::{Error, ErrorKind, Result, ResultExt, RootMount, Timestamp};
 
 use super::etc;
 use super::handle::{Container, Mail};
@@ -355,7 +355,17 @@ fn prepare(
     first: bool,
 ) -> Result<runtime::Launch> {
     let etc = etc::write(shared, record, endpoints, links)?;
-    let rootfs = shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options())?;
+    // until the state says that it is being started, which it does: then its layers are not exchanged either
+    let _inside = shared.images.enter(&record.layers)?;
+    let mounts = || shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options());
+    let rootfs = match (mounts(), shared.images.get(&record.image)) {
+        // a layer has vanished from the disk
+        (Err(e), Some(image)) if e.kind == ErrorKind::NotFound && image.chain == record.layers => {
+            shared.images.mend(&image).during(|| e)?;
+            mounts()?
+        }
+        (rootfs, _) => rootfs?,
+    };
     if let Some(bytes) = record.storage_size() {
         shared.snapshots.limit(record.id.as_str(), bytes)?;
     }

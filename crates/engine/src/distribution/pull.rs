@@ -117,7 +117,7 @@ impl Work<'_> {
         let pulled = self.receive(repository.clone(), reference, fetched).await?;
         self.say(format!("Digest: {}", pulled.id));
         self.emit(reference);
-        self.shared.tidy.soon();
+        self.shared.image_came();
         if let Some(wanted) = self.platform.as_ref().filter(|wanted| is_other(wanted, &pulled.platform)) {
             self.say(format!(
                 "WARNING: image with reference {} was found but its platform ({}) does not match the specified platform ({wanted})",

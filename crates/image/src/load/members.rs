@@ -9,6 +9,7 @@ use archive::{
     clean, decompress,
     tar::{Entry, Kind, Reader},
 };
+use oci::image::Descriptor;
 use values::{Digest, Error, Result, ResultExt};
 
 use crate::{
@@ -83,7 +84,7 @@ impl Images {
         let claimed = path.strip_prefix("blobs/sha256/").map(|hex| format!("sha256:{hex}").parse::<Digest>());
         let claimed = claimed.transpose().during(|| &path)?;
         if let Some(digest) = &claimed
-            && lease.blob(digest)
+            && lease.sound_blob(&Descriptor::new("", digest.clone(), entry.size))
         {
             members.known.insert(digest.clone());
             members.paths.insert(path, digest.clone());

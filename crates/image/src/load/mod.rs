@@ -4,6 +4,7 @@ mod docker;
 mod layout;
 mod members;
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use oci::image::{ArchiveEntry, Descriptor, Index};
@@ -104,12 +105,21 @@ impl Images {
         progress: &mut dyn FnMut(Progress),
         loaded: &mut Vec<Loaded>,
     ) -> Result<()> {
+        let mut placed = HashSet::new();
         for digest in &candidate.blobs {
-            if lease.blob(digest) {
-                continue;
+            match members.take(digest) {
+                Some(staged) => {
+                    lease.place(staged)?;
+                    placed.insert(digest.clone());
+                }
+                None if lease.blob(digest) => {}
+                None => return Err(missing(digest)),
             }
-            let staged = members.take(digest).ok_or_else(|| missing(digest))?;
-            lease.place(staged)?;
+        }
+        let diff_ids: Vec<Digest> = candidate.parsed.layers.iter().map(|layer| layer.diff_id.clone()).collect();
+        let chain = crate::chain_ids(&diff_ids);
+        for (i, layer) in candidate.parsed.layers.iter().enumerate().filter(|(_, layer)| placed.contains(&layer.blob)) {
+            self.stored_anew(&layer.blob, Some(&layer.diff_id), &chain[..=i])?;
         }
         let chain = {
             let mut tell = |message| {

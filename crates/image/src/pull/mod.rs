@@ -134,7 +134,7 @@ impl Images {
                     "no matching manifest for {wanted} in the manifest list entries"
                 )));
             };
-            if lease.blob(&found.digest) {
+            if lease.sound_blob(&found) {
                 blobs.push(found.digest.clone());
             } else {
                 let bytes = remote.manifest(&found)?;
@@ -157,13 +157,13 @@ impl Images {
         seen: &mut Seen,
     ) -> Result<Parsed> {
         let config = &document.config;
-        if !(lease.blob(&config.digest) && self.content.is_whole(config)) {
+        if !lease.sound_blob(config) {
             let bytes = remote.small(config)?;
             if crate::sha256(&bytes) != config.digest {
                 return Err(Error::invalid(format!("image config verification failed for digest {}", config.digest)));
             }
             let staged = self.content.stage_bytes(&bytes)?;
-            lease.place_again(staged)?;
+            lease.place(staged)?;
             seen.fetched = true;
         }
         if is_artifact(document) {
@@ -203,7 +203,7 @@ impl Images {
         let mut tasks: Vec<Task<'_>> = Vec::new();
         let mut events = Vec::new();
         for (i, descriptor) in document.layers.iter().enumerate() {
-            let has_blob = lease.blob(&descriptor.digest) && self.content.is_whole(descriptor);
+            let has_blob = lease.sound_blob(descriptor);
             let chain = chain.get(..=i).filter(|_| !parsed.layers.is_empty());
             let diff_id = parsed.layers.get(i).map(|layer| &layer.diff_id);
             let is_there = |chain: &[Digest]| lease.layer(&chain[i]) && self.snapshots.has(chain);
@@ -265,7 +265,10 @@ impl Images {
         let mut placed = Vec::new();
         for (i, fetched) in done {
             if let Some(blob) = fetched.blob {
-                lease.place_again(blob.into_staged())?;
+                lease.place(blob.into_staged())?;
+                if !tasks[i].unpack {
+                    self.stored_anew(&tasks[i].descriptor.digest, tasks[i].diff_id, tasks[i].chain)?;
+                }
             }
             if let Some((stage, bytes)) = fetched.unpacked
                 && let Some(own) = tasks[i].chain.last()

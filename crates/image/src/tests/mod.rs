@@ -5,6 +5,8 @@ mod hostile;
 mod load;
 mod names;
 mod parallel;
+mod recent;
+mod verify;
 
 use std::{
     fs,
@@ -43,7 +45,7 @@ impl Scratch {
 
     fn open_native(&self) -> Images {
         let snapshots = Arc::new(Native::open(&self.0.join("snapshots")).unwrap());
-        open_with(&self.0, snapshots).unwrap()
+        open_with(&self.0, snapshots, "this").unwrap()
     }
 
     /// What is on the disk: blobs, layers, and anything in staging.
@@ -73,13 +75,18 @@ fn all_that_with_directories() {
 }
 
 fn open(root: &Path) -> Images {
-    let open = if std::env::var_os(DIRECTORIES).is_some() { Overlay::open } else { Overlay::open_erofs };
-    open_with(root, Arc::new(open(&root.join("snapshots")).unwrap())).unwrap()
+    open_as(root, "this")
 }
 
-fn open_with(root: &Path, snapshots: Arc<dyn Snapshotter>) -> Result<Images> {
+/// In the start of the machine with that name.
+fn open_as(root: &Path, boot: &str) -> Images {
+    let open = if std::env::var_os(DIRECTORIES).is_some() { Overlay::open } else { Overlay::open_erofs };
+    open_with(root, Arc::new(open(&root.join("snapshots")).unwrap()), boot).unwrap()
+}
+
+fn open_with(root: &Path, snapshots: Arc<dyn Snapshotter>, boot: &str) -> Result<Images> {
     let store = Arc::new(Store::open(&root.join("db"))?);
-    Images::open(Config { root: root.join("images"), store, snapshots })
+    Images::open(Config { root: root.join("images"), store, snapshots, boot: boot.into() })
 }
 
 /// Without the seed, for tests that count.

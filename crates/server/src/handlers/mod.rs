@@ -16,7 +16,7 @@ handlers! {
     exec_resize exec_start image_create image_history image_inspect image_list image_load image_prune image_push
     image_remove image_save image_save_many image_search image_tag network_connect network_create network_disconnect
     network_inspect network_list network_prune network_remove registry_auth system_df system_events system_info
-    system_ping system_ping_head system_version
+    system_ping system_ping_head system_verify system_version
     volume_list
 }
 

@@ -6,4 +6,5 @@ pub mod events;
 pub mod info;
 mod info_text;
 pub mod inspect;
+pub mod verify;
 pub mod version;

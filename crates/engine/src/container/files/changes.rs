@@ -13,7 +13,11 @@ use crate::shared::{Shared, blocking};
 /// What the disk says.
 pub async fn changes(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<Vec<FilesystemChange>> {
     let (shared, record) = (shared.clone(), container.record());
-    let changes = blocking(move || shared.snapshots.changes(record.id.as_str(), &record.layers)).await?;
+    let changes = blocking(move || {
+        let _inside = shared.images.enter(&record.layers)?;
+        shared.snapshots.changes(record.id.as_str(), &record.layers)
+    });
+    let changes = changes.await?;
     let shown = |change: snapshot::Change| FilesystemChange {
         path: format!("/{}", String::from_utf8_lossy(&change.path)),
         kind: match change.kind {

@@ -13,7 +13,7 @@ use crate::shared::Shared;
 /// # Errors
 /// Whatever keeps its files from being opened.
 pub async fn export(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<ByteStream> {
-    let (root, ids) = bare(shared, container).await?;
+    let (root, ids, inside) = bare(shared, container).await?;
     let (mut sink, stream) = byte_stream();
     tokio::task::spawn_blocking(move || {
         let mut pack = || {
@@ -22,6 +22,7 @@ pub async fn export(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<
             packer.finish().map(drop)
         };
         let outcome: std::io::Result<()> = pack();
+        drop(inside);
         sink.end(outcome.map_err(Error::from));
     });
     shared.emit_container("export", container);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use archive::{IdRange, Ids, Root};
+use image::Inside;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags};
@@ -48,6 +49,12 @@ pub async fn with_root<T: Send + 'static>(
 ) -> Result<T> {
     let state = container.state();
     let record = container.record();
+    let (s, layers) = (shared.clone(), record.layers.clone());
+    let work = move |root: &Root, ids: &Ids| {
+        // it may end while we are at it: its layers must stay all the same
+        let _inside = s.images.enter(&layers)?;
+        work(root, ids)
+    };
     if state.is_running() {
         return in_running(running(&state)?, ids(shared, &record), work).await;
     }
@@ -69,6 +76,7 @@ pub async fn with_root<T: Send + 'static>(
     let (s, id) = (shared.clone(), container.id.clone());
     in_own_thread(move || {
         let _guard = guard;
+        let _inside = s.images.enter(&record.layers)?;
         let mount = match access {
             Access::Read => s.snapshots.current(id.as_str(), &record.layers)?,
             Access::Write => s.snapshots.mounts(id.as_str(), &record.layers, record.snapshot_options())?,
@@ -131,11 +139,14 @@ fn is_alive(pidfd: &OwnedFd) -> bool {
     matches!(poll(&mut fds, Some(&Timespec::default())), Ok(0))
 }
 
-/// The root filesystem alone, without what is mounted in it: as it is for a container that runs.
+/// The root filesystem alone, without what is mounted in it: as it is for a container that runs. Its layers stay as they
+/// are while the last of the three is held.
 ///
 /// # Errors
 /// `Internal` with the kernel's words.
-pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(Root, Ids)> {
+pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(Root, Ids, Inside)> {
+    let (s, layers) = (shared.clone(), container.record().layers.clone());
+    let inside = blocking(move || s.images.enter(&layers)).await?;
     let state = container.state();
     let ids = if state.is_running() { ids(shared, &container.record()) } else { Ids::default() };
     let root = if state.is_running() {
@@ -152,7 +163,7 @@ pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(R
         })
         .await?
     };
-    Ok((Root::of(root), ids))
+    Ok((Root::of(root), ids, inside))
 }
 
 /// A detached clone of the mount that `root` is. Only who is in its mount namespace may make one; so the calling thread
