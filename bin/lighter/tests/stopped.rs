@@ -68,9 +68,12 @@ fn one_stopped_shim_keeps_nobody_else_waiting() {
     });
     let why = d.inspect("stopped", "{{.State.Error}}");
     assert!(why.contains("its shim has not answered since") && why.contains("is stopped"), "{why}");
+    let listed = || d.run(&["ps", "--filter", "name=stopped", "--format", "{{.Status}}"]).ok().stdout;
+    assert!(listed().contains(" (its shim has not answered for "), "{}", listed());
     signal(stopped, Signal::CONT);
     d.run(&["exec", "stopped", "echo", "again"]).ok().stdout("again\n");
     assert_eq!(d.inspect("stopped", "{{.State.Error}}"), "");
+    assert!(!listed().contains("shim"), "{}", listed());
 }
 
 #[test]

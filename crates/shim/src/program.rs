@@ -46,6 +46,8 @@ pub fn main() -> ExitCode {
 
 fn serve() -> io::Result<()> {
     sys::memory::stay_small();
+    // It is executed by the number of a descriptor, which is no name for `ps`.
+    let _ = rustix::thread::set_name(c"lighter-shim");
     let mut control = Control::new(become_shim()?, 0);
     let Some(request) = receive_launch(&mut control)? else { return Ok(()) };
     crash::point("shim.ordered");

@@ -6,20 +6,52 @@ use std::fs;
 /// `process 12 is in an uninterruptible wait (fuse_dev_do_read)`. Allocates.
 /// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>, …/proc_pid_wchan.5.html
 pub fn describe(pid: i32) -> String {
+    says(pid, &format!("process {pid}"), state(pid))
+}
+
+/// How many processes [`describe_family`] looks at.
+const FAMILY: usize = 64;
+
+/// The same of the process by whose doing `pid` does not get on: the first of it and those below it that is stopped or in an
+/// uninterruptible wait, or else the youngest that lives: `process 13 (runc) is stopped …`.
+pub fn describe_family(pid: i32) -> String {
+    let mut family = vec![pid];
+    let mut next = 0;
+    while next < family.len() && family.len() < FAMILY {
+        family.extend(children(family[next]));
+        next += 1;
+    }
+    let stuck = family.iter().find(|pid| matches!(state(**pid), Some('T' | 't' | 'D')));
+    let lives = family.iter().rev().find(|pid| !matches!(state(**pid), None | Some('Z' | 'X')));
+    let pid = *stuck.or(lives).unwrap_or(&pid);
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    says(pid, &format!("process {pid} ({})", name.trim_end()), state(pid))
+}
+
+/// Of its first thread: all that a program of one thread has.
+fn children(pid: i32) -> Vec<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn state(pid: i32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The second field is the program's name in parentheses and may have anything in it.
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
+}
+
+fn says(pid: i32, who: &str, state: Option<char>) -> String {
     let place = || {
         let place = fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
         if place.is_empty() || place == "0" { String::new() } else { format!(" ({place})") }
     };
     match state {
-        None => format!("process {pid} is gone"),
-        Some('T' | 't') => format!("process {pid} is stopped (SIGSTOP; `kill -CONT {pid}` lets it go on)"),
-        Some('D') => format!("process {pid} is in an uninterruptible wait{}", place()),
-        Some('Z' | 'X') => format!("process {pid} has ended"),
-        Some('R') => format!("process {pid} is busy"),
-        Some(_) => format!("process {pid} is waiting{}", place()),
+        None => format!("{who} is gone"),
+        Some('T' | 't') => format!("{who} is stopped (SIGSTOP; `kill -CONT {pid}` lets it go on)"),
+        Some('D') => format!("{who} is in an uninterruptible wait{}", place()),
+        Some('Z' | 'X') => format!("{who} has ended"),
+        Some('R') => format!("{who} is busy"),
+        Some(_) => format!("{who} is waiting{}", place()),
     }
 }
 
@@ -35,6 +67,10 @@ mod tests {
         while !describe(pid).contains("is stopped") {
             std::thread::yield_now();
         }
+        let ours = describe_family(std::process::id() as i32);
+        let child_of_first_thread = children(std::process::id() as i32).contains(&pid);
+        assert!(!child_of_first_thread || ours.starts_with(&format!("process {pid} (sleep) is stopped")), "{ours}");
+        assert!(describe_family(pid).starts_with(&format!("process {pid} (sleep) is stopped")));
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(describe(pid), format!("process {pid} is gone"));

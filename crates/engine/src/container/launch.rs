@@ -19,6 +19,7 @@ use super::handle::{Container, Mail};
 use super::modes::NetworkMode;
 use super::record::Record;
 use super::state::Fact;
+use super::waiting::Step;
 use crate::cgroups::Driver;
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
@@ -60,6 +61,7 @@ impl From<Error> for Failure {
 
 /// Ends as `Launched` or `LaunchFailed`.
 pub async fn launch(shared: Arc<Shared>, container: Arc<Container>, generation: u64, closing: Option<JoinHandle<()>>) {
+    container.start_waits_for(Step::Place, 0);
     let mut ready = Ok(());
     if let Some(closing) = closing
         && tokio::time::timeout(CLOSING, closing).await.is_err()
@@ -70,6 +72,7 @@ pub async fn launch(shared: Arc<Shared>, container: Arc<Container>, generation: 
         Ok(()) => attempt(&shared, &container, generation).await,
         Err(failure) => Err(failure),
     };
+    container.start_waits_no_more();
     if let Err(failure) = outcome {
         let Failure { code, message } = failure;
         // a shim that was killed in the middle may have left a running container
@@ -116,11 +119,12 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
 
     let (s, r) = (shared.clone(), record.clone());
     crash::point("start.begun");
+    container.start_waits_for(Step::Network, 0);
     let mut making = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
     let directory = shared.shim_dir(&container.id, generation);
-    let spawned = spawn_shim(shared, &directory, &mut undo).and_then(|stream| {
+    let spawned = spawn_shim(shared, &directory, &mut undo).and_then(|spawned| {
         note_cgroup(shared, &record, &directory)?;
-        Ok(stream)
+        Ok(spawned)
     });
     // whatever became of the shim: what the other task made must be given back
     let Ok(sandbox) = tokio::time::timeout(PATIENCE, &mut making).await else {
@@ -146,7 +150,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let passages = super::links::passages(shared, &links, &sandbox.places.endpoints);
     shared.serving.open(&shared.networks, &container.id, passages);
     crash::point("start.network");
-    let mut stream = spawned?;
+    let (mut stream, shim) = spawned?;
 
     if !sandbox.places.endpoints.is_empty() {
         // a daemon that comes after this one reads it there
@@ -160,6 +164,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let (s, r, e) = (shared.clone(), record.clone(), sandbox.places.endpoints.clone());
     let first = container.state().exits == 0;
     let d = directory.clone();
+    container.start_waits_for(Step::Files, 0);
     let preparing = blocking(move || {
         let mut prepared = prepare(&s, &r, &e, &links, joined, first)?;
         let lowest = s.snapshots.lowest(&r.layers)?;
@@ -197,6 +202,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     };
     let prefix = if order.external.is_some() { FAILED_OUTSIDE } else { FAILED };
     let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(lowest).chain(streams).collect();
+    container.start_waits_for(Step::Runtime, shim);
     let reply = shim_link::launch(&mut stream, order, fds).await?;
     let started = match reply {
         Reply::Started(started) => started,
@@ -259,8 +265,8 @@ pub fn hand_over(
     service.start(stream, move |what| told.post(Mail::Told { generation, told: what }));
 }
 
-/// Runs the shim with one end of a socketpair as its descriptor 0.
-fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<UnixStream> {
+/// Runs the shim with one end of a socketpair as its descriptor 0; returns the other, and its number.
+fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<(UnixStream, i32)> {
     // what an earlier daemon left under this name is not ours
     let _ = std::fs::remove_dir_all(directory);
     std::fs::DirBuilder::new()
@@ -286,11 +292,12 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<Unix
         .spawn()
         .during(|| format!("cannot run {}", program.display()))?;
     crash::point("start.spawned");
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0);
     // Without its socket it ends by itself, unless it is stuck. Once dropped, tokio reaps it whenever it ends.
     undo.push(move || {
         let _ = child.start_kill();
     });
-    Ok(UnixStream::from_std(ours)?)
+    Ok((UnixStream::from_std(ours)?, pid))
 }
 
 /// Writes down where the control group is that the shim will make, if it is not where all are: a daemon that finds the

@@ -53,8 +53,13 @@ fn try_again(container: Arc<Container>) {
 
 async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
     let (shared, id) = (shared.clone(), container.id.clone());
+    // a process that could not be set up nor killed then may have ended since
+    let never_came_up = !container.state().error.is_empty();
     blocking(move || {
         crash::point("remove.begun");
+        if never_came_up {
+            super::lost::end_cgroup(&shared.cgroup_path(&id));
+        }
         shared.snapshots.remove(id.as_str())?;
         crash::point("remove.snapshot-gone");
         shared.remove_directories(&id)?;

@@ -74,7 +74,7 @@ pub fn summary(shared: &Shared, container: &Container, size: bool) -> Result<Con
         },
         labels: record.config.labels.clone().unwrap_or_default(),
         state: volatile.state.status().into(),
-        status: status_text(&volatile.state, volatile.health.as_ref().map(|h| h.status), Timestamp::now()),
+        status: status(container, &volatile),
         health: Some(health_summary(volatile.health.as_ref())),
         host_config: SummaryHostConfig {
             network_mode: record.host.network_mode.clone(),
@@ -152,6 +152,16 @@ fn trouble(container: &Container, state: &State) -> String {
     match container.waits_for() {
         Some(waiting) if state.error.is_empty() => waiting.text(),
         _ => state.error.clone(),
+    }
+}
+
+/// As a list has it; one that keeps somebody waiting says so.
+fn status(container: &Container, volatile: &Volatile) -> String {
+    let now = Timestamp::now();
+    let text = status_text(&volatile.state, volatile.health.as_ref().map(|h| h.status), now);
+    match container.waits_for() {
+        Some(waiting) => format!("{text} {}", waiting.brief(now)),
+        None => text,
     }
 }
 

@@ -14,6 +14,8 @@ use sys::program::Strings;
 
 /// <https://man7.org/linux/man-pages/man7/signal.7.html>
 pub const SIGKILL: i32 = 9;
+/// For a killed program to end.
+const DEATH: Duration = Duration::from_secs(2);
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The program with all that comes before a command.
@@ -57,7 +59,8 @@ impl Tool {
             Some(status) => self.judge(&command[0], status),
             None => {
                 end(&child);
-                let _ = rustix::process::waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED);
+                // One which the kernel does not let go is reaped with our other children.
+                let _ = wait(&child.pidfd, Instant::now() + DEATH);
                 Err(self.late(&command[0], patience))
             }
         }

@@ -48,7 +48,7 @@ pub async fn why(shared: &Arc<Shared>, container: &Arc<Container>, signal: Optio
         id: record.id.to_string(),
         name: record.name.clone(),
         status: view::status_text(state, volatile.health.as_ref().map(|h| h.status), now),
-        reasons: words::reasons(&facts),
+        reasons: container.waits_for().map(|w| w.text()).into_iter().chain(words::reasons(&facts)).collect(),
         next: words::next(&facts),
         restart_at: words::restart_at(state).map(Timestamp::to_rfc3339_nano).unwrap_or_default(),
         exit_code: i64::from(state.exit_code),
