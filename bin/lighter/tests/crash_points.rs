@@ -50,6 +50,8 @@ fn none_is_skipped_and_all_are_survived() {
         for id in d.run(&["ps", "-aq"]).ok().stdout.lines() {
             d.run(&["rm", "-f", id]).ok();
         }
+        // one that nobody removed is kept, as it must be
+        d.run(&["volume", "prune", "-af"]).ok();
         agrees_with_the_kernel(&d, point);
         assert!(kept(&d).is_empty(), "{point}: left behind {:?}", kept(&d));
     }
@@ -59,13 +61,27 @@ fn none_is_skipped_and_all_are_survived() {
 fn verbs(d: &Daemon, point: &str) -> bool {
     let parent = format!("/lighter-{}-own", testkit::instance(&d.directory.join("data")));
     let steps: &[&[&str]] = &[
-        &["create", "--name", "one", "busybox", "sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
+        &["volume", "create", "vol"],
+        &[
+            "create",
+            "--name",
+            "one",
+            "-v",
+            "/anonymous",
+            "-v",
+            "other:/named",
+            "busybox",
+            "sh",
+            "-c",
+            "trap 'exit 0' TERM; while :; do sleep 0.1; done",
+        ],
         &["start", "one"],
         &["exec", "one", "true"],
         &["stop", "-t", "5", "one"],
         &["start", "one"],
         &["kill", "one"],
-        &["rm", "one"],
+        &["rm", "-v", "one"],
+        &["volume", "rm", "vol"],
         &["run", "-d", "--name", "two", "--cgroup-parent", &parent, "busybox", "sleep", "1000"],
         &["rm", "-f", "two"],
         &["run", "--rm", "busybox", "true"],

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use api::Filters;
-use api::types::{BuildCacheUsage, ContainerUsage, DiskUsage, ImageUsage, VolumesUsage};
+use api::types::{BuildCacheUsage, ContainerUsage, DiskUsage, ImageUsage};
 use values::{Error, Result};
 
 use crate::container::list;
 use crate::images;
 use crate::shared::{Shared, blocking};
+use crate::volumes;
 
 const KINDS: [&str; 4] = ["container", "image", "volume", "build-cache"];
 
@@ -26,12 +27,13 @@ pub async fn disk_usage(shared: &Arc<Shared>, kinds: Vec<String>, items: bool) -
         let mut usage = DiskUsage {
             image_usage: wants("image").then(|| image_usage(&s)).transpose()?,
             container_usage: wants("container").then(|| container_usage(&s)).transpose()?,
-            volume_usage: wants("volume").then(VolumesUsage::default),
+            volume_usage: wants("volume").then(|| volumes::usage(&s)).transpose()?,
             build_cache_usage: wants("build-cache").then(BuildCacheUsage::default),
             ..DiskUsage::default()
         };
         if !items {
             usage.image_usage.iter_mut().for_each(|images| images.items.clear());
+            usage.volume_usage.iter_mut().for_each(|volumes| volumes.items.clear());
             usage.container_usage.iter_mut().for_each(|containers| containers.items.clear());
         }
         Ok(usage)

@@ -41,6 +41,7 @@ mod system;
 mod tidy;
 mod undo;
 mod verify;
+mod volumes;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -56,6 +57,7 @@ use api::types::{
     SystemInfo, SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
 };
 use api::types::{DistributionInspect, ManifestDocument, ManifestPut, ManifestStored, SearchResult};
+use api::types::{Volume, VolumeCreateRequest, VolumeList, VolumePruneResponse};
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Digest, Error, Platform, Result, Timestamp};
 
@@ -242,12 +244,12 @@ impl Engine {
 
     /// # Errors
     /// `NotImplemented` for `link`: there are no links yet.
-    pub async fn container_remove(&self, id: &str, force: bool, _volumes: bool, link: bool) -> Result<()> {
+    pub async fn container_remove(&self, id: &str, force: bool, volumes: bool, link: bool) -> Result<()> {
         let container = self.find(id)?;
         if link {
             return Err(Error::not_implemented("removing a link is not supported yet"));
         }
-        container::remove::remove(&container, id, force).await
+        container::remove::remove(&container, id, force, volumes).await
     }
 
     pub async fn container_attach(&self, id: &str, options: AttachOptions) -> Result<Attached> {
@@ -472,6 +474,29 @@ impl Engine {
     pub fn set_registries(&self, config: ::registry::Config) {
         let mut current = self.shared.distribution.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         *current = Arc::new(::registry::Client::new(config));
+    }
+
+    // ── volumes ──
+
+    pub async fn volume_create(&self, body: VolumeCreateRequest) -> Result<Volume> {
+        volumes::create(&self.shared, body).await
+    }
+
+    pub fn volume_list(&self, filters: &Filters) -> Result<VolumeList> {
+        volumes::list(&self.shared, filters)
+    }
+
+    pub fn volume_inspect(&self, name: &str) -> Result<Volume> {
+        volumes::inspect(&self.shared, name)
+    }
+
+    /// `force`: one that is not there is no error.
+    pub async fn volume_remove(&self, name: &str, force: bool) -> Result<()> {
+        volumes::remove(&self.shared, name, force).await
+    }
+
+    pub async fn volume_prune(&self, filters: Filters) -> Result<VolumePruneResponse> {
+        volumes::prune(&self.shared, filters).await
     }
 
     // ── networks ──

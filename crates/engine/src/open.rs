@@ -28,6 +28,7 @@ use crate::serving::Serving;
 use crate::settling::Settling;
 use crate::shared::{Shared, blocking};
 use crate::tidy::Tidy;
+use crate::volumes::Volumes;
 
 /// Names of the facts kept in the store.
 const FACT_ID: &str = "id";
@@ -58,6 +59,8 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     directory(&config.run_root.join("shims"), 0o700)?;
     let store = Arc::new(Store::open(&config.data_root.join("db"))?);
     let records = Records::new(store.clone());
+    let owner = config.defaults.remap.as_ref().map(crate::remap::Remap::root);
+    let volumes = Volumes::open(&config.data_root.join("volumes"), &records, owner)?;
     let snapshots = snapshot::open(&config.data_root.join("snapshots"), config.storage_driver.as_deref())?;
     // without it what was committed shortly before an unclean end is always looked at first
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
@@ -76,6 +79,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         config,
         distribution,
         records,
+        volumes,
         images: Arc::new(images),
         snapshots,
         networks,

@@ -7,11 +7,13 @@ use values::{Id, Result};
 
 use crate::container::record::{Record, Volatile};
 use crate::networks::NetworkRecord;
+use crate::volumes::VolumeRecord;
 
 const CONTAINERS: Table<Record> = Table::new("container", 1);
 /// The first schema had one endpoint at most.
 const STATES: Table<Volatile> = Table::new("container-state", 2).migrating(several_endpoints);
 const NETWORKS: Table<NetworkRecord> = Table::new("network", 1);
+const VOLUMES: Table<VolumeRecord> = Table::new("volume", 1);
 /// Small facts about the daemon itself, by name.
 const DAEMON: Table<String> = Table::new("daemon", 1);
 
@@ -24,9 +26,13 @@ impl Records {
         Self { store }
     }
 
-    /// A new container. One that goes with its process need not survive a power cut.
-    pub fn create(&self, record: &Record, volatile: &Volatile) -> Result<()> {
+    /// A new container, and the volumes that were made for it alone. One that goes with its process need not survive a
+    /// power cut.
+    pub fn create(&self, record: &Record, volatile: &Volatile, volumes: &[&VolumeRecord]) -> Result<()> {
         let mut batch = Batch::new();
+        for volume in volumes {
+            batch.put(&VOLUMES, &volume.name, volume)?;
+        }
         batch.put(&CONTAINERS, record.id.as_str(), record)?;
         batch.put(&STATES, record.id.as_str(), volatile)?;
         self.store.commit(batch, durability(record))
@@ -77,6 +83,24 @@ impl Records {
 
     pub fn networks(&self) -> Result<Vec<NetworkRecord>> {
         Ok(self.store.all(&NETWORKS)?.into_iter().map(|(_, record)| record).collect())
+    }
+
+    pub fn save_volumes(&self, volumes: &[&VolumeRecord]) -> Result<()> {
+        let mut batch = Batch::new();
+        for volume in volumes {
+            batch.put(&VOLUMES, &volume.name, volume)?;
+        }
+        self.store.commit(batch, Durability::Power)
+    }
+
+    pub fn delete_volume(&self, name: &str) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.delete(&VOLUMES, name);
+        self.store.commit(batch, Durability::Power)
+    }
+
+    pub fn volumes(&self) -> Result<Vec<VolumeRecord>> {
+        Ok(self.store.all(&VOLUMES)?.into_iter().map(|(_, record)| record).collect())
     }
 
     pub fn fact(&self, name: &str) -> Result<Option<String>> {

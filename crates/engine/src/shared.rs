@@ -27,12 +27,14 @@ use crate::registry::Registry;
 use crate::serving::Serving;
 use crate::settling::Settling;
 use crate::tidy::Tidy;
+use crate::volumes::Volumes;
 
 pub struct Shared {
     pub config: Config,
     pub records: Records,
     pub images: Arc<Images>,
     pub snapshots: Arc<dyn Snapshotter>,
+    pub volumes: Volumes,
     /// Image registries. (The field `registry` is of containers.)
     pub distribution: RwLock<Arc<::registry::Client>>,
     /// Networks in the kernel.

@@ -5,7 +5,7 @@
 use api::{Method, path};
 use values::Error;
 
-use Method::{Get, Post, Put};
+use Method::{Get, Post};
 
 /// Method, path, and what is not supported yet.
 const NOT_YET: &[(Method, &str, &str)] = &[
@@ -17,9 +17,6 @@ const NOT_YET: &[(Method, &str, &str)] = &[
     (Post, "/session", "building images with BuildKit"),
     (Post, "/grpc", "building images with BuildKit"),
     (Get, "/images/{name}/attestations", "attestations of images"),
-    (Post, "/volumes/create", "creating volumes"),
-    (Post, "/volumes/prune", "pruning volumes"),
-    (Put, "/volumes/{name}", "updating volumes"),
     (Post, "/plugins/create", "managed plugins"),
     (Post, "/plugins/pull", "managed plugins"),
     (Get, "/plugins/privileges", "managed plugins"),
@@ -41,6 +38,10 @@ pub(crate) fn refusal(method: &str, given: &str) -> Option<Error> {
     {
         return Some(Error::unavailable(NO_SWARM));
     }
+    // only those of a swarm can be changed
+    if method == "PUT" && given.starts_with("/volumes/") {
+        return Some(Error::unavailable(NO_SWARM));
+    }
     if let Some(refusal) = missing_object(method, given) {
         return Some(refusal);
     }
@@ -56,9 +57,6 @@ fn not_supported(what: &str) -> Error {
 fn missing_object(method: &str, given: &str) -> Option<Error> {
     if !matches!(method, "GET" | "DELETE") {
         return None;
-    }
-    if let Some(name) = given.strip_prefix("/volumes/").filter(|name| !name.is_empty()) {
-        return Some(Error::not_found(format!("get {name}: no such volume")));
     }
     let name = given.strip_prefix("/plugins/")?.strip_suffix("/json")?;
     Some(Error::not_found(format!("plugin {name:?} not found")))
@@ -78,7 +76,7 @@ mod tests {
         };
         check("POST", "/build", Some((ErrorKind::NotImplemented, "building images is not supported yet")));
         check("GET", "/services/web", Some((ErrorKind::Unavailable, NO_SWARM)));
-        check("GET", "/volumes/data", Some((ErrorKind::NotFound, "get data: no such volume")));
+        check("PUT", "/volumes/data", Some((ErrorKind::Unavailable, NO_SWARM)));
         check("GET", "/plugins/x/json", Some((ErrorKind::NotFound, "plugin \"x\" not found")));
         check("GET", "/nosuch", None);
         check("GET", "/build", None);

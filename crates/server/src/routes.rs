@@ -85,4 +85,8 @@ pub(crate) const ROUTES: &[Route<Engine>] = routes! {
     NetworkConnect => network_connect,
     NetworkDisconnect => network_disconnect,
     VolumeList => volume_list,
+    VolumeCreate => volume_create,
+    VolumePrune => volume_prune,
+    VolumeInspect => volume_inspect,
+    VolumeRemove => volume_remove,
 };

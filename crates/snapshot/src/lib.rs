@@ -44,7 +44,7 @@ pub use native::Native;
 pub use overlay::Overlay;
 pub use stage::{Applied, Stage};
 pub use trash::Trash;
-pub use tree::Usage;
+pub use tree::{Usage, usage as usage_below};
 
 /// How a container's root filesystem is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -24,9 +24,11 @@ pub struct Usage {
 /// Deeper than that is not counted: a container may nest directories without end.
 const DEPTH_MAX: usize = 256;
 
+/// What lies below a directory.
+///
 /// # Errors
 /// What the kernel says of the directory itself; entries that vanish meanwhile are passed over.
-pub(crate) fn usage(dir: &Path) -> io::Result<Usage> {
+pub fn usage(dir: &Path) -> io::Result<Usage> {
     let mut usage = Usage::default();
     let mut seen = HashSet::new();
     count(open(dir)?.as_fd(), 0, &mut usage, &mut seen)?;

@@ -89,7 +89,7 @@ pub use system_info::{
 };
 pub use system_verify::{SystemVerified, VerifyFinding};
 pub use system_version::{SystemVersion, VersionComponent, VersionPlatform};
-pub use volume::{Volume, VolumeList, VolumeUsage};
+pub use volume::{Volume, VolumeCreateRequest, VolumeList, VolumePruneResponse, VolumeUsage};
 
 #[cfg(test)]
 mod golden;

@@ -41,3 +41,31 @@ wire! {
         pub warnings: Option<Vec<String>>,
     }
 }
+
+wire! {
+    /// The body of `POST /volumes/create`.
+    #[serde(rename_all = "PascalCase")]
+    pub struct VolumeCreateRequest {
+        /// Empty: one is made up.
+        #[serde(skip_serializing_if = "is_default")]
+        pub name: String,
+        #[serde(skip_serializing_if = "is_default")]
+        pub driver: String,
+        #[serde(skip_serializing_if = "is_default")]
+        pub driver_opts: Option<BTreeMap<String, String>>,
+        #[serde(skip_serializing_if = "is_default")]
+        pub labels: Option<BTreeMap<String, String>>,
+        /// Of a swarm's volumes.
+        #[serde(skip_serializing_if = "is_default")]
+        pub cluster_volume_spec: Option<serde_json::Value>,
+    }
+}
+
+wire! {
+    /// What was pruned.
+    #[serde(rename_all = "PascalCase")]
+    pub struct VolumePruneResponse {
+        pub volumes_deleted: Option<Vec<String>>,
+        pub space_reclaimed: u64,
+    }
+}

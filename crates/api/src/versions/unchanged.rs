@@ -4,7 +4,8 @@ use super::Lower;
 use crate::types::{
     AuthResponse, ContainerWhy, ContainersPruneResponse, CreateResponse, DistributionInspect, ExecInspect, HistoryItem,
     IdResponse, ImageDeleteItem, ImagePruneResponse, ManifestDocument, ManifestStored, NetworkCreateResponse,
-    NetworkPruneResponse, SearchResult, SystemVersion, TopResponse, UpdateResponse, VolumeList, WaitResponse,
+    NetworkPruneResponse, SearchResult, SystemVersion, TopResponse, UpdateResponse, Volume, VolumeList,
+    VolumePruneResponse, WaitResponse,
 };
 
 impl Lower for AuthResponse {}
@@ -25,5 +26,7 @@ impl Lower for NetworkPruneResponse {}
 impl Lower for SystemVersion {}
 impl Lower for TopResponse {}
 impl Lower for UpdateResponse {}
+impl Lower for Volume {}
 impl Lower for VolumeList {}
+impl Lower for VolumePruneResponse {}
 impl Lower for WaitResponse {}

@@ -6,6 +6,7 @@ pub mod manifest;
 pub mod network;
 pub mod registry;
 pub mod system;
+pub mod volume;
 
 use crate::command::{Command, Group};
 
@@ -21,6 +22,7 @@ pub static GROUPS: &[Group] = &[
     },
     Group { name: "network", about: "Manage networks", long: "", swarm: false },
     Group { name: "system", about: "Manage Docker", long: "", swarm: false },
+    Group { name: "volume", about: "Manage volumes", long: "", swarm: false },
 ];
 
 /// `Common Commands:` of the root help, in this order (those that exist).
@@ -74,6 +76,11 @@ pub static COMMANDS: &[&Command] = &[
     &network::ls::COMMAND,
     &network::prune::COMMAND,
     &network::rm::COMMAND,
+    &volume::create::COMMAND,
+    &volume::inspect::COMMAND,
+    &volume::ls::COMMAND,
+    &volume::prune::COMMAND,
+    &volume::rm::COMMAND,
     &manifest::annotate::COMMAND,
     &manifest::create::COMMAND,
     &manifest::inspect::COMMAND,

@@ -12,6 +12,7 @@ use super::{adapt, health, merge, mounts, validate};
 use crate::names;
 use crate::shared::{Shared, blocking};
 use crate::undo::Undo;
+use crate::volumes;
 
 pub async fn create(
     shared: &Arc<Shared>,
@@ -38,9 +39,7 @@ pub async fn create(
     let mut host = body.host_config.unwrap_or_default();
     let networking = body.networking_config.unwrap_or_default();
     let mut config = body.config;
-    let resolved = mounts::resolve(&host)?;
-    let mounted: Vec<String> = resolved.iter().map(|m| m.destination.clone()).collect();
-    warnings.extend(merge::warnings(&config, image.run_config(), &mounted));
+    warnings.extend(merge::warnings(&config, image.run_config()));
     merge::merge(&mut config, image.run_config())?;
     health::check::validate_merged(&config)?;
     crate::runtimes::find(&shared.config.runtimes, &host.runtime)?;
@@ -62,6 +61,8 @@ pub async fn create(
         config.hostname =
             if host.network_mode == "host" || host.uts_mode == "host" { host_name() } else { id.short().into() };
     }
+    let mut resolved = mounts::of_new(shared, &host, &config.volumes.clone().unwrap_or_default())?;
+    mounts::place(shared, &mut resolved);
     let networks = Some(super::networks::attachments(shared, &config, &host, &networking)?);
     let record = Record {
         id: id.clone(),
@@ -85,6 +86,9 @@ pub async fn create(
             let _ = s2.snapshots.remove(id.as_str());
             let _ = s2.remove_directories(&id);
         });
+        let mut holds = make_volumes(&s, &resolved)?;
+        // those that are new have a place only now
+        mounts::place(&s, &mut resolved);
         mounts::prepare_sources(&resolved)?;
         crash::point("create.sources");
         s.images.prepare(r.id.as_str(), &image, r.snapshot_options())?;
@@ -97,20 +101,46 @@ pub async fn create(
             std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;
         }
         crash::point("create.directory");
-        s.records.create(&r, &Volatile::default())?;
+        volumes::populate(&s, &r, &resolved)?;
+        crash::point("create.volumes");
+        write_down(&s, &r, &mut holds)?;
         crash::point("create.recorded");
         undo.commit();
-        Ok(())
+        Ok(holds)
     });
-    made.await?;
+    let holds = made.await?;
     undo.commit();
     // from here on it is somebody's, whether or not the client is still there
     let container = supervise(shared, record, Volatile::default());
     shared.registry.insert(container.clone());
     crash::point("create.supervised");
     shared.emit_container("create", &container);
-    drop(held);
+    drop((held, holds));
     Ok(CreateResponse { id: id.to_string(), warnings })
+}
+
+/// The volumes that the container will have: none of them goes while this is held.
+fn make_volumes(shared: &Arc<Shared>, mounts: &[mounts::Resolved]) -> Result<Vec<volumes::Hold>> {
+    let wanted = mounts.iter().filter_map(|mount| mount.volume.as_ref());
+    wanted.map(|volume| volumes::make(shared, volume.request.clone())).collect()
+}
+
+/// Named volumes stay whatever becomes of the container; the others are there from the moment it is.
+fn write_down(shared: &Arc<Shared>, record: &Record, holds: &mut [volumes::Hold]) -> Result<()> {
+    let new = || holds.iter().filter(|hold| hold.is_new);
+    let named: Vec<_> = new().map(|hold| &*hold.record).filter(|volume| !volume.is_anonymous()).collect();
+    let anonymous: Vec<_> = new().map(|hold| &*hold.record).filter(|volume| volume.is_anonymous()).collect();
+    if !record.host.auto_remove || !named.is_empty() {
+        new().try_for_each(volumes::Hold::sync)?;
+    }
+    if !named.is_empty() {
+        shared.records.save_volumes(&named)?;
+    }
+    shared.records.create(record, &Volatile::default(), &anonymous)?;
+    for hold in holds.iter_mut().filter(|hold| hold.is_new) {
+        hold.settle();
+    }
+    Ok(())
 }
 
 fn reserve(shared: &Shared, name: Option<&str>, id: &Id) -> Result<String> {

@@ -1,6 +1,7 @@
 //! A container as everybody but its supervisor sees it: a published state, a mailbox, and what never changes.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use shim::protocol::Attach;
@@ -73,6 +74,8 @@ pub struct Container {
     link: Mutex<Option<(PathBuf, ShimLink)>>,
     /// Held while its networks are made or changed.
     pub networking: tokio::sync::Mutex<()>,
+    /// Who removes it takes the volumes along that were made for it.
+    pub takes_volumes: AtomicBool,
     /// What did not come in time.
     pub(super) waiting: Mutex<Option<Waiting>>,
 }
@@ -89,6 +92,7 @@ impl Container {
             changing: tokio::sync::Mutex::default(),
             link: Mutex::default(),
             networking: tokio::sync::Mutex::default(),
+            takes_volumes: AtomicBool::new(false),
             waiting: Mutex::default(),
         }
     }

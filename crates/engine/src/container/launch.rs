@@ -24,7 +24,7 @@ use crate::cgroups::Driver;
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
 use crate::undo::Undo;
-use crate::{oci, runtimes};
+use crate::{oci, runtimes, volumes};
 
 /// The words Docker's clients know; 126 and 127 are chosen by what follows them.
 const FAILED: &str = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init";
@@ -223,6 +223,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     undo.commit();
     sandbox.places.endpoints.iter().for_each(|endpoint| shared.emit_network("connect", container, endpoint));
     super::links::follow(shared, container, &sandbox.places.endpoints);
+    volumes::emit_mounts(shared, container);
     hand_over(container, generation, directory, stream, &started, sandbox.places);
     crash::point("start.handed-over");
     // the next start finds its network namespace made
@@ -380,7 +381,7 @@ fn prepare(
         // overlayfs refuses an upper directory that a volatile mount has used (Documentation/filesystems/overlayfs)
         let _ = std::fs::remove_dir_all(work.join("work/incompat"));
     }
-    let mounts = super::mounts::resolve(&record.host)?;
+    let mounts = super::mounts::of(shared, record)?;
     super::mounts::prepare_sources(&mounts)?;
     let cgroup_path = shared.cgroup_place(record).told;
     let link_env = super::links::variables(links, &record.name);

@@ -48,13 +48,8 @@ pub fn runnable(config: &ContainerConfig) -> Result<()> {
 }
 
 /// What the user should know of the image: parts of it which this engine does not act on yet.
-pub fn warnings(request: &ContainerConfig, image: &image::Config, mounted: &[String]) -> Vec<String> {
+pub fn warnings(request: &ContainerConfig, image: &image::Config) -> Vec<String> {
     let mut warnings = Vec::new();
-    for path in image.volumes.keys().filter(|path| !mounted.contains(path)) {
-        warnings.push(format!(
-            "The image declares the volume {path}: volumes are not supported yet, its files stay in the container's own layer."
-        ));
-    }
     let own = request.healthcheck.as_ref().and_then(|check| check.test.as_ref()).is_some_and(|test| !test.is_empty());
     if let Some(kind) = image.healthcheck.as_ref().and_then(|check| check.test.first())
         && !own
@@ -221,14 +216,13 @@ mod tests {
     #[test]
     fn what_the_image_wants_in_vain() {
         let image = image::Config {
-            volumes: BTreeMap::from([("/data".into(), image::Empty), ("/b".into(), image::Empty)]),
             healthcheck: Some(image::Healthcheck { test: words(&["HTTP", "p"]).unwrap(), ..Default::default() }),
             ..image::Config::default()
         };
         let none = HealthConfig { test: words(&["NONE"]), ..HealthConfig::default() };
         let mut request = ContainerConfig::default();
-        assert_eq!(warnings(&request, &image, &["/b".into()]).len(), 2);
+        assert_eq!(warnings(&request, &image).len(), 1);
         request.healthcheck = Some(none);
-        assert_eq!(warnings(&request, &image, &["/b".into(), "/data".into()]).len(), 0);
+        assert_eq!(warnings(&request, &image).len(), 0);
     }
 }

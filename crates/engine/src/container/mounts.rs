@@ -1,19 +1,29 @@
-//! What of the host a container sees in its tree: binds (`-v SRC:DST[:OPTIONS]`) and mounts (`--mount`).
+//! What of the host a container sees in its tree: binds and volumes (`-v SRC:DST[:OPTIONS]`), mounts (`--mount`), and what it
+//! has from other containers (`--volumes-from`).
 //!
-//! The request's two languages become one list of [`Resolved`] mounts, in the order in which they are made.
-//! Errors are in Docker's words. Volumes are refused: they are not supported yet.
+//! The request's languages become one list of [`Resolved`] mounts, in the order in which they are made.
+//! Errors are in Docker's words.
 
-use std::collections::BTreeSet;
+mod inherited;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use api::lenient::Empty;
 use api::types::{HostConfig, Mount, MountPoint, TmpfsOptions};
 use values::{Error, Result, system_words};
+
+use crate::container::record::Record;
+use crate::shared::Shared;
+use crate::volumes;
 
 /// What is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A file or directory of the host.
     Bind,
+    /// A directory that the engine keeps.
+    Volume,
     /// An empty file system in memory.
     Tmpfs,
 }
@@ -34,8 +44,10 @@ pub enum SubMounts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub kind: Kind,
-    /// Absolute and clean; empty for a tmpfs.
+    /// Absolute and clean; empty for a tmpfs, and for a volume until [`place`] says where it is.
     pub source: String,
+    /// Of a volume.
+    pub volume: Option<Volume>,
     /// Absolute and clean.
     pub destination: String,
     /// The options as the user wrote them (`ro,z`), for `inspect`.
@@ -52,13 +64,37 @@ pub struct Resolved {
     pub data: String,
 }
 
+/// What a mount says of its volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name is empty while it has none.
+    pub request: volumes::Request,
+    /// What the image has at the destination is copied to it if it is empty.
+    pub copy: bool,
+    /// The directory that is mounted in the place of its own.
+    pub backing: Option<String>,
+}
+
+impl Resolved {
+    /// What is mounted, on the host.
+    pub fn host_path(&self) -> &str {
+        let backing = self.volume.as_ref().and_then(|volume| volume.backing.as_deref());
+        backing.unwrap_or(&self.source)
+    }
+
+    /// It is a tree of the host's, not a filesystem of its own.
+    pub fn is_tree(&self) -> bool {
+        self.kind != Kind::Tmpfs
+    }
+}
+
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 const DEFAULT_PROPAGATION: &str = "rprivate";
 
-/// All mounts of a request, fewest path components first, so that a mount never hides a later one.
+/// All mounts that a request names, fewest path components first, so that a mount never hides a later one.
 ///
 /// # Errors
-/// `InvalidArgument` in Docker's words; `NotImplemented` for volumes and images.
+/// `InvalidArgument` in Docker's words; `NotImplemented` for images.
 pub fn resolve(host: &HostConfig) -> Result<Vec<Resolved>> {
     let mut list = Vec::new();
     let mut taken = BTreeSet::new();
@@ -70,7 +106,11 @@ pub fn resolve(host: &HostConfig) -> Result<Vec<Resolved>> {
         Ok(())
     };
     for raw in host.binds.iter().flatten() {
-        add(parse_bind(raw)?)?;
+        let mut mount = parse_bind(raw)?;
+        if let Some(volume) = &mut mount.volume {
+            volume.request.driver.clone_from(&host.volume_driver);
+        }
+        add(mount)?;
     }
     for mount in &host.mounts {
         add(from_mount(mount)?)?;
@@ -78,8 +118,85 @@ pub fn resolve(host: &HostConfig) -> Result<Vec<Resolved>> {
     for (destination, options) in &host.tmpfs {
         add(from_tmpfs(destination, options)?)?;
     }
-    list.sort_by_key(|mount| mount.destination.split('/').filter(|part| !part.is_empty()).count());
+    sort(&mut list);
     Ok(list)
+}
+
+fn sort(list: &mut [Resolved]) {
+    list.sort_by_key(|mount| mount.destination.split('/').filter(|part| !part.is_empty()).count());
+}
+
+/// All mounts of a container that is to be made: what the request names, what other containers have, and the volumes that
+/// nobody named, which get their names here. Their places are not filled in: [`place`].
+///
+/// # Errors
+/// As [`resolve`]; those of [`inherited::inherited`].
+pub fn of_new(shared: &Shared, host: &HostConfig, anonymous: &BTreeMap<String, Empty>) -> Result<Vec<Resolved>> {
+    let mut list = resolve(host)?;
+    let is_taken = |list: &[Resolved], destination: &str| list.iter().any(|mount| mount.destination == destination);
+    let mut theirs: Vec<Resolved> = Vec::new();
+    for spec in host.volumes_from.iter().flatten() {
+        for mount in inherited::inherited(shared, spec)? {
+            // of two containers the later one counts
+            theirs.retain(|other| other.destination != mount.destination);
+            theirs.push(mount);
+        }
+    }
+    theirs.retain(|mount| !is_taken(&list, &mount.destination));
+    list.extend(theirs);
+    for path in anonymous.keys() {
+        check_target(path).map_err(|e| e.context("invalid mount config for type \"volume\""))?;
+        if !is_taken(&list, &clean(path)) {
+            list.push(volume(path, "", Volume { copy: true, ..Volume::default() }));
+        }
+    }
+    for volume in list.iter_mut().filter_map(|mount| mount.volume.as_mut()) {
+        if volume.request.name.is_empty() {
+            let anonymous = volumes::Request::anonymous();
+            volume.request.name = anonymous.name;
+            volume.request.labels.extend(anonymous.labels);
+        }
+    }
+    sort(&mut list);
+    Ok(list)
+}
+
+/// All mounts of a container as it was made, with their places.
+///
+/// # Errors
+/// None for what was checked when it was made.
+pub fn of(shared: &Shared, record: &Record) -> Result<Vec<Resolved>> {
+    let mut list = resolve(&record.host)?;
+    for point in &record.mounts {
+        match list.iter_mut().find(|mount| mount.destination == point.destination) {
+            Some(Resolved { volume: Some(volume), .. }) => volume.request.name.clone_from(&point.name),
+            Some(_) => {}
+            None => list.extend(inherited::from_point(point, false)),
+        }
+    }
+    place(shared, &mut list);
+    sort(&mut list);
+    Ok(list)
+}
+
+/// Fills in where volumes are.
+pub fn place(shared: &Shared, mounts: &mut [Resolved]) {
+    for mount in mounts {
+        let Some(volume) = &mut mount.volume else { continue };
+        let name = &volume.request.name;
+        mount.source = shared.volumes.path(name).display().to_string();
+        if let Some(backing) = shared.volumes.backing(name) {
+            mount.recursive = backing.recursive;
+            mount.read_only |= backing.read_only;
+            volume.backing = Some(backing.device);
+        }
+    }
+}
+
+/// Names of the volumes that a request names.
+pub fn named_volumes(host: &HostConfig) -> BTreeSet<String> {
+    let list = resolve(host).unwrap_or_default();
+    list.into_iter().filter_map(|mount| mount.volume).map(|volume| volume.request.name).collect()
 }
 
 /// Makes the missing sources of `-v` and refuses the missing ones of `--mount`; called before each start.
@@ -87,10 +204,11 @@ pub fn resolve(host: &HostConfig) -> Result<Vec<Resolved>> {
 /// # Errors
 /// `InvalidArgument` naming the path.
 pub fn prepare_sources(mounts: &[Resolved]) -> Result<()> {
-    for mount in mounts.iter().filter(|mount| mount.kind == Kind::Bind) {
-        let path = Path::new(&mount.source);
+    for mount in mounts.iter().filter(|mount| mount.is_tree()) {
+        let path = Path::new(mount.host_path());
         match std::fs::metadata(path) {
             Ok(_) => {}
+            Err(e) if mount.kind == Kind::Volume => return Err(unmountable(mount, &e)),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && mount.create_source => {
                 std::fs::create_dir_all(path).map_err(|e| {
                     let why = system_words(&e);
@@ -116,7 +234,14 @@ pub fn prepare_sources(mounts: &[Resolved]) -> Result<()> {
 /// The mounts as `inspect` and `ps` show them.
 pub fn to_mount_points(mounts: &[Resolved]) -> Vec<MountPoint> {
     let point = |mount: &Resolved| MountPoint {
-        kind: if mount.kind == Kind::Bind { "bind" } else { "tmpfs" }.into(),
+        kind: match mount.kind {
+            Kind::Bind => "bind",
+            Kind::Volume => "volume",
+            Kind::Tmpfs => "tmpfs",
+        }
+        .into(),
+        name: mount.volume.as_ref().map_or_else(String::new, |volume| volume.request.name.clone()),
+        driver: if mount.kind == Kind::Volume { volumes::LOCAL.into() } else { String::new() },
         source: mount.source.clone(),
         destination: mount.destination.clone(),
         mode: mount.mode.clone(),
@@ -125,7 +250,7 @@ pub fn to_mount_points(mounts: &[Resolved]) -> Vec<MountPoint> {
         ..MountPoint::default()
     };
     // Docker lists `--mount type=tmpfs`, but not `--tmpfs`: that one is in HostConfig only.
-    mounts.iter().filter(|mount| mount.kind == Kind::Bind || mount.mode != TMPFS_FLAG).map(point).collect()
+    mounts.iter().filter(|mount| mount.is_tree() || mount.mode != TMPFS_FLAG).map(point).collect()
 }
 
 /// Marks a mount that came from `--tmpfs`.
@@ -134,7 +259,7 @@ const TMPFS_FLAG: &str = "--tmpfs";
 /// Parses `SRC:DST[:OPTIONS]`.
 ///
 /// # Errors
-/// `InvalidArgument` in Docker's words; `NotImplemented` when SRC is a volume's name.
+/// `InvalidArgument` in Docker's words.
 pub fn parse_bind(raw: &str) -> Result<Resolved> {
     let invalid = || Error::invalid(format!("invalid volume specification: '{raw}'"));
     let parts: Vec<&str> = raw.splitn(4, ':').collect();
@@ -153,7 +278,15 @@ pub fn parse_bind(raw: &str) -> Result<Resolved> {
         e.context(format!("invalid mount config for type \"{kind}\"")).context(invalid())
     })?;
     if !is_bind {
-        return Err(no_volumes(if source.is_empty() { target } else { source }));
+        if options.propagation.is_some() {
+            let refusal = "invalid mount config for type \"volume\": field BindOptions must not be specified";
+            return Err(Error::invalid(refusal).context(invalid()));
+        }
+        let request = volumes::Request { name: source.to_owned(), ..volumes::Request::default() };
+        // as Docker shows it
+        let mode = if mode.is_empty() { "z" } else { mode };
+        let wanted = Volume { request, copy: !options.no_copy, backing: None };
+        return Ok(Resolved { read_only: options.read_only, ..volume(target, mode, wanted) });
     }
     if options.no_copy {
         return Err(Error::invalid(
@@ -163,6 +296,7 @@ pub fn parse_bind(raw: &str) -> Result<Resolved> {
     }
     Ok(Resolved {
         kind: Kind::Bind,
+        volume: None,
         source: clean(source),
         destination: clean(target),
         mode: mode.to_owned(),
@@ -219,7 +353,7 @@ fn parse_mode(mode: &str) -> Option<Mode<'_>> {
 /// Checks one mount of `HostConfig.Mounts`.
 ///
 /// # Errors
-/// `InvalidArgument` in Docker's words; `NotImplemented` for volumes and images.
+/// `InvalidArgument` in Docker's words; `NotImplemented` for images and parts of volumes.
 pub fn from_mount(mount: &Mount) -> Result<Resolved> {
     let fail = |e: Error| e.context(format!("invalid mount config for type \"{}\"", mount.kind));
     if mount.target.is_empty() {
@@ -229,7 +363,7 @@ pub fn from_mount(mount: &Mount) -> Result<Resolved> {
     match mount.kind.as_str() {
         "bind" => bind_mount(mount).map_err(fail),
         "tmpfs" => tmpfs_mount(mount).map_err(fail),
-        "volume" => Err(no_volumes(if mount.source.is_empty() { &mount.target } else { &mount.source })),
+        "volume" => volume_mount(mount).map_err(fail),
         "image" => Err(Error::not_implemented("mounts of type \"image\" are not supported yet")),
         "cluster" => Err(Error::not_implemented("mounts of type \"cluster\" are not supported yet")),
         _ => Err(fail(Error::invalid("mount type unknown"))),
@@ -271,6 +405,7 @@ fn bind_mount(mount: &Mount) -> Result<Resolved> {
     }
     Ok(Resolved {
         kind: Kind::Bind,
+        volume: None,
         source: clean(&mount.source),
         destination: clean(&mount.target),
         mode: String::new(),
@@ -281,6 +416,48 @@ fn bind_mount(mount: &Mount) -> Result<Resolved> {
         create_source: options.create_mountpoint,
         data: String::new(),
     })
+}
+
+fn volume_mount(mount: &Mount) -> Result<Resolved> {
+    for (given, field) in [
+        (mount.bind_options.is_some(), "BindOptions"),
+        (mount.tmpfs_options.is_some(), "TmpfsOptions"),
+        (mount.image_options.is_some(), "ImageOptions"),
+    ] {
+        refuse_field(given, field)?;
+    }
+    if mount.source.is_empty() && mount.read_only {
+        return Err(Error::invalid("must not set ReadOnly mode when using anonymous volumes"));
+    }
+    let options = mount.volume_options.clone().unwrap_or_default();
+    if !options.subpath.is_empty() {
+        return Err(Error::not_implemented("volume-subpath is not supported yet"));
+    }
+    let driver = options.driver_config.unwrap_or_default();
+    let request = volumes::Request {
+        name: mount.source.clone(),
+        driver: driver.name,
+        options: driver.options,
+        labels: options.labels,
+    };
+    let wanted = Volume { request, copy: !options.no_copy, backing: None };
+    Ok(Resolved { read_only: mount.read_only, ..volume(&mount.target, "z", wanted) })
+}
+
+fn volume(destination: &str, mode: &str, volume: Volume) -> Resolved {
+    Resolved {
+        kind: Kind::Volume,
+        source: String::new(),
+        volume: Some(volume),
+        destination: clean(destination),
+        mode: mode.to_owned(),
+        read_only: false,
+        recursive: false,
+        sub_mounts: SubMounts::ReadOnly,
+        propagation: String::new(),
+        create_source: false,
+        data: String::new(),
+    }
 }
 
 fn tmpfs_mount(mount: &Mount) -> Result<Resolved> {
@@ -308,6 +485,7 @@ fn tmpfs(destination: &str, mode: &str, data: &str) -> Resolved {
     Resolved {
         kind: Kind::Tmpfs,
         source: String::new(),
+        volume: None,
         destination: clean(destination),
         mode: mode.to_owned(),
         read_only: false,
@@ -365,8 +543,14 @@ fn check_absolute(path: &str) -> Result<()> {
     Ok(())
 }
 
-fn no_volumes(name: &str) -> Error {
-    Error::not_implemented(format!("volumes are not supported yet: {name} (a bind mount needs an absolute path)"))
+/// A volume whose directory is not there.
+fn unmountable(mount: &Resolved, error: &std::io::Error) -> Error {
+    let (at, why) = (&mount.source, system_words(error));
+    let failed = match mount.volume.as_ref().and_then(|volume| volume.backing.as_ref()) {
+        Some(device) => format!("failed to mount local volume: mount {device}:{at}, flags: 0x1000: {why}"),
+        None => format!("stat {at}: {why}"),
+    };
+    Error::internal(format!("error while mounting volume '{at}': {failed}"))
 }
 
 fn missing_source(path: &str) -> Error {

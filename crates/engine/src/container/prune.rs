@@ -46,7 +46,7 @@ pub async fn prune(shared: &Arc<Shared>, filters: &Filters) -> Result<Containers
         if rests(&container) && wanted(&container.record(), filters, until) {
             let size = size(shared, &container).await;
             // one that was started or removed meanwhile is let be
-            if let Err(e) = remove::remove(&container, container.id.as_str(), false).await {
+            if let Err(e) = remove::remove(&container, container.id.as_str(), false, false).await {
                 tracing::warn!("prune: {e}");
                 continue;
             }

@@ -1,6 +1,7 @@
 //! Removing everything of a container. Each step may have been done already by an earlier, interrupted try.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sys::crash;
@@ -52,9 +53,10 @@ fn try_again(container: Arc<Container>) {
 }
 
 async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
-    let (shared, id) = (shared.clone(), container.id.clone());
+    let (shared, id, record) = (shared.clone(), container.id.clone(), container.record());
     // a process that could not be set up nor killed then may have ended since
     let never_came_up = !container.state().error.is_empty();
+    let takes_volumes = record.host.auto_remove || container.takes_volumes.load(Ordering::Relaxed);
     blocking(move || {
         crash::point("remove.begun");
         if never_came_up {
@@ -64,6 +66,10 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
         crash::point("remove.snapshot-gone");
         shared.remove_directories(&id)?;
         crash::point("remove.directories-gone");
+        if takes_volumes {
+            crate::volumes::remove_anonymous(&shared, &record)?;
+            crash::point("remove.volumes-gone");
+        }
         // last: until here a restarted daemon knows what it has to remove
         shared.records.delete(&id)?;
         crash::point("remove.record-gone");
@@ -72,8 +78,12 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
     .await
 }
 
-/// `DELETE /containers/{id}`: waits until it is gone. `asked` is what the user called it.
-pub async fn remove(container: &Arc<Container>, asked: &str, force: bool) -> Result<()> {
+/// `DELETE /containers/{id}`: waits until it is gone. `asked` is what the user called it; `volumes`: those that were made
+/// for it go, too.
+pub async fn remove(container: &Arc<Container>, asked: &str, force: bool, volumes: bool) -> Result<()> {
+    if volumes {
+        container.takes_volumes.store(true, Ordering::Relaxed);
+    }
     let name = container.name();
     let refused = |what: &str| Error::conflict(format!("cannot remove container \"{name}\": {what}"));
     match container.ask(Ask::Remove { force }).await? {

@@ -432,6 +432,7 @@ impl Supervisor {
         let endpoints = std::mem::take(&mut self.volatile.endpoints);
         let ports = std::mem::take(&mut self.volatile.ports);
         self.shared.release_networks(&self.container, &endpoints, !ports.is_empty());
+        crate::volumes::emit_unmounts(&self.shared, &self.container);
         self.link.take()
     }
 

@@ -143,11 +143,11 @@ fn from_resolved(mount: &Resolved) -> Result<Mount> {
         let whole_tree = mount.recursive && mount.sub_mounts != SubMounts::Writable;
         options.push(if whole_tree { "rro" } else { "ro" }.to_owned());
     }
-    options.push(mount.propagation.clone());
+    options.push(if mount.propagation.is_empty() { "rprivate".into() } else { mount.propagation.clone() });
     Ok(Mount {
         destination: mount.destination.clone(),
         kind: "bind".into(),
-        source: mount.source.clone(),
+        source: mount.host_path().to_owned(),
         options,
         ..Mount::default()
     })

@@ -1,13 +1,12 @@
 use api::endpoints::VolumeList;
-use api::types;
 use engine::Engine;
 use values::Result;
 
 use crate::answer::Answer;
 use crate::call::Call;
 
-/// Lists volumes: there are none before they can be created.
+/// Lists volumes.
 pub(crate) async fn volume_list(call: Call<Engine, VolumeList>) -> Result<Answer> {
-    call.query()?.filters.validate(&["dangling", "name", "driver", "label"])?;
-    Ok(call.reply(types::VolumeList::default()))
+    let volumes = call.state().volume_list(&call.query()?.filters)?;
+    Ok(call.reply(volumes))
 }

@@ -6,7 +6,7 @@ pub mod cp;
 pub mod create;
 mod creating;
 pub mod diff;
-mod each;
+pub(super) mod each;
 pub mod exec;
 pub mod export;
 pub mod inspect;

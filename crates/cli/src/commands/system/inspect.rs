@@ -6,11 +6,10 @@ use api::{Endpoint, NoQuery, Version};
 use gotemplate::Type;
 
 use crate::command::{Args, Command, Complete};
-use crate::commands::{container, image, network};
+use crate::commands::{container, image, network, volume};
 use crate::flags::Flag;
 use crate::output::inspect::{Found, show};
 use crate::output::raw::Raw;
-use crate::output::shapes;
 use crate::{Failure, Invocation, Outcome, Session};
 
 pub static COMMAND: Command = Command {
@@ -59,11 +58,7 @@ static KINDS: &[Kind] = &[
         swarm: false,
         find: |session, name, _| network::inspect::find_or_error(session, name, false),
     },
-    Kind {
-        name: "volume",
-        swarm: false,
-        find: |session, name, _| other::<Volume>(session, name, Some(&shapes::volume::INSPECT)),
-    },
+    Kind { name: "volume", swarm: false, find: |session, name, _| volume::inspect::find_or_error(session, name) },
     Kind { name: "service", swarm: true, find: |session, name, _| other::<Service>(session, name, None) },
     Kind { name: "task", swarm: true, find: |session, name, _| other::<Task>(session, name, None) },
     Kind { name: "node", swarm: true, find: |session, name, _| other::<Node>(session, name, None) },
@@ -161,7 +156,6 @@ macro_rules! inspected {
 }
 
 inspected! {
-    Volume "/volumes/{name}"
     Service "/services/{id}"
     Task "/tasks/{id}"
     Node "/nodes/{id}"

@@ -35,7 +35,7 @@ pub async fn copy_in(
 ) -> Result<()> {
     let record = container.record();
     let (name, path) = (container.name(), path.to_owned());
-    let binds = mounts::resolve(&record.host)?;
+    let binds = mounts::of(shared, &record)?;
     let work = move |root: &Root, ids: &Ids| {
         let base = destination(root, &path, &name)?;
         refuse_read_only(&base, &binds, record.host.readonly_rootfs)?;

@@ -12,4 +12,4 @@ mod path;
 mod root;
 pub mod stat;
 
-pub use root::PATIENCE;
+pub use root::{PATIENCE, ids, unstarted};

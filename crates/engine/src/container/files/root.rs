@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use values::{Error, Result, ResultExt, RootMount};
 
 use crate::container::Container;
-use crate::container::mounts::{self, Kind, Resolved};
+use crate::container::mounts::{self, Resolved};
 use crate::container::record::Record;
 use crate::container::state::State;
 use crate::oci;
@@ -58,9 +58,9 @@ pub async fn with_root<T: Send + 'static>(
     if state.is_running() {
         return in_running(running(&state)?, ids(shared, &record), work).await;
     }
-    let binds = mounts::resolve(&record.host)?;
+    let binds = mounts::of(shared, &record)?;
     // what binds are mounted on may have to be made
-    let access = if binds.iter().any(|b| b.kind == Kind::Bind) { Access::Write } else { access };
+    let access = if binds.iter().any(|b| b.is_tree()) { Access::Write } else { access };
     let busy = || Error::conflict(format!("container {} is being started: try again", container.id));
     let guard = match access {
         Access::Read => None,
@@ -108,7 +108,7 @@ async fn in_running<T: Send + 'static>(
 }
 
 /// How owners are seen through the mounts of a container that runs in a user namespace.
-fn ids(shared: &Shared, record: &Record) -> Ids {
+pub fn ids(shared: &Shared, record: &Record) -> Ids {
     let range =
         |map: &::oci::runtime::IdMapping| IdRange { inside: map.container_id, outside: map.host_id, size: map.size };
     let remap = oci::of_remap(&record.host, &shared.config.defaults);
@@ -166,6 +166,18 @@ pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(R
     Ok((Root::of(root), ids, inside))
 }
 
+/// The files of a container that was only just prepared. To be called by a thread that ends thereafter.
+///
+/// # Errors
+/// `Internal` with the kernel's words.
+pub fn unstarted(shared: &Shared, record: &Record) -> Result<Root> {
+    alone()?;
+    let mount = shared.snapshots.current(record.id.as_str(), &record.layers)?;
+    let lowest = shared.snapshots.lowest(&record.layers)?;
+    let root = runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd));
+    root.map(Root::of).map_err(|e| Error::internal(e.message))
+}
+
 /// A detached clone of the mount that `root` is. Only who is in its mount namespace may make one; so the calling thread
 /// goes there, and must end thereafter.
 fn cloned(root: std::os::fd::BorrowedFd<'_>, namespace: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
@@ -193,7 +205,7 @@ fn stopped(mount: &RootMount, lowest: Option<&OwnedFd>, binds: &[Resolved], plac
     let tree = runtime::mount_root(mount, lowest.map(AsFd::as_fd)).map_err(|e| Error::internal(e.message))?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     rustix::mount::move_mount(&tree, c"", rustix::fs::CWD, place, flags).map_err(failed)?;
-    for bind in binds.iter().filter(|b| b.kind == Kind::Bind) {
+    for bind in binds.iter().filter(|b| b.is_tree()) {
         attach(&tree, bind).map_err(|errno| failed(errno).context(bind.destination.clone()))?;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -205,7 +217,7 @@ fn attach(root: &OwnedFd, bind: &Resolved) -> Result<(), Errno> {
     if bind.recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    let tree = rustix::mount::open_tree(rustix::fs::CWD, bind.source.as_str(), flags)?;
+    let tree = rustix::mount::open_tree(rustix::fs::CWD, bind.host_path(), flags)?;
     if bind.read_only {
         let change = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
         sys::mount::set_attributes(tree.as_fd(), c"", bind.recursive, &change)?;

@@ -42,9 +42,51 @@ fn binds() {
             "invalid volume specification: '/a:/b:nocopy': invalid mount config for type \"bind\": field VolumeOptions must not be specified",
         ),
     );
-    for volume in ["data:/b", "/b", "data:/b:ro"] {
-        assert_eq!(parse_bind(volume).unwrap_err().kind, ErrorKind::NotImplemented, "{volume}");
-    }
+}
+
+#[test]
+fn volumes() {
+    let check = |raw: &str, expected: Result<&str, &str>| {
+        let got = parse_bind(raw).map_err(|e| e.message).map(|mount| {
+            let volume = mount.volume.unwrap();
+            format!(
+                "{} {} {} ro={} copy={}",
+                volume.request.name, mount.destination, mount.mode, mount.read_only, volume.copy
+            )
+        });
+        assert_eq!(got, expected.map(str::to_owned).map_err(str::to_owned), "{raw}");
+    };
+    check("data:/b", Ok("data /b z ro=false copy=true"));
+    check("/b", Ok(" /b z ro=false copy=true"));
+    check("data:/b/:ro,nocopy", Ok("data /b ro,nocopy ro=true copy=false"));
+    check(
+        "data:/b:rslave",
+        Err(
+            "invalid volume specification: 'data:/b:rslave': invalid mount config for type \"volume\": field BindOptions must not be specified",
+        ),
+    );
+    check(
+        "data:/",
+        Err(
+            "invalid volume specification: 'data:/': invalid mount config for type \"volume\": invalid specification: destination can't be '/'",
+        ),
+    );
+    let of = |options: VolumeOptions| Mount { volume_options: Some(options), ..mount("volume", "data", "/b") };
+    let whole = from_mount(&of(VolumeOptions { no_copy: true, ..VolumeOptions::default() })).unwrap();
+    assert_eq!((whole.kind, whole.volume.unwrap().copy, whole.mode.as_str()), (Kind::Volume, false, "z"));
+    let refused = |mount: Mount| from_mount(&mount).unwrap_err();
+    assert_eq!(
+        refused(of(VolumeOptions { subpath: "x".into(), ..VolumeOptions::default() })).kind,
+        ErrorKind::NotImplemented
+    );
+    assert_eq!(
+        refused(Mount { read_only: true, ..mount("volume", "", "/b") }).message,
+        "invalid mount config for type \"volume\": must not set ReadOnly mode when using anonymous volumes"
+    );
+    assert_eq!(
+        refused(Mount { bind_options: Some(BindOptions::default()), ..mount("volume", "v", "/b") }).message,
+        "invalid mount config for type \"volume\": field BindOptions must not be specified"
+    );
 }
 
 fn mount(kind: &str, source: &str, target: &str) -> Mount {
@@ -77,7 +119,6 @@ fn mounts_refused() {
     );
     check(mount("tmpfs", "/a", "/b"), "invalid mount config for type \"tmpfs\": field Source must not be specified");
     check(mount("nfs", "/a", "/b"), "invalid mount config for type \"nfs\": mount type unknown");
-    assert_eq!(from_mount(&mount("volume", "v", "/b")).unwrap_err().kind, ErrorKind::NotImplemented);
 }
 
 #[test]

@@ -1,0 +1,238 @@
+//! Volumes: named, anonymous, other containers'; what is in them outlives everything but their removal.
+
+use testkit::{Cli, Daemon, real_docker};
+
+/// Once with each client.
+fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        daemon.set_cli(cli);
+        check(daemon);
+    }
+}
+
+fn sh(d: &Daemon, flags: &[&str], script: &str) -> String {
+    d.run(&[&["run", "--rm", "--network", "none"], flags, &["busybox", "sh", "-c", script]].concat())
+        .ok()
+        .stdout
+        .clone()
+}
+
+fn names(d: &Daemon, filters: &[&str]) -> Vec<String> {
+    let args = [&["volume", "ls", "-q"], filters].concat();
+    d.run(&args).ok().stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn named_ones_outlive_containers() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |d| {
+        sh(d, &["-v", "data:/srv"], "echo kept > /srv/file");
+        assert_eq!(
+            sh(
+                d,
+                &["--mount", "type=volume,src=data,dst=/other,ro"],
+                "cat /other/file; touch /other/x 2>&1 | grep -o Read-only"
+            ),
+            "kept\nRead-only\n"
+        );
+        d.run(&["volume", "inspect", "-f", "{{.Driver}} {{.Scope}} {{json .Labels}} {{json .Options}}", "data"])
+            .ok()
+            .stdout("local local null null\n");
+        assert_eq!(d.run(&["volume", "create", "data"]).ok().text(), "data", "there already");
+        d.run(&["create", "--name", "user", "-v", "data:/srv", "busybox"]).ok();
+        let id = d.inspect("user", "{{.Id}}");
+        d.run(&["volume", "rm", "data"]).status(1).stderr_has(&format!("remove data: volume is in use - [{id}]"));
+        assert_eq!(names(d, &["-f", "dangling=true"]), [""; 0]);
+        let path = d.directory.join("data/volumes/data/_data").display().to_string();
+        assert_eq!(
+            d.inspect("user", "{{json .Mounts}}"),
+            format!(
+                r#"[{{"Type":"volume","Name":"data","Source":"{path}","Destination":"/srv","Driver":"local","Mode":"z","RW":true,"Propagation":""}}]"#
+            )
+        );
+        // into and out of one that does not run
+        std::fs::write(d.directory.join("in"), "copied\n").unwrap();
+        d.run(&["cp", d.directory.join("in").to_str().unwrap(), "user:/srv/in"]).ok();
+        assert_eq!(std::fs::read_to_string(format!("{path}/in")).unwrap(), "copied\n");
+        d.run(&["rm", "-v", "user"]).ok();
+        assert_eq!(names(d, &[]), ["data"], "rm -v takes only those without a name");
+        d.run(&["volume", "rm", "data"]).ok().stdout("data\n");
+        d.run(&["volume", "rm", "data"]).status(1).stderr_has("get data: no such volume");
+        d.run(&["volume", "rm", "-f", "data"]).ok();
+    });
+}
+
+#[test]
+fn those_without_a_name_go_with_their_container() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |d| {
+        sh(d, &["-v", "/data"], "touch /data/x");
+        d.run(&["run", "--rm", "-v", "/data", "busybox", "false"]).status(1);
+        assert_eq!(names(d, &[]), [""; 0], "--rm");
+        d.run(&["run", "--name", "one", "-v", "/data", "busybox", "touch", "/data/x"]).ok();
+        let name = d.inspect("one", "{{(index .Mounts 0).Name}}");
+        assert_eq!((name.len(), names(d, &[])), (64, vec![name.clone()]));
+        d.run(&["volume", "inspect", "-f", "{{json .Labels}}", &name])
+            .ok()
+            .stdout("{\"com.docker.volume.anonymous\":\"\"}\n");
+        // another container has it too
+        d.run(&["create", "--name", "two", "--volumes-from", "one:ro", "busybox", "ls", "/data"]).ok();
+        d.run(&["rm", "-v", "one"]).ok();
+        d.run(&["start", "-a", "two"]).ok().stdout("x\n");
+        assert_eq!(d.inspect("two", "{{(index .Mounts 0).RW}}"), "false");
+        d.run(&["rm", "-v", "two"]).ok();
+        assert_eq!(names(d, &[]), [""; 0]);
+        // without -v it is kept, and pruned
+        d.run(&["run", "--name", "one", "-v", "/data", "busybox", "sh", "-c", "head -c 1000 /dev/zero > /data/x"]).ok();
+        d.run(&["volume", "create", "named"]).ok();
+        let name = d.inspect("one", "{{(index .Mounts 0).Name}}");
+        d.run(&["volume", "prune", "-f"]).ok().stdout("Total reclaimed space: 0B\n");
+        d.run(&["rm", "one"]).ok();
+        d.run(&["volume", "prune", "-f"])
+            .ok()
+            .stdout(&format!("Deleted Volumes:\n{name}\n\nTotal reclaimed space: 1kB\n"));
+        d.run(&["volume", "prune", "-af"]).ok().stdout("Deleted Volumes:\nnamed\n\nTotal reclaimed space: 0B\n");
+    });
+}
+
+#[test]
+fn an_empty_one_gets_what_the_image_has() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    let change = "VOLUME /var/lib/app";
+    daemon.run(&["run", "--name", "maker", "busybox", "sh", "-c", "mkdir -p /var/lib/app/sub; echo seed > /var/lib/app/sub/file; ln -s sub/file /var/lib/app/link; chown -R 33:33 /var/lib/app; chmod 2750 /var/lib/app"]).ok();
+    daemon.run(&["commit", "-c", change, "maker", "app"]).ok();
+    daemon.run(&["rm", "maker"]).ok();
+    through_both(&mut daemon, |d| {
+        let look = "stat -c '%a %u %g %F' /var/lib/app /var/lib/app/link; cat /var/lib/app/link";
+        let whole = "2750 33 33 directory\n777 33 33 symbolic link\nseed\n";
+        let of =
+            |flags: &[&str]| d.run(&[&["run", "--rm"], flags, &["app", "sh", "-c", look]].concat()).ok().stdout.clone();
+        assert_eq!(of(&[]), whole, "the image's own volume");
+        assert_eq!(of(&["-v", "seeded:/var/lib/app"]), whole);
+        assert_eq!(sh(d, &["-v", "seeded:/x"], "echo more >> /x/sub/file; cat /x/link"), "seed\nmore\n");
+        assert!(of(&["-v", "seeded:/var/lib/app"]).ends_with("seed\nmore\n"), "what is in it stays");
+        d.run(&["run", "--rm", "-v", "bare:/var/lib/app:nocopy", "app", "ls", "/var/lib/app"]).ok().stdout("");
+        d.run(&[
+            "run",
+            "--rm",
+            "--mount",
+            "type=volume,src=bare,dst=/var/lib/app,volume-nocopy",
+            "app",
+            "ls",
+            "/var/lib/app",
+        ])
+        .ok()
+        .stdout("");
+        d.run(&["volume", "rm", "seeded", "bare"]).ok().stdout("seeded\nbare\n");
+        assert_eq!(names(d, &[]), [""; 0]);
+    });
+}
+
+#[test]
+fn labels_options_and_what_is_refused() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    std::fs::create_dir(daemon.directory.join("shelf")).unwrap();
+    let shelf = daemon.directory.join("shelf").display().to_string();
+    through_both(&mut daemon, |d| {
+        d.run(&["volume", "create", "--label", "tier=db", "one"]).ok().stdout("one\n");
+        d.run(&["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", &format!("device={shelf}"), "two"]).ok();
+        assert_eq!(names(d, &["-f", "label=tier=db"]), ["one"]);
+        assert_eq!(names(d, &["-f", "name=o"]), ["one", "two"]);
+        d.run(&["volume", "ls"]).ok().stdout("DRIVER    VOLUME NAME\nlocal     one\nlocal     two\n");
+        sh(d, &["-v", "two:/shelf"], "echo there > /shelf/book");
+        assert_eq!(std::fs::read_to_string(format!("{shelf}/book")).unwrap(), "there\n");
+        d.run(&["volume", "rm", "one", "two"]).ok();
+        assert!(std::path::Path::new(&format!("{shelf}/book")).exists(), "it is not the engine's to remove");
+        for (args, words) in [
+            (
+                &["volume", "create", "-d", "nope", "three"][..],
+                "create three: error looking up volume plugin nope: plugin \"nope\" not found",
+            ),
+            (
+                &["volume", "create", "a b"],
+                "create a b: \"a b\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path",
+            ),
+            (
+                &["volume", "create", "x"],
+                "create x: volume name is too short, names should be at least two alphanumeric characters",
+            ),
+            (&["volume", "create", "-o", "foo=bar", "three"], "create three: invalid option: \"foo\""),
+            (
+                &["volume", "create", "-o", "type=nfs", "-o", "device=:/x", "three"],
+                "the local driver does not mount file systems of type \"nfs\" yet",
+            ),
+            (&["volume", "inspect", "nope"], "get nope: no such volume"),
+            (&["volume", "ls", "-f", "foo=bar"], "invalid filter 'foo'"),
+            (&["create", "--volumes-from", "nope", "busybox"], "No such container: nope"),
+            (&["create", "-v", "a b:/x", "busybox"], "create a b: \"a b\" includes invalid characters"),
+        ] {
+            d.run(args).status(1).stderr_has(words);
+        }
+        assert_eq!(names(d, &[]), [""; 0], "what is refused leaves nothing");
+        assert_eq!(d.run(&["ps", "-aq"]).ok().text(), "");
+        // a device that is not there: told at the start, the volume stays
+        d.run(&["volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device=/does/not/exist", "lost"]).ok();
+        d.run(&["run", "--rm", "-v", "lost:/x", "busybox", "true"])
+            .status(127)
+            .stderr_has("failed to mount local volume: mount /does/not/exist:");
+        d.run(&["volume", "rm", "lost"]).ok();
+    });
+}
+
+#[test]
+fn a_daemon_that_dies_loses_none() {
+    let mut d = Daemon::with_images(&["busybox"]);
+    sh(&d, &["-v", "data:/srv"], "echo kept > /srv/file");
+    d.run(&["run", "-d", "--name", "web", "-v", "data:/srv", "-v", "/cache", "busybox", "sleep", "1000"]).ok();
+    d.run(&["run", "-d", "--rm", "--name", "short", "-v", "/cache", "busybox", "sleep", "1000"]).ok();
+    let before = names(&d, &[]);
+    assert_eq!(before.len(), 3);
+    d.kill();
+    d.start_again();
+    assert_eq!(names(&d, &[]), before);
+    d.run(&["exec", "web", "cat", "/srv/file"]).ok().stdout("kept\n");
+    d.run(&["restart", "-t", "0", "web"]).ok();
+    d.run(&["exec", "web", "cat", "/srv/file"]).ok().stdout("kept\n");
+    d.run(&["kill", "short"]).ok();
+    testkit::eventually("the volume of a --rm container goes", || names(&d, &[]).len() == 2);
+    d.run(&["rm", "-fv", "web"]).ok();
+    assert_eq!(names(&d, &[]), ["data"]);
+    // data counts more than records: a directory that nobody recorded
+    let root = d.directory.join("data/volumes");
+    d.kill();
+    std::fs::create_dir_all(root.join("found/_data")).unwrap();
+    std::fs::create_dir_all(root.join("half/_data")).unwrap();
+    std::fs::write(root.join("half/.making"), "").unwrap();
+    std::fs::remove_dir_all(root.join("data")).unwrap();
+    d.start_again();
+    assert_eq!(names(&d, &[]), ["found"]);
+    d.run(&["volume", "rm", "found"]).ok();
+}
+
+#[test]
+fn usage_and_events() {
+    let d = Daemon::with_images(&["busybox"]);
+    sh(&d, &["-v", "data:/srv"], "head -c 5000 /dev/zero > /srv/file");
+    d.run(&["volume", "rm", "data"]).ok();
+    // whole seconds count
+    let until = (std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() + 1).to_string();
+    let seen = d
+        .run(&[
+            "events",
+            "--since",
+            "1m",
+            "--until",
+            &until,
+            "-f",
+            "type=volume",
+            "--format",
+            "{{.Action}} {{.Actor.ID}} {{index .Actor.Attributes \"destination\"}}",
+        ])
+        .ok();
+    seen.stdout("create data \nmount data /srv\nunmount data \ndestroy data \n");
+    sh(&d, &["-v", "data:/srv"], "head -c 5000 /dev/zero > /srv/file");
+    let df =
+        d.run(&["system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}"]).ok();
+    df.stdout_has("Local Volumes 1 0 5kB 5kB (100%)\n");
+    d.run(&["volume", "rm", "data"]).ok();
+}

@@ -1,0 +1,57 @@
+//! `volume create`
+
+use std::collections::BTreeMap;
+
+use api::endpoints::VolumeCreate;
+use api::types::VolumeCreateRequest;
+
+use crate::command::{Args, Command};
+use crate::flags::Flag;
+use crate::{Failure, Invocation, Outcome, Session};
+
+/// The row.
+pub static COMMAND: Command = Command {
+    spellings: &["volume create"],
+    usage: "[OPTIONS] [VOLUME]",
+    about: "Create a volume",
+    args: Args::AtMost(1),
+    flags: &[
+        Flag::text("driver", "Specify volume driver name").short('d').shows_default("\"local\""),
+        Flag::list("label", "Set metadata for a volume"),
+        Flag::text("name", "Specify volume name").hidden(),
+        Flag::list("opt", "Set driver specific options").typed("map").short('o').checked(pair).shows_default("map[]"),
+    ],
+    run,
+    ..Command::DEFAULT
+};
+
+fn run(session: &Session, call: &Invocation) -> Outcome {
+    let name = match (call.text_or_empty("name"), call.args.first()) {
+        (named, None) => named,
+        ("", Some(name)) => name,
+        _ => {
+            return Err(Failure::new(
+                "conflicting options: cannot specify a volume-name through both --name and as a positional arg",
+            ));
+        }
+    };
+    let pairs = |flag: &str| -> BTreeMap<String, String> {
+        let pairs = call.all(flag).map(|text| text.split_once('=').unwrap_or((text, "")));
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    };
+    let given = |pairs: BTreeMap<String, String>| Some(pairs).filter(|pairs| !pairs.is_empty());
+    let body = VolumeCreateRequest {
+        name: name.to_owned(),
+        driver: call.text("driver").unwrap_or("local").to_owned(),
+        driver_opts: given(pairs("opt")),
+        labels: given(pairs("label")),
+        cluster_volume_spec: None,
+    };
+    let created = session.client()?.call::<VolumeCreate>(&[], &Default::default(), &body)?;
+    session.println(created.name);
+    Ok(0)
+}
+
+fn pair(text: &str) -> Result<(), String> {
+    if text.contains('=') { Ok(()) } else { Err(format!("invalid field {text}: it must be KEY=VALUE")) }
+}
