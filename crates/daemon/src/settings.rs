@@ -250,6 +250,7 @@ fn bridge(v: &Reader<'_>) -> Result<Bridge> {
     };
     Ok(Bridge {
         respect_firewall,
+        direct_routing: v.bool("allow-direct-routing").unwrap_or(false),
         host_ip: host_ip.transpose()?,
         disabled: name == "none",
         name: if name == "none" { String::new() } else { name.into() },

@@ -63,6 +63,8 @@ pub struct Bridge {
     pub host_ip: Option<std::net::IpAddr>,
     /// The host's own firewall is asked who may reach a published port.
     pub respect_firewall: bool,
+    /// Whoever has a route to a container's address reaches its published ports there.
+    pub direct_routing: bool,
     /// `BASE/LENGTH` and the length of the subnets cut from it; empty: Docker's.
     pub address_pools: Vec<(String, u8)>,
 }
@@ -78,6 +80,7 @@ impl Default for Bridge {
             icc: true,
             host_ip: None,
             respect_firewall: false,
+            direct_routing: false,
             address_pools: vec![],
         }
     }

@@ -27,6 +27,7 @@ mod networks;
 mod oci;
 mod open;
 mod prune;
+mod reach;
 mod records;
 mod registry;
 mod relay;
@@ -50,9 +51,9 @@ use std::time::Duration;
 use api::Filters;
 use api::progress::JsonMessage;
 use api::types::{
-    ContainerCreateRequest, ContainerInspect, ContainerSummary, ContainerWhy, ContainersPruneResponse, CreateResponse,
-    DiskUsage, ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem, IdResponse,
-    ImageDeleteItem, ImageInspect, ImagePruneResponse, ImageSummary, Network, NetworkConnectRequest,
+    ContainerCreateRequest, ContainerInspect, ContainerReach, ContainerSummary, ContainerWhy, ContainersPruneResponse,
+    CreateResponse, DiskUsage, ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem,
+    IdResponse, ImageDeleteItem, ImageInspect, ImagePruneResponse, ImageSummary, Network, NetworkConnectRequest,
     NetworkCreateRequest, NetworkCreateResponse, NetworkDisconnectRequest, NetworkPruneResponse, PathStat, Stats,
     SystemInfo, SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
 };
@@ -111,7 +112,7 @@ impl Engine {
         system::version(&self.shared.machine)
     }
 
-    pub fn info(&self) -> SystemInfo {
+    pub async fn info(&self) -> SystemInfo {
         let shared = &self.shared;
         let all = shared.registry.all();
         let count =
@@ -130,7 +131,11 @@ impl Engine {
             driver_status: shared.snapshots.status(),
             event_listeners: shared.events.listeners(),
         };
-        system::info(&facts, &shared.machine)
+        let mut info = system::info(&facts, &shared.machine);
+        let of_firewall = self.shared.clone();
+        let warnings = shared::blocking(move || Ok(reach::warnings(&of_firewall))).await;
+        info.warnings.get_or_insert_default().extend(warnings.unwrap_or_default());
+        info
     }
 
     /// Filters it does not know count for nothing, as in Docker.
@@ -214,6 +219,11 @@ impl Engine {
     /// Why it is as it is, and what happens next. `signal`: which the stop warning is about.
     pub async fn container_why(&self, id: &str, signal: Option<&str>) -> Result<ContainerWhy> {
         container::why::why(&self.shared, &self.find(id)?, signal).await
+    }
+
+    /// Who can reach its ports, and why.
+    pub async fn container_reach(&self, id: &str) -> Result<ContainerReach> {
+        reach::reach(&self.shared, &self.find(id)?).await
     }
 
     pub async fn container_kill(&self, id: &str, signal: Option<&str>) -> Result<()> {

@@ -140,8 +140,12 @@ fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory:
         }
     }
     let remap = config.defaults.remap.as_ref().map(namespace_owner);
-    let options =
-        network::Options { pools: wanted.pools.clone(), namespace_owner: remap, guarded: bridge.respect_firewall };
+    let options = network::Options {
+        pools: wanted.pools.clone(),
+        namespace_owner: remap,
+        guarded: bridge.respect_firewall,
+        direct_routing: bridge.direct_routing,
+    };
     let networks = Networks::open(&wanted.owner, options).during(|| "cannot write the firewall")?;
     if !bridge.disabled {
         let remembered = records.fact(FACT_BRIDGE)?;

@@ -47,11 +47,7 @@ pub(crate) fn make(socket: &mut Socket, owner: &str, plan: &Plan, mtu: u32) -> R
         Some(link) => adopt(socket, &config, link, mtu)?,
         None => create_as(socket, &config, mtu, &purpose)?,
     };
-    let mut wanted: Vec<IpNet> = if plan.no_gateway_address {
-        vec![]
-    } else {
-        plan.subnets.iter().filter_map(|subnet| subnet.gateway_net()).collect()
-    };
+    let mut wanted: Vec<IpNet> = plan.subnets.iter().filter_map(|subnet| plan.bridge_address(subnet)).collect();
     if wanted.iter().any(|net| net.addr().is_ipv6()) {
         wanted.push(LINK_LOCAL);
     }
@@ -98,7 +94,7 @@ fn present(socket: &mut Socket, index: u32) -> Result<Vec<IpNet>> {
     Ok(own.filter_map(|a| IpNet::new(a.ip, a.prefix_len).ok()).collect())
 }
 
-fn is_link_local(ip: IpAddr) -> bool {
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 

@@ -13,11 +13,13 @@ pub struct Options {
     pub namespace_owner: Option<NamespaceOwner>,
     /// The host's own firewall is asked who may reach a published port, unless a network says otherwise.
     pub guarded: bool,
+    /// Whoever has a route to a container's address reaches its published ports there.
+    pub direct_routing: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pools: pool::default_pools(), namespace_owner: None, guarded: false }
+        Self { pools: pool::default_pools(), namespace_owner: None, guarded: false, direct_routing: false }
     }
 }
 

@@ -21,6 +21,10 @@
 //!     iifname . oifname @icc accept
 //!     iifname @internal drop
 //!     ct status dnat accept
+//!     oifname @open4 meta nfproto ipv4 accept                   (nat-unprotected; and the same for ip6)
+//!     oifname @routed4 meta l4proto icmp accept                 (routed; and the same for ip6)
+//!     meta l4proto . ip daddr . th dport @routed_ports4 accept  (and the same for ip6)
+//!     iifname . oifname @trusted meta l4proto . ip daddr . th dport @direct4 accept (and the same for ip6)
 //!     ip saddr . ip daddr . meta l4proto . th dport @links accept
 //!     drop                                                      (nobody reaches a port that was not published) }
 //! chain input       { type filter hook input priority LAST;       ct state new jump gated }
@@ -69,6 +73,15 @@ pub(crate) mod set {
     pub(crate) const PORTS6: &str = "ports6";
     pub(crate) const ALL_PORTS4: &str = "all_ports4";
     pub(crate) const ALL_PORTS6: &str = "all_ports6";
+    pub(crate) const OPEN4: &str = "open4";
+    pub(crate) const OPEN6: &str = "open6";
+    pub(crate) const ROUTED4: &str = "routed4";
+    pub(crate) const ROUTED6: &str = "routed6";
+    pub(crate) const ROUTED_PORTS4: &str = "routed_ports4";
+    pub(crate) const ROUTED_PORTS6: &str = "routed_ports6";
+    pub(crate) const TRUSTED: &str = "trusted";
+    pub(crate) const DIRECT4: &str = "direct4";
+    pub(crate) const DIRECT6: &str = "direct6";
     pub(crate) const GATED4: &str = "gated4";
     pub(crate) const GATED6: &str = "gated6";
     pub(crate) const ALL_GATED4: &str = "all_gated4";
@@ -291,6 +304,15 @@ fn sets() -> Vec<Set> {
         set(set::PORTS6, &[Protocol, Ipv6, Port], Some(&[Ipv6, Port]), false),
         set(set::ALL_PORTS4, &[Protocol, Port], Some(&[Ipv4, Port]), false),
         set(set::ALL_PORTS6, &[Protocol, Port], Some(&[Ipv6, Port]), false),
+        set(set::OPEN4, &[Link], None, false),
+        set(set::OPEN6, &[Link], None, false),
+        set(set::ROUTED4, &[Link], None, false),
+        set(set::ROUTED6, &[Link], None, false),
+        set(set::ROUTED_PORTS4, &[Protocol, Ipv4, Port], None, false),
+        set(set::ROUTED_PORTS6, &[Protocol, Ipv6, Port], None, false),
+        set(set::TRUSTED, &[Link, Link], None, false),
+        set(set::DIRECT4, &[Protocol, Ipv4, Port], None, false),
+        set(set::DIRECT6, &[Protocol, Ipv6, Port], None, false),
         set(set::GATED4, &[Protocol, Ipv4, Port], None, false),
         set(set::GATED6, &[Protocol, Ipv6, Port], None, false),
         set(set::ALL_GATED4, &[Protocol, Port], None, false),
@@ -324,10 +346,19 @@ fn chains(gate: &str) -> Vec<Chain> {
         outside().source_in(V4, set::MASQUERADE4).masquerade(),
         outside().source_in(V6, set::MASQUERADE6).masquerade(),
     ];
+    let trusted = || Rule::new().links_in(set::TRUSTED);
     let to_bridge = vec![
         Rule::new().links_in(set::ICC).verdict(Verdict::Accept),
         Rule::new().input_link_in(set::INTERNAL).verdict(Verdict::Drop),
         Rule::new().translated().verdict(Verdict::Accept),
+        Rule::new().output_link_in(set::OPEN4).family(V4).verdict(Verdict::Accept),
+        Rule::new().output_link_in(set::OPEN6).family(V6).verdict(Verdict::Accept),
+        Rule::new().output_link_in(set::ROUTED4).icmp(V4).verdict(Verdict::Accept),
+        Rule::new().output_link_in(set::ROUTED6).icmp(V6).verdict(Verdict::Accept),
+        Rule::new().destination_in(V4, NatKey::Address, set::ROUTED_PORTS4).verdict(Verdict::Accept),
+        Rule::new().destination_in(V6, NatKey::Address, set::ROUTED_PORTS6).verdict(Verdict::Accept),
+        trusted().destination_in(V4, NatKey::Address, set::DIRECT4).verdict(Verdict::Accept),
+        trusted().destination_in(V6, NatKey::Address, set::DIRECT6).verdict(Verdict::Accept),
         Rule::new().ipv4_flow_in(set::LINKS).verdict(Verdict::Accept),
         Rule::new().verdict(Verdict::Drop),
     ];

@@ -17,8 +17,8 @@ use crate::firewall::{self, Firewall, set};
 use crate::host_firewall::HostFirewall;
 use crate::lease::Leases;
 use crate::namespace::{self, Maker, Namespace};
-use crate::plan::{self, Driver, Plan, Space, Subnet, SubnetRequest};
-use crate::ports::{PortRequest, Ports, Published, Relay, Taken, Targets};
+use crate::plan::{self, Driver, GatewayMode, Plan, Space, Subnet, SubnetRequest};
+use crate::ports::{Direct, PortRequest, Ports, Published, Relay, Taken, Targets};
 use crate::sandbox::{self, Identity, Plug, Prepared, Routes, Sandbox};
 use crate::{child, dns, egress, files, flows, forwarding, gate, mac, owner};
 
@@ -91,20 +91,38 @@ impl Net {
         if self.plan.internal {
             all.push((set::INTERNAL, Element::new(link())));
         }
+        for trusted in &self.plan.trusted {
+            all.push((set::TRUSTED, Element::new(Key::default().link(trusted).link(&self.plan.link))));
+        }
         for subnet in &self.plan.subnets {
-            let (local, masquerade) = if subnet.net.addr().is_ipv4() {
-                (set::LOCAL4, set::MASQUERADE4)
+            let ipv4 = subnet.net.addr().is_ipv4();
+            let mode = self.plan.gateway_mode(ipv4);
+            let (local, masquerade, open, routed) = if ipv4 {
+                (set::LOCAL4, set::MASQUERADE4, set::OPEN4, set::ROUTED4)
             } else {
-                (set::LOCAL6, set::MASQUERADE6)
+                (set::LOCAL6, set::MASQUERADE6, set::OPEN6, set::ROUTED6)
             };
             let network = Element::network(subnet.net.network(), subnet.net.broadcast());
-            if self.plan.masquerade && !self.plan.internal {
+            match mode {
+                GatewayMode::NatUnprotected => all.push((open, Element::new(link()))),
+                GatewayMode::Routed => all.push((routed, Element::new(link()))),
+                GatewayMode::Nat | GatewayMode::Isolated => {}
+            }
+            if self.plan.masquerade && !self.plan.internal && mode != GatewayMode::Routed {
                 all.push((masquerade, network.clone()));
             }
             all.push((local, network));
         }
         all
     }
+}
+
+/// An address of the host with its network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostAddress {
+    /// Name of the link that has it.
+    pub link: String,
+    pub net: IpNet,
 }
 
 /// A link between two containers of a network whose containers do not reach each other: from, to, and the ports.
@@ -418,6 +436,23 @@ impl Networks {
         Ok(found)
     }
 
+    /// Addresses of the host on links that are not ours, loopback and link-local ones left out.
+    pub fn host_addresses(&self) -> Result<Vec<HostAddress>> {
+        let mut host = self.shared.host();
+        let links = route::links(&mut host).map_err(failed)?;
+        let mut all = route::addresses(&mut host).map_err(failed)?;
+        all.extend(route::addresses6(&mut host).unwrap_or_default());
+        drop(host);
+        let found = all.into_iter().filter(|address| !bridge::is_link_local(address.ip) && !address.ip.is_loopback());
+        let named = found.filter_map(|address| {
+            let link = links.iter().find(|link| link.index == address.link)?;
+            let is_ours = owner::owns(&self.shared.owner, link.alias.as_deref()) || self.shared.has_bridge(&link.name);
+            let net = IpNet::new(address.ip, address.prefix_len).ok()?;
+            (!is_ours).then(|| HostAddress { link: link.name.clone(), net })
+        });
+        Ok(named.collect())
+    }
+
     /// The firewall of the host as it is now, for what it says about ports.
     pub fn host_firewall(&self) -> Result<HostFirewall> {
         let mut socket = Socket::netfilter().map_err(failed)?;
@@ -642,8 +677,19 @@ impl Shared {
     }
 
     fn targets(&self, endpoint: &Endpoint) -> Targets {
-        let guarded = self.net(&endpoint.network_id).is_ok_and(|net| self.guards(&net.plan));
-        Targets { ip: endpoint.ip, ip6: endpoint.ip6, guarded }
+        let mut targets = Targets { ip: endpoint.ip, ip6: endpoint.ip6, ..Targets::default() };
+        if let Ok(net) = self.net(&endpoint.network_id) {
+            let plan = &net.plan;
+            let routed = |ipv4: bool| plan.gateway_mode(ipv4) == GatewayMode::Routed;
+            targets.guarded = self.guards(plan);
+            (targets.routed4, targets.routed6) = (routed(true), routed(false));
+            targets.direct = match (self.options.direct_routing, plan.trusted.is_empty()) {
+                (true, _) => Direct::All,
+                (false, false) => Direct::Trusted,
+                (false, true) => Direct::Nobody,
+            };
+        }
+        targets
     }
 
     /// What guarded ports need: a pair of links and the tables that send copies by it.

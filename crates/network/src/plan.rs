@@ -31,11 +31,29 @@ pub struct Plan {
     /// The host's own firewall is asked who may reach a published port; `None`: as the daemon says.
     #[serde(default)]
     pub guarded: Option<bool>,
+    #[serde(default)]
+    pub gateway_mode4: GatewayMode,
+    #[serde(default)]
+    pub gateway_mode6: GatewayMode,
+    /// Links of the host by which published ports are reached at the containers' own addresses.
+    #[serde(default)]
+    pub trusted: Vec<String>,
     /// `eth` by default.
     pub ifname_prefix: String,
 }
 
 impl Plan {
+    pub fn gateway_mode(&self, ipv4: bool) -> GatewayMode {
+        if ipv4 { self.gateway_mode4 } else { self.gateway_mode6 }
+    }
+
+    /// The bridge's own address in a subnet, if it has one there.
+    pub(crate) fn bridge_address(&self, subnet: &Subnet) -> Option<IpNet> {
+        let ipv4 = subnet.net.addr().is_ipv4();
+        let none = self.no_gateway_address || self.gateway_mode(ipv4) == GatewayMode::Isolated;
+        if none { None } else { subnet.gateway_net() }
+    }
+
     /// Nothing chosen: a network without subnets or a link.
     pub fn new(id: &str, name: &str, driver: Driver) -> Self {
         Self {
@@ -51,9 +69,26 @@ impl Plan {
             no_gateway_address: false,
             host_ip: None,
             guarded: None,
+            gateway_mode4: GatewayMode::Nat,
+            gateway_mode6: GatewayMode::Nat,
+            trusted: vec![],
             ifname_prefix: "eth".into(),
         }
     }
+}
+
+/// How a bridge leads out, of one family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GatewayMode {
+    /// The host's address outside, and ports of the host to the containers' ones. Nothing else reaches them.
+    #[default]
+    Nat,
+    /// The same, but who has a route to a container's address reaches all its ports.
+    NatUnprotected,
+    /// No translation: who has a route to a container's address reaches its published ports there, and ICMP.
+    Routed,
+    /// The host has no address on the bridge. For internal networks.
+    Isolated,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

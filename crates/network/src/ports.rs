@@ -89,9 +89,27 @@ pub(crate) struct Targets {
     pub(crate) ip6: Option<Ipv6Addr>,
     /// The host's own firewall is asked first.
     pub(crate) guarded: bool,
+    /// No ports of the host lead there: others have a route.
+    pub(crate) routed4: bool,
+    pub(crate) routed6: bool,
+    pub(crate) direct: Direct,
+}
+
+/// Who reaches published ports at the container's own address, besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Direct {
+    #[default]
+    Nobody,
+    /// Who comes by certain links.
+    Trusted,
+    All,
 }
 
 impl Targets {
+    fn routed(self, ipv4: bool) -> bool {
+        if ipv4 { self.routed4 && self.ip.is_some() } else { self.routed6 && self.ip6.is_some() }
+    }
+
     /// Over the kernel: of the same family.
     fn direct(self, host_ip: IpAddr) -> Option<IpAddr> {
         if host_ip.is_ipv4() { self.ip.map(IpAddr::V4) } else { self.ip6.map(IpAddr::V6) }
@@ -116,6 +134,7 @@ struct Held {
     published: Published,
     target: Option<IpAddr>,
     guarded: bool,
+    direct: Direct,
     /// Keeps other programs from the port. None for SCTP, which not every kernel has.
     _socket: Option<OwnedFd>,
 }
@@ -153,13 +172,23 @@ impl Ports {
     }
 
     fn take_one(&mut self, container: &str, name: &str, request: &PortRequest, targets: Targets) -> Result<Taken> {
-        let addresses: Vec<IpAddr> = match request.host_ip {
+        let mut addresses: Vec<IpAddr> = match request.host_ip {
             Some(ip) => vec![ip],
             None if has_ipv6() && (request.protocol != Protocol::Sctp || targets.ip6.is_some()) => {
                 vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
             }
             None => vec![Ipv4Addr::UNSPECIFIED.into()],
         };
+        let mut taken = Taken::default();
+        for ipv4 in [true, false] {
+            if targets.routed(ipv4) && addresses.iter().any(|ip| ip.is_ipv4() == ipv4) {
+                taken.published.push(self.take_routed(container, name, request, ipv4, targets));
+                addresses.retain(|ip| ip.is_ipv4() != ipv4);
+            }
+        }
+        if addresses.is_empty() {
+            return Ok(taken);
+        }
         let (first, last) = request.host_ports.unwrap_or_else(ephemeral);
         let count = u32::from(last.saturating_sub(first)) + 1;
         let offset = if request.host_ports.is_none() { u32::from(self.next.saturating_sub(first)) % count } else { 0 };
@@ -167,10 +196,12 @@ impl Ports {
         for step in 0..count {
             let host_port = first + ((offset + step) % count) as u16;
             match self.take_port(container, name, request, &addresses, host_port, targets) {
-                Ok(taken) => {
+                Ok(some) => {
                     if request.host_ports.is_none() {
                         self.next = host_port.wrapping_add(1).max(first);
                     }
+                    taken.published.extend(some.published);
+                    taken.relays.extend(some.relays);
                     return Ok(taken);
                 }
                 Err(error) => why = Some(error),
@@ -181,6 +212,30 @@ impl Ports {
             Some(error) if request.host_ports.is_some() => error,
             _ => Error::internal("all ports are allocated"),
         })
+    }
+
+    /// A port that is open at the container's own address only: it has no number on the host.
+    fn take_routed(
+        &mut self,
+        container: &str,
+        name: &str,
+        request: &PortRequest,
+        ipv4: bool,
+        targets: Targets,
+    ) -> Published {
+        let host_ip = if ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let published = Published { protocol: request.protocol, port: request.port, host_ip, host_port: 0 };
+        let held = Held {
+            container: container.into(),
+            name: name.into(),
+            published: published.clone(),
+            target: targets.direct(host_ip),
+            guarded: false,
+            direct: Direct::All,
+            _socket: None,
+        };
+        self.held.entry((request.protocol, 0)).or_default().push(held);
+        published
     }
 
     /// One port on all addresses, or on none.
@@ -229,6 +284,7 @@ impl Ports {
                 published: published.clone(),
                 target,
                 guarded: targets.guarded,
+                direct: targets.direct,
                 _socket: socket,
             });
             taken.published.push(published);
@@ -247,6 +303,9 @@ impl Ports {
     ) -> (Vec<Relay>, Vec<String>) {
         let (mut relays, mut problems) = (Vec::new(), Vec::new());
         for one in published {
+            if one.host_port == 0 && !targets.routed(one.host_ip.is_ipv4()) {
+                continue;
+            }
             let request = PortRequest {
                 protocol: one.protocol,
                 port: one.port,
@@ -264,6 +323,7 @@ impl Ports {
                         published: one.clone(),
                         target,
                         guarded: targets.guarded,
+                        direct: targets.direct,
                         _socket: None,
                     };
                     self.held.entry((one.protocol, one.host_port)).or_default().push(held);
@@ -280,9 +340,10 @@ impl Ports {
         });
     }
 
-    /// A container's ports and where they lead.
+    /// A container's ports on the host and where they lead.
     pub(crate) fn ways(&self, container: &str) -> Vec<Way> {
-        let own = self.held.values().flatten().filter(|held| held.container == container);
+        let own = self.held.values().flatten();
+        let own = own.filter(|held| held.container == container && held.published.host_port != 0);
         own.map(|held| (held.published.clone(), held.target)).collect()
     }
 
@@ -304,7 +365,11 @@ impl Ports {
 impl Held {
     fn elements(&self) -> Vec<(&'static str, Element)> {
         let Some(target) = self.target else { return vec![] };
+        let mut elements: Vec<_> = self.direct_element(target).into_iter().collect();
         let (ip, port) = (self.published.host_ip, self.published.host_port);
+        if port == 0 {
+            return elements;
+        }
         let data = Key::default().ip(target).port(self.published.port);
         let key = Key::default().protocol(self.published.protocol.number());
         let (key, ports, gated) = match (ip.is_unspecified(), ip.is_ipv4()) {
@@ -313,12 +378,25 @@ impl Held {
             (false, true) => (key.ip(ip).port(port), set::PORTS4, set::GATED4),
             (false, false) => (key.ip(ip).port(port), set::PORTS6, set::GATED6),
         };
-        let mut elements = vec![(ports, Element::mapped(key.clone(), data))];
+        elements.push((ports, Element::mapped(key.clone(), data)));
         // nobody comes to a loopback address from outside
         if self.guarded && !ip.is_loopback() {
             elements.push((gated, Element::new(key)));
         }
         elements
+    }
+
+    /// What lets others in at the container's own address. What is on loopback is for loopback.
+    fn direct_element(&self, target: IpAddr) -> Option<(&'static str, Element)> {
+        let set = match (self.direct, target.is_ipv4()) {
+            (Direct::Nobody, _) => return None,
+            (Direct::All, true) => set::ROUTED_PORTS4,
+            (Direct::All, false) => set::ROUTED_PORTS6,
+            (Direct::Trusted, true) => set::DIRECT4,
+            (Direct::Trusted, false) => set::DIRECT6,
+        };
+        let key = Key::default().protocol(self.published.protocol.number()).ip(target).port(self.published.port);
+        (!self.published.host_ip.is_loopback()).then(|| (set, Element::new(key)))
     }
 }
 
@@ -372,7 +450,14 @@ mod tests {
         PortRequest { protocol: Protocol::Tcp, port: 80, host_ip: host_ip.parse().ok(), host_ports: ports }
     }
 
-    const TARGETS: Targets = Targets { ip: Some(Ipv4Addr::new(172, 17, 0, 2)), ip6: None, guarded: false };
+    const TARGETS: Targets = Targets {
+        ip: Some(Ipv4Addr::new(172, 17, 0, 2)),
+        ip6: None,
+        guarded: false,
+        routed4: false,
+        routed6: false,
+        direct: Direct::Nobody,
+    };
 
     #[test]
     fn who_holds_a_port_is_named() {
@@ -411,6 +496,35 @@ mod tests {
         ports.take("id2", "web", &[request("0.0.0.0", None)], guarded).unwrap();
         let sets: Vec<_> = ports.elements("id2").into_iter().map(|(set, _)| set).collect();
         assert_eq!(sets, [set::ALL_PORTS4, set::ALL_GATED4]);
+    }
+
+    #[test]
+    fn routed_ports_have_no_number_on_the_host() {
+        let mut ports = Ports::default();
+        let routed = Targets { routed4: true, ..TARGETS };
+        let mut noted = vec![];
+        for name in ["a", "b"] {
+            let taken = ports.take(name, name, &[request("0.0.0.0", Some((80, 80)))], routed).unwrap();
+            let [one] = &taken.published[..] else { panic!("{taken:?}") };
+            assert_eq!((one.host_port, one.host_ip.is_unspecified(), ports.ways(name).len()), (0, true, 0));
+            let sets: Vec<_> = ports.elements(name).into_iter().map(|(set, _)| set).collect();
+            assert_eq!(sets, [set::ROUTED_PORTS4]);
+            noted = taken.published;
+        }
+        let (relays, problems) = ports.adopt("c", "c", &noted, routed);
+        assert_eq!((relays.len(), problems.len(), ports.elements("c").len()), (0, 0, 1));
+    }
+
+    #[test]
+    fn who_reaches_ports_directly() {
+        let sets = |direct, host_ip: &str| {
+            let mut ports = Ports::default();
+            ports.take("id", "web", &[request(host_ip, None)], Targets { direct, ..TARGETS }).unwrap();
+            ports.elements("id").into_iter().map(|(set, _)| set).collect::<Vec<_>>()
+        };
+        assert_eq!(sets(Direct::All, "0.0.0.0"), [set::ROUTED_PORTS4, set::ALL_PORTS4]);
+        assert_eq!(sets(Direct::Trusted, "0.0.0.0"), [set::DIRECT4, set::ALL_PORTS4]);
+        assert_eq!(sets(Direct::All, "127.0.0.1"), [set::PORTS4]);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use ipnet::Ipv4Net;
 use netlink::route::{self, Address, Bridge, Link, LinkChange, Target, Veth};
 use netlink::{Batch, Socket, nft};
 use network::{
-    BridgeConfig, Driver, Endpoint, EndpointRequest, Knock, Names, Networks, Options, Plan, PortRequest, Protocol,
-    SubnetRequest,
+    BridgeConfig, Driver, Endpoint, EndpointRequest, GatewayMode, Knock, Names, Networks, Options, Plan, PortRequest,
+    Protocol, SubnetRequest,
 };
 use sys::namespace::{Kinds, join, unshare};
 use values::ErrorKind;
@@ -771,6 +771,65 @@ fn the_hosts_firewall_decides_about_guarded_ports() {
         networks.unpublish("a").unwrap();
         drop(taken);
         assert_eq!(seen("203.0.113.2:8080", "203.0.113.1"), None);
+    });
+}
+
+#[test]
+fn gateway_modes() {
+    on_a_host(|| {
+        let outside = internet(1500);
+        more_addresses(outside.as_fd());
+        let networks = open("/test/modes");
+        let mode = |id: &str, mode4, mode6| Plan { gateway_mode4: mode4, gateway_mode6: mode6, ..bridge(id) };
+        create(&networks, mode("routed", GatewayMode::Routed, GatewayMode::Nat), true);
+        create(&networks, mode("open", GatewayMode::NatUnprotected, GatewayMode::Nat), false);
+        create(&networks, Plan { trusted: vec!["uplink".into()], ..bridge("trusting") }, false);
+        let isolated = Plan { internal: true, ..mode("isolated", GatewayMode::Isolated, GatewayMode::Nat) };
+        create(&networks, isolated, false);
+        let sandboxes = ["routed", "open", "trusting"].map(|id| networks.sandbox(id, &on(&[id]), false).unwrap());
+        let port = |port: u16, host: u16| PortRequest {
+            protocol: Protocol::Tcp,
+            port,
+            host_ip: None,
+            host_ports: Some((host, host)),
+        };
+        let mut taken = vec![];
+        for (number, sandbox) in sandboxes.iter().enumerate() {
+            let endpoint = &sandbox.endpoints[0];
+            let (id, ports) = (&endpoint.network_id, [port(80, 8080 + number as u16)]);
+            taken.push(networks.publish(id, id, &ports, endpoint).unwrap());
+        }
+        let numbers: Vec<u16> = taken[0].published.iter().map(|p| p.host_port).collect();
+        assert_eq!(numbers, [0, 8080], "IPv4 is routed, IPv6 is not");
+        // the world has a route to all containers
+        let mut there = inside(outside.as_fd(), || Socket::route().unwrap());
+        let world = route::link(&mut there, Target::Name("world")).unwrap().unwrap().index;
+        let mut batch = Batch::new();
+        route::add_default_route(&mut batch, world, IpAddr::from([203, 0, 113, 2]));
+        there.execute(batch).unwrap();
+        let [routed, open, trusting] = &sandboxes;
+        let reaches = |to: &network::Sandbox, port: u16| {
+            let at = format!("{}:{port}", to.endpoints[0].ip.unwrap());
+            peer_seen(to.netns.as_fd(), &at, outside.as_fd(), SOON).is_some()
+        };
+        assert_eq!([reaches(routed, 80), reaches(routed, 81)], [true, false]);
+        assert_eq!([reaches(open, 80), reaches(open, 81)], [true, true]);
+        assert_eq!([reaches(trusting, 80), reaches(trusting, 81)], [true, false]);
+        // by the host's own address: not where nothing is translated
+        let by_host = |to: &network::Sandbox, port: u16| {
+            client_seen(to.netns.as_fd(), &format!("203.0.113.2:{port}"), outside.as_fd()).is_some()
+        };
+        assert_eq!([by_host(routed, 8080), by_host(open, 8081), by_host(trusting, 8082)], [false, true, true]);
+        // what leaves: with its own address, or the host's
+        let seen = |of: &network::Sandbox| peer_seen(outside.as_fd(), WORLD, of.netns.as_fd(), SOON);
+        assert_eq!(seen(routed), routed.endpoints[0].ip);
+        assert_eq!(seen(open), Some([203, 0, 113, 2].into()));
+        // nobody but containers is on an isolated bridge
+        let on_bridge = link("br-isolated").unwrap().index;
+        let addresses = route::addresses(&mut Socket::route().unwrap()).unwrap();
+        assert!(!addresses.iter().any(|a| a.link == on_bridge));
+        networks.unpublish("routed").unwrap();
+        assert!(!reaches(routed, 80));
     });
 }
 

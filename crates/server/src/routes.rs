@@ -47,6 +47,7 @@ pub(crate) const ROUTES: &[Route<Engine>] = routes! {
     ContainerRename => container_rename,
     ContainerWait => container_wait,
     ContainerWhy => container_why,
+    ContainerReach => container_reach,
     ContainerAttach => container_attach,
     ContainerAttachWs => container_attach_ws,
     ContainerResize => container_resize,

@@ -2,14 +2,15 @@
 
 use super::Lower;
 use crate::types::{
-    AuthResponse, ContainerWhy, ContainersPruneResponse, CreateResponse, DistributionInspect, ExecInspect, HistoryItem,
-    IdResponse, ImageDeleteItem, ImagePruneResponse, ManifestDocument, ManifestStored, NetworkCreateResponse,
-    NetworkPruneResponse, SearchResult, SystemVersion, TopResponse, UpdateResponse, Volume, VolumeList,
-    VolumePruneResponse, WaitResponse,
+    AuthResponse, ContainerReach, ContainerWhy, ContainersPruneResponse, CreateResponse, DistributionInspect,
+    ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, ImagePruneResponse, ManifestDocument, ManifestStored,
+    NetworkCreateResponse, NetworkPruneResponse, SearchResult, SystemVersion, TopResponse, UpdateResponse, Volume,
+    VolumeList, VolumePruneResponse, WaitResponse,
 };
 
 impl Lower for AuthResponse {}
 impl Lower for ContainersPruneResponse {}
+impl Lower for ContainerReach {}
 impl Lower for ContainerWhy {}
 impl Lower for DistributionInspect {}
 impl Lower for ManifestDocument {}

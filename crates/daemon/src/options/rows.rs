@@ -3,7 +3,11 @@ use super::Row;
 
 /// All options, by key.
 pub const ROWS: &[Row] = &[
-    Row::missing("allow-direct-routing", Bool).only(&["false"]),
+    Row::new(
+        "allow-direct-routing",
+        Bool,
+        "Whoever has a route to a container's address reaches its published ports there",
+    ),
     Row::missing("authorization-plugins", List).flag("authorization-plugin"),
     Row::new("bip", Text, "Address and network of the default bridge, such as 10.9.0.1/24"),
     Row::missing("bip6", Text),

@@ -248,7 +248,9 @@ pub fn port_map(config: &ContainerConfig, published: &[Published]) -> PortMap {
     let mut map: PortMap = exposed.map(|(protocol, port)| (format!("{port}/{}", protocol.name()), None)).collect();
     for one in published {
         let key = format!("{}/{}", one.port, one.protocol.name());
-        let binding = PortBinding { host_ip: one.host_ip.to_string(), host_port: one.host_port.to_string() };
+        // one that is routed has none on the host
+        let host_port = if one.host_port == 0 { String::new() } else { one.host_port.to_string() };
+        let binding = PortBinding { host_ip: one.host_ip.to_string(), host_port };
         map.entry(key).or_default().get_or_insert_default().push(binding);
     }
     map

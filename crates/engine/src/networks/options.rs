@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use network::{Driver, Plan};
+use network::{Driver, GatewayMode, Plan};
 use values::{Error, Result};
 
 /// Docker's beginning of a bridge's and of any driver's options.
@@ -32,8 +32,7 @@ pub fn driver(name: &str) -> Result<Driver> {
 /// Reads the options into `plan`.
 ///
 /// # Errors
-/// `InvalidArgument` naming an option that the driver does not have or a value it cannot have; `NotImplemented` for
-/// one of Docker's that we do not have.
+/// `InvalidArgument` naming an option that the driver does not have or a value it cannot have.
 pub fn apply(plan: &mut Plan, options: &BTreeMap<String, String>) -> Result<()> {
     for (key, value) in options {
         match plan.driver {
@@ -41,6 +40,9 @@ pub fn apply(plan: &mut Plan, options: &BTreeMap<String, String>) -> Result<()> 
             Driver::Macvlan { .. } => macvlan(plan, key, value)?,
             Driver::Ipvlan { .. } => ipvlan(plan, key, value)?,
         }
+    }
+    if !plan.internal && [plan.gateway_mode4, plan.gateway_mode6].contains(&GatewayMode::Isolated) {
+        return Err(Error::invalid("gateway mode 'isolated' can only be used for an internal network"));
     }
     if plan.driver != Driver::Bridge && plan.link.is_empty() {
         return Err(Error::invalid(
@@ -65,10 +67,9 @@ fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
             }
         }
         "default_bridge" => drop(boolean(key, value)?),
-        "gateway_mode_ipv4" | "gateway_mode_ipv6" => gateway_mode(key, value)?,
-        "trusted_host_interfaces" => {
-            return Err(Error::not_implemented(format!("the network option {key} is not supported yet")));
-        }
+        "gateway_mode_ipv4" => plan.gateway_mode4 = gateway_mode(value)?,
+        "gateway_mode_ipv6" => plan.gateway_mode6 = gateway_mode(value)?,
+        "trusted_host_interfaces" => plan.trusted = links(key, value)?,
         _ => return any(plan, key, value),
     }
     Ok(())
@@ -134,13 +135,24 @@ fn ipvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-fn gateway_mode(key: &str, value: &str) -> Result<()> {
-    match value {
-        "" | "nat" => Ok(()),
-        "routed" | "isolated" | "nat-unprotected" => {
-            Err(Error::not_implemented(format!("the network option {key}={value} is not supported yet")))
-        }
-        _ => Err(Error::invalid(format!("unknown gateway mode {value}"))),
+fn gateway_mode(value: &str) -> Result<GatewayMode> {
+    Ok(match value {
+        "" | "nat" => GatewayMode::Nat,
+        "nat-unprotected" => GatewayMode::NatUnprotected,
+        "routed" => GatewayMode::Routed,
+        "isolated" => GatewayMode::Isolated,
+        _ => return Err(Error::invalid(format!("unknown gateway mode {value}"))),
+    })
+}
+
+/// Names of links, a colon between them.
+fn links(key: &str, value: &str) -> Result<Vec<String>> {
+    let good = |name: &str| !name.is_empty() && name.len() < 16 && !name.contains(['/', ' ']);
+    let names: Vec<&str> = value.split(':').filter(|name| !name.is_empty()).collect();
+    if names.iter().all(|name| good(name)) {
+        Ok(names.into_iter().map(str::to_owned).collect())
+    } else {
+        Err(bad(key, value))
     }
 }
 
@@ -201,7 +213,12 @@ mod tests {
         check("macvlan", "com.lighter.network.host_firewall", "respect", Err("unknown option"));
         check("bridge", "com.docker.network.driver.mtu", "1300", Ok("mtu: Some(1300)"));
         check("bridge", "com.docker.network.driver.mtu", "x", Err("invalid value \"x\""));
-        check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "routed", Err("not supported yet"));
+        check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "routed", Ok("gateway_mode4: Routed"));
+        check("bridge", "com.docker.network.bridge.gateway_mode_ipv6", "nat-unprotected", Ok("mode6: NatUnprotected"));
+        let isolated = "gateway mode 'isolated' can only be used for an internal network";
+        check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "isolated", Err(isolated));
+        check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "x", Err("unknown gateway mode x"));
+        check("bridge", "com.docker.network.bridge.trusted_host_interfaces", "a:b", Ok("trusted: [\"a\", \"b\"]"));
         check("bridge", "foo", "bar", Err("unknown option \"foo\""));
         check("macvlan", "macvlan_mode", "passthru", Ok("mode: 8"));
         check("ipvlan", "ipvlan_mode", "l3", Ok("mode: 1"));

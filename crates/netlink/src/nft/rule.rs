@@ -215,6 +215,13 @@ impl Rule {
         .lookup(set, false)
     }
 
+    /// nft: `meta nfproto ipv4 meta l4proto icmp` or `meta nfproto ipv6 meta l4proto icmpv6`.
+    pub fn icmp(self, family: Family) -> Self {
+        let number = if family == Family::Ipv6 { libc::IPPROTO_ICMPV6 } else { libc::IPPROTO_ICMP };
+        let value = vec![number as u8];
+        self.family(family).meta(libc::NFT_META_L4PROTO, REGISTER).with(Expression::Compare { equal: true, value })
+    }
+
     /// nft: `ct state new`.
     pub fn new_flow(self) -> Self {
         self.state(NEW)

@@ -10,7 +10,7 @@ macro_rules! handlers {
 handlers! {
     container_archive_get container_archive_head container_archive_put container_attach container_attach_ws
     container_changes container_commit container_create container_export container_inspect container_kill
-    container_list container_logs container_pause container_prune container_remove container_rename container_resize
+    container_list container_logs container_pause container_prune container_reach container_remove container_rename container_resize
     container_restart container_start container_stats container_stop container_top container_unpause container_update
     container_wait container_why distribution_inspect distribution_manifest distribution_put exec_create exec_inspect
     exec_resize exec_start image_create image_history image_inspect image_list image_load image_prune image_push

@@ -7,6 +7,6 @@ use crate::call::Call;
 
 /// Says what the daemon is and has.
 pub(crate) async fn system_info(call: Call<Engine, SystemInfo>) -> Result<Answer> {
-    let info = call.state().info();
+    let info = call.state().info().await;
     Ok(call.reply(info))
 }
