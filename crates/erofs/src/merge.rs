@@ -32,8 +32,17 @@ impl Tree {
     pub fn merge(lower: Self, upper: &Self, whiteouts: Whiteouts) -> Result<Self> {
         let mut lower = lower;
         let devices = lower.take_devices(upper)?;
-        let mut merger = Merger { lower, upper, devices, whiteouts, made: HashMap::new(), targets: HashMap::new() };
+        let mut merger = Merger {
+            lower,
+            upper,
+            devices,
+            whiteouts,
+            made: HashMap::new(),
+            targets: HashMap::new(),
+            inherited: HashMap::new(),
+        };
         merger.find_targets()?;
+        merger.find_attributes();
         merger.merge()?;
         Ok(merger.lower)
     }
@@ -261,6 +270,24 @@ fn moved(inode: &Inode, devices: &[u16]) -> Result<Content> {
     })
 }
 
+/// What the lower tree has in a directory's place.
+#[derive(Clone, Copy)]
+struct Below {
+    dir: Option<Id>,
+    /// Nothing lower still shows through.
+    is_final: bool,
+}
+
+impl Below {
+    fn child(self, lower: &Tree, name: &[u8]) -> Self {
+        let Some(parent) = self.dir else { return self };
+        let there = lower.child(parent, name);
+        let dir = there.filter(|id| lower.inode(*id).is_directory());
+        let is_hidden = lower.inode(parent).is_opaque() || there.is_some() && dir.is_none();
+        Self { dir, is_final: self.is_final || is_hidden }
+    }
+}
+
 struct Merger<'a> {
     lower: Tree,
     upper: &'a Tree,
@@ -271,6 +298,9 @@ struct Merger<'a> {
     made: HashMap<Id, Id>,
     /// What the upper tree's orphans are.
     targets: HashMap<Id, Source>,
+    /// What the upper tree's implied directories are in the lower one, even where deletions hide it, and whether that is
+    /// implied too.
+    inherited: HashMap<Id, (Meta, bool)>,
 }
 
 impl Merger<'_> {
@@ -291,6 +321,24 @@ impl Merger<'_> {
             self.targets.insert(orphan.id, found);
         }
         Ok(())
+    }
+
+    fn find_attributes(&mut self) {
+        let root = Below { dir: Some(Tree::ROOT), is_final: false };
+        let mut pairs = vec![(root, Tree::ROOT)];
+        while let Some((below, upper)) = pairs.pop() {
+            if self.upper.is_implied(upper) {
+                match below.dir.map(|lower| (self.lower.inode(lower).meta.clone(), self.lower.is_implied(lower))) {
+                    None if !below.is_final => {}
+                    found => {
+                        self.inherited.insert(upper, found.unwrap_or_else(|| (Meta::new(0o755), false)));
+                    }
+                }
+            }
+            let Some(directory) = self.upper.inode(upper).as_directory() else { continue };
+            let directories = directory.names().filter(|(_, id)| self.upper.inode(*id).is_directory());
+            pairs.extend(directories.map(|(name, id)| (below.child(&self.lower, name), id)));
+        }
     }
 
     fn merge(&mut self) -> Result<()> {
@@ -327,7 +375,6 @@ impl Merger<'_> {
                 None => {
                     self.lower.remove(dir, name);
                     let made = self.lower.add_directory(dir, name, Meta::new(0o755))?;
-                    self.lower.set_implied(made, there.is_none());
                     if there.is_some() {
                         // with what hid lower layers here gone, they must stay hidden
                         self.lower.meta_mut(made).xattrs.insert(OPAQUE.into(), (*b"y").into());
@@ -362,18 +409,17 @@ impl Merger<'_> {
 
     fn take_attributes(&mut self, lower: Id, upper: Id) {
         let from = self.upper.inode(upper);
-        let is_opaque = self.lower.inode(lower).is_opaque() || from.is_opaque();
-        let is_implied = self.upper.is_implied(upper);
-        if !is_implied {
-            *self.lower.meta_mut(lower) = from.meta.clone();
-        }
         let is_kept = self.whiteouts == Whiteouts::Keep;
-        self.lower.set_implied(lower, is_kept && is_implied && self.lower.is_implied(lower));
-        let xattrs = &mut self.lower.meta_mut(lower).xattrs;
+        let is_opaque = self.lower.inode(lower).is_opaque() || from.is_opaque();
+        let found = self.inherited.remove(&upper);
+        let is_implied = self.upper.is_implied(upper) && found.as_ref().is_none_or(|(_, is_implied)| *is_implied);
+        self.lower.set_implied(lower, is_kept && is_implied);
+        let meta = self.lower.meta_mut(lower);
+        *meta = found.map_or_else(|| from.meta.clone(), |(meta, _)| meta);
         if is_opaque && is_kept {
-            xattrs.insert(OPAQUE.into(), (*b"y").into());
+            meta.xattrs.insert(OPAQUE.into(), (*b"y").into());
         } else {
-            xattrs.remove(OPAQUE);
+            meta.xattrs.remove(OPAQUE);
         }
     }
 }

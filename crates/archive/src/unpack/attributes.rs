@@ -17,7 +17,9 @@ use crate::{root::by_descriptor, tar::Entry};
 
 /// Sets all but the times of an open file or directory.
 pub(super) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> Result<(), Errno> {
-    if (entry.uid, entry.gid) != (0, 0) || !rustix::process::geteuid().is_root() {
+    // in a set-group-id directory the kernel gave it the directory's group
+    let stat = fs::fstat(fd)?;
+    if (stat.st_uid, stat.st_gid) != (entry.uid, entry.gid) {
         fs::fchown(fd, Some(uid(entry.uid)), Some(gid(entry.gid)))?;
     }
     fs::fchmod(fd, Mode::from(entry.mode))?;

@@ -260,3 +260,44 @@ impl Source<'_> {
 fn position(nid: u64) -> Result<u64> {
     nid.checked_mul(INODE).ok_or_else(damaged)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::tree::Extent;
+
+    /// Without the checksum that finds all such damage: errors or other trees, no panics, no endless loops.
+    #[test]
+    fn damage_that_is_not_found_by_the_checksum() {
+        let mut tree = Tree::new(Meta::new(0o755));
+        tree.devices.push(Device::new("tar", 1 << 20).unwrap());
+        let dir = tree.add_directory(Tree::ROOT, b"dir", Meta::new(0o700)).unwrap();
+        for i in 0..30 {
+            let extent = Extent { offset: 4096, len: 512, device: 0, at: 1024 * i };
+            let file = Content::File(File::new(5000, [extent]).unwrap());
+            let id = tree.add(dir, format!("file {i} with a name").as_bytes(), Meta::new(0o600), file).unwrap();
+            tree.meta_mut(id).xattrs.insert(b"user.a".as_slice().into(), b"value".as_slice().into());
+        }
+        tree.add(dir, b"link", Meta::new(0o777), Content::Symlink(vec![b'x'; 700].into())).unwrap();
+        tree.add(dir, b"orphan", Meta::new(0), Content::Orphan(b"a/b".as_slice().into())).unwrap();
+        tree.set_implied(dir, true);
+        let mut bytes = Vec::new();
+        let no_data = |_: &Device, _: u64, _: &mut [u8]| Err(std::io::Error::other("no data"));
+        crate::write(&tree, &no_data, &mut bytes).unwrap();
+        let mut index: std::fs::File =
+            rustix::fs::memfd_create("index", rustix::fs::MemfdFlags::CLOEXEC).unwrap().into();
+        index.write_all(&bytes).unwrap();
+        let mut refused = 0;
+        for at in 0..bytes.len() {
+            for flip in [1, 0x80, 0xff] {
+                index.write_all_at(&[bytes[at] ^ flip], at as u64).unwrap();
+                refused += u32::from(Source::open(&index).and_then(|mut source| super::tree(&mut source, "")).is_err());
+            }
+            index.write_all_at(&[bytes[at]], at as u64).unwrap();
+        }
+        assert!(refused > 1000, "{refused}");
+        assert_eq!(read(&index, "").unwrap(), tree);
+    }
+}
