@@ -19,7 +19,6 @@ const NOT_YET: &[&str] = &[
     "swarm",
     "system prune",
     "trust",
-    "volume update",
 ];
 
 /// Whether Docker has a command of this spelling (`pull`, `image pull`) that is not there yet.

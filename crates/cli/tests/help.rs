@@ -39,8 +39,11 @@ fn members(parent: &[&str]) -> Vec<String> {
 fn paths() -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for name in members(&[]) {
-        let below =
-            if ["container", "image", "system"].contains(&name.as_str()) { members(&[&name]) } else { Vec::new() };
+        let below = if ["container", "image", "network", "system", "volume"].contains(&name.as_str()) {
+            members(&[&name])
+        } else {
+            Vec::new()
+        };
         if below.is_empty() {
             paths.push(vec![name]);
         } else {

@@ -81,6 +81,7 @@ pub static COMMANDS: &[&Command] = &[
     &volume::ls::COMMAND,
     &volume::prune::COMMAND,
     &volume::rm::COMMAND,
+    &volume::update::COMMAND,
     &manifest::annotate::COMMAND,
     &manifest::create::COMMAND,
     &manifest::inspect::COMMAND,

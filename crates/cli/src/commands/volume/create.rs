@@ -16,14 +16,41 @@ pub static COMMAND: Command = Command {
     about: "Create a volume",
     args: Args::AtMost(1),
     flags: &[
+        Flag::text("availability", AVAILABILITY).shows_default("\"active\""),
         Flag::text("driver", "Specify volume driver name").short('d').shows_default("\"local\""),
+        Flag::text("group", "Cluster Volume group (cluster volumes)"),
         Flag::list("label", "Set metadata for a volume"),
+        Flag::text("limit-bytes", "Minimum size of the Cluster Volume in bytes").typed("bytes"),
         Flag::text("name", "Specify volume name").hidden(),
         Flag::list("opt", "Set driver specific options").typed("map").short('o').checked(pair).shows_default("map[]"),
+        Flag::text("required-bytes", "Maximum size of the Cluster Volume in bytes").typed("bytes"),
+        Flag::text("scope", "Cluster Volume access scope (\"single\", \"multi\")").shows_default("\"single\""),
+        Flag::list("secret", "Cluster Volume secrets").typed("map").shows_default("map[]"),
+        Flag::text("sharing", "Cluster Volume access sharing (\"none\", \"readonly\", \"onewriter\", \"all\")")
+            .shows_default("\"none\""),
+        Flag::list("topology-preferred", "A topology that the Cluster Volume would be preferred in"),
+        Flag::list("topology-required", "A topology that the Cluster Volume must be accessible from"),
+        Flag::text("type", "Cluster Volume access type (\"mount\", \"block\")").shows_default("\"block\""),
     ],
     run,
     ..Command::DEFAULT
 };
+
+pub(super) const AVAILABILITY: &str = "Cluster Volume availability (\"active\", \"pause\", \"drain\")";
+
+/// Flags of a swarm's volumes, which the daemon refuses.
+const CLUSTER: [&str; 10] = [
+    "availability",
+    "group",
+    "limit-bytes",
+    "required-bytes",
+    "scope",
+    "secret",
+    "sharing",
+    "topology-preferred",
+    "topology-required",
+    "type",
+];
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
     let name = match (call.text_or_empty("name"), call.args.first()) {
@@ -45,7 +72,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         driver: call.text("driver").unwrap_or("local").to_owned(),
         driver_opts: given(pairs("opt")),
         labels: given(pairs("label")),
-        cluster_volume_spec: None,
+        cluster_volume_spec: CLUSTER.iter().any(|flag| call.given(flag)).then(|| serde_json::json!({})),
     };
     let created = session.client()?.call::<VolumeCreate>(&[], &Default::default(), &body)?;
     session.println(created.name);
