@@ -95,6 +95,42 @@ fn disk_usage_counts_what_is_shared_once() {
 }
 
 #[test]
+fn disk_usage_by_templates() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["tag", "busybox", "other:1"]).ok();
+    daemon.run(&["create", "--name", "cc", "--label", "x=y", "busybox", "sh", "-c", "echo '1'"]).ok();
+    let formats = [
+        "",
+        "table",
+        "json",
+        "raw",
+        "{{json .Images}}",
+        "{{range .Images}}{{.Repository}} {{.Tag}} {{.ID}} {{.Size}} {{.SharedSize}} {{.UniqueSize}} {{.Containers}}\\n{{end}}",
+        "table {{range .Containers}}{{.ID}}\\t{{.Names}} {{.Size}} {{.Label \"x\"}}{{end}}{{range .Volumes}}{{.Name}}{{end}}",
+        "{{len .Containers}}{{len .Volumes}}{{len .BuildCache}} {{.Foo}}",
+        "{{range .Containers}}{{.Names}} {{.Foo}}{{end}}",
+        "{{",
+    ];
+    for format in formats {
+        for verbose in [true, false] {
+            let mut seen = vec![];
+            for cli in clients() {
+                daemon.set_cli(cli);
+                let flags =
+                    [&["system", "df"][..], if verbose { &["-v"] } else { &[] }, &["--format", format]].concat();
+                let done = daemon.run(&flags);
+                // each is as old as it is
+                let out =
+                    done.stdout.replace("Less than a second ago", "1 second ago").replace("2 seconds", "1 second");
+                let words: Vec<&str> = out.split(' ').filter(|word| !word.is_empty()).collect();
+                seen.push((done.status, words.join(" "), done.stderr));
+            }
+            assert!(seen.iter().all(|one| *one == seen[0]), "{format:?} {verbose}: {seen:#?}");
+        }
+    }
+}
+
+#[test]
 fn pruning_takes_what_nothing_uses() {
     let mut daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["run", "--name", "cc", "busybox", "touch", "/x"]).ok();

@@ -57,3 +57,65 @@ fn wrong_filters() {
         prune(&["--filter", "until=1h", "--filter", "until=2h"]).stderr_has("more than one until filter specified");
     }
 }
+
+/// Ids are others each time, and so are sizes: dates are more and less exact.
+fn masked(text: &str) -> String {
+    let mask = |word: &str| {
+        let hex = word.trim_end().trim_start_matches("sha256:");
+        let is_id = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_size = word.starts_with(|c: char| c.is_ascii_digit() && c != '0') && word.ends_with("kB\n");
+        if is_id || is_size { word.replace(hex, "SOME") } else { word.to_owned() }
+    };
+    text.split_inclusive([' ', '\n']).map(mask).collect()
+}
+
+#[test]
+fn the_whole_system() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["rmi", "hello-world"]).ok();
+    let mut seen: Vec<String> = vec![];
+    for cli in clients() {
+        daemon.set_cli(Cli::Lighter);
+        let set_up = || {
+            daemon.run(&["create", "--name", "aa", "busybox", "true"]).ok();
+            daemon.run(&["run", "--name", "bb", "busybox", "sh", "-c", "head -c 3000 /dev/zero >/x"]).ok();
+            daemon.run(&["network", "create", "nn"]).ok();
+            daemon
+                .run(&["run", "-v", "/v", "--name", "vv", "busybox", "sh", "-c", "head -c 2000 /dev/zero >/v/x"])
+                .ok();
+            daemon.run(&["volume", "create", "named"]).ok();
+            daemon.run(&["commit", "bb"]).ok();
+            daemon.run(&["commit", "bb", "named"]).ok();
+        };
+        let mut said = String::new();
+        let mut prune = |daemon: &Daemon, args: &[&str], answer: &[u8]| {
+            let done = daemon.run_with_input(&[&["system", "prune"][..], args].concat(), answer);
+            let program = if done.stderr.contains("'lighter ") { "lighter" } else { "docker" };
+            let stderr = done.stderr.replace(program, "PROGRAM");
+            said += &format!("{args:?} {}\n{}\n{stderr}\n", done.status, masked(&done.stdout));
+        };
+        set_up();
+        daemon.set_cli(cli);
+        prune(&daemon, &[], b"n\n");
+        prune(&daemon, &["-a", "--volumes", "--filter", "label!=x", "--filter", "until=1h"], b"n\n");
+        prune(&daemon, &["-a", "--volumes", "--filter", "label=x=y", "--filter", "label!=z"], b"n\n");
+        prune(&daemon, &["-f", "--filter", "foo=bar"], b"");
+        prune(&daemon, &["-f", "--volumes", "--filter", "label=none"], b"");
+        prune(&daemon, &["x"], b"");
+        prune(&daemon, &[], b"y\n");
+        prune(&daemon, &["-f"], b"");
+        daemon.run(&["image", "inspect", "named"]).ok();
+        // what is left of them is removed with -a, but not what a container stands on
+        daemon.run(&["create", "--name", "kept", "--label", "keep=1", "busybox", "true"]).ok();
+        prune(&daemon, &["-af", "--filter", "label!=keep"], b"");
+        daemon.run(&["image", "inspect", "busybox"]).ok();
+        daemon.run(&["image", "inspect", "named"]).status(1);
+        daemon.run(&["rm", "kept"]).ok();
+        daemon.run(&["create", "-v", "/v", "--name", "vv", "busybox"]).ok();
+        prune(&daemon, &["-f", "--volumes"], b"");
+        daemon.run(&["volume", "ls", "-q"]).ok().stdout("named\n");
+        seen.push(said);
+    }
+    assert!(seen[0].contains("Total reclaimed space: SOME"), "{}", seen[0]);
+    assert!(seen.iter().all(|said| *said == seen[0]), "{}\n{}", seen[0], seen[seen.len() - 1]);
+}

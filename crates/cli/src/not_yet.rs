@@ -17,7 +17,6 @@ const NOT_YET: &[&str] = &[
     "service",
     "stack",
     "swarm",
-    "system prune",
     "trust",
 ];
 

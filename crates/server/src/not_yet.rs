@@ -12,7 +12,6 @@ const NOT_YET: &[(Method, &str, &str)] = &[
     (Get, "/containers/{id}/checkpoints", "checkpoints"),
     (Post, "/containers/{id}/checkpoints", "checkpoints"),
     (Post, "/build", "building images"),
-    (Post, "/build/prune", "pruning the build cache"),
     (Post, "/build/cancel", "building images"),
     (Post, "/session", "building images with BuildKit"),
     (Post, "/grpc", "building images with BuildKit"),

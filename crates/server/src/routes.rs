@@ -90,4 +90,5 @@ pub(crate) const ROUTES: &[Route<Engine>] = routes! {
     VolumePrune => volume_prune,
     VolumeInspect => volume_inspect,
     VolumeRemove => volume_remove,
+    BuildPrune => build_prune,
 };

@@ -1,5 +1,6 @@
 //! The endpoints, one a file.
 
+mod build_prune;
 mod container_archive_get;
 mod container_archive_head;
 mod container_archive_put;
@@ -68,6 +69,7 @@ mod volume_list;
 mod volume_prune;
 mod volume_remove;
 
+pub use build_prune::{BuildPrune, BuildPruneQuery};
 pub use container_archive_get::{ContainerArchiveGet, ContainerArchiveGetQuery};
 pub use container_archive_head::{ContainerArchiveHead, ContainerArchiveHeadQuery};
 pub use container_archive_put::{ContainerArchivePut, ContainerArchivePutQuery};

@@ -2,6 +2,7 @@
 //!
 //! Field order is Docker's, as `docker inspect` prints what it receives.
 
+mod build_prune;
 mod container_config;
 mod container_create;
 mod container_inspect;
@@ -41,6 +42,7 @@ mod system_verify;
 mod system_version;
 mod volume;
 
+pub use build_prune::BuildPruneResponse;
 pub use container_config::ContainerConfig;
 pub use container_create::{ContainerCreateRequest, CreateResponse, IdResponse};
 pub use container_inspect::ContainerInspect;

@@ -2,13 +2,14 @@
 
 use super::Lower;
 use crate::types::{
-    AuthResponse, ContainerReach, ContainerWhy, ContainersPruneResponse, CreateResponse, DistributionInspect,
-    ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, ImagePruneResponse, ManifestDocument, ManifestStored,
-    NetworkCreateResponse, NetworkPruneResponse, SearchResult, SystemVersion, TopResponse, UpdateResponse, Volume,
-    VolumeList, VolumePruneResponse, WaitResponse,
+    AuthResponse, BuildPruneResponse, ContainerReach, ContainerWhy, ContainersPruneResponse, CreateResponse,
+    DistributionInspect, ExecInspect, HistoryItem, IdResponse, ImageDeleteItem, ImagePruneResponse, ManifestDocument,
+    ManifestStored, NetworkCreateResponse, NetworkPruneResponse, SearchResult, SystemVersion, TopResponse,
+    UpdateResponse, Volume, VolumeList, VolumePruneResponse, WaitResponse,
 };
 
 impl Lower for AuthResponse {}
+impl Lower for BuildPruneResponse {}
 impl Lower for ContainersPruneResponse {}
 impl Lower for ContainerReach {}
 impl Lower for ContainerWhy {}

@@ -93,6 +93,7 @@ pub static COMMANDS: &[&Command] = &[
     &system::events::COMMAND,
     &system::info::COMMAND,
     &system::inspect::COMMAND,
+    &system::prune::COMMAND,
     &system::verify::COMMAND,
     &system::version::COMMAND,
 ];

@@ -33,7 +33,7 @@ pub struct Listing<R: 'static> {
 }
 
 /// Turns what `--format` was given (or its default) into template text: `\t` and `\n` are read as in C.
-fn unescaped(format: &str) -> String {
+pub fn unescaped(format: &str) -> String {
     format.trim_matches(' ').replace("\\t", "\t").replace("\\n", "\n")
 }
 
@@ -51,7 +51,7 @@ impl<R: 'static> Listing<R> {
         let template = parse(&text)?;
         let mut body = String::new();
         for row in rows {
-            let row = Value::Object(Rc::new(Row { listing: self, row }));
+            let row = self.value(row);
             let line =
                 template.render(&row).map_err(|error| Failure::new(format!("template parsing error: {error}")))?;
             body.push_str(&line);
@@ -66,6 +66,11 @@ impl<R: 'static> Listing<R> {
         Ok(columns::align(&format!("{header}\n{body}")))
     }
 
+    /// A row as a template's value.
+    pub fn value(&'static self, row: R) -> Value {
+        Value::Object(Rc::new(Row { listing: self, row }))
+    }
+
     /// Runs `format` as it was given over one row, for the row to note which columns it uses.
     ///
     /// # Errors
@@ -73,7 +78,7 @@ impl<R: 'static> Listing<R> {
     pub fn probe(&'static self, format: &str, row: R) -> Result<(), Failure> {
         let template =
             Template::parse("", format).map_err(|error| Failure::new(format!("failed to parse template: {error}")))?;
-        let row = Value::Object(Rc::new(Row { listing: self, row }));
+        let row = self.value(row);
         match template.render(&row) {
             Ok(_) => Ok(()),
             Err(error) => Err(Failure::new(format!("failed to execute template: {error}"))),

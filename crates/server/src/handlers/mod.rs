@@ -17,7 +17,7 @@ handlers! {
     image_remove image_save image_save_many image_search image_tag network_connect network_create network_disconnect
     network_inspect network_list network_prune network_remove registry_auth system_df system_events system_info
     system_ping system_ping_head system_verify system_version
-    volume_create volume_inspect volume_list volume_prune volume_remove
+    build_prune volume_create volume_inspect volume_list volume_prune volume_remove
 }
 
 mod attached;

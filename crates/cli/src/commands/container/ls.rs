@@ -72,7 +72,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     let format = template(format, quiet, call.is("size"));
     let trunc = !call.is("no-trunc");
     let containers = session.client()?.call::<ContainerList>(&[], &query, &())?;
-    let rows = containers.into_iter().map(|container| Row { container, trunc, asked_size: Rc::default() });
+    let rows = containers.into_iter().map(|container| Row::new(container, trunc));
     session.print(LISTING.render(&format, rows)?);
     Ok(0)
 }
@@ -85,11 +85,16 @@ fn table_or(configured: &str) -> &str {
 fn template(format: &str, quiet: bool, size: bool) -> String {
     match format {
         "raw" if quiet => "container_id: {{.ID}}".into(),
-        "raw" => format!("{RAW}{}", if size { "size: {{.Size}}\n" } else { "" }),
+        "raw" => raw(size),
         _ if quiet => "{{.ID}}".into(),
         "table" => format!("{TABLE}{}", if size { "\t{{.Size}}" } else { "" }),
         other => other.into(),
     }
+}
+
+/// The template of `raw`.
+pub fn raw(size: bool) -> String {
+    format!("{RAW}{}", if size { "size: {{.Size}}\n" } else { "" })
 }
 
 /// Whether the template shows sizes, which the daemon computes only when asked.
@@ -100,14 +105,23 @@ fn uses_size(format: &str) -> Result<bool, Failure> {
     Ok(asked.get())
 }
 
-struct Row {
+/// A container of the listing.
+pub struct Row {
     container: ContainerSummary,
     trunc: bool,
     /// Set when the size is looked at.
     asked_size: Rc<Cell<bool>>,
 }
 
-static LISTING: Listing<Row> = Listing {
+impl Row {
+    /// `trunc`: ids, commands and names in their short forms.
+    pub fn new(container: ContainerSummary, trunc: bool) -> Self {
+        Self { container, trunc, asked_size: Rc::default() }
+    }
+}
+
+/// Containers' columns.
+pub static LISTING: Listing<Row> = Listing {
     type_name: "*formatter.ContainerContext",
     columns: &[
         Column { name: "Command", caption: "COMMAND", value: |row| command(row).into() },

@@ -1,11 +1,12 @@
 //! `container prune`.
 
+use api::Filters;
 use api::endpoints::{ContainerPrune, ContainerPruneQuery};
 
 use crate::command::{Args, Command};
 use crate::flags::Flag;
 use crate::flags::filters::prune_filters;
-use crate::{Invocation, Outcome, Session, confirm};
+use crate::{Failure, Invocation, Outcome, Session, confirm};
 
 pub static COMMAND: Command = Command {
     spellings: &["container prune"],
@@ -26,12 +27,20 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     if !call.is("force") && !confirm::ask(session, WARNING) {
         return Ok(0);
     }
-    let query = ContainerPruneQuery { filters: prune_filters(session, call, "filter") };
-    let pruned = session.client()?.call::<ContainerPrune>(&[], &query, &())?;
+    let reclaimed = prune(session, prune_filters(session, call, "filter"))?;
+    session.println(format!("Total reclaimed space: {}", values::size::human(reclaimed as f64)));
+    Ok(0)
+}
+
+/// Says which are deleted; the bytes that are free for it.
+///
+/// # Errors
+/// The daemon's.
+pub fn prune(session: &Session, filters: Filters) -> Result<u64, Failure> {
+    let pruned = session.client()?.call::<ContainerPrune>(&[], &ContainerPruneQuery { filters }, &())?;
     let deleted = pruned.containers_deleted.unwrap_or_default();
     if !deleted.is_empty() {
         session.println(format!("Deleted Containers:\n{}\n", deleted.join("\n")));
     }
-    session.println(format!("Total reclaimed space: {}", values::size::human(pruned.space_reclaimed as f64)));
-    Ok(0)
+    Ok(pruned.space_reclaimed)
 }

@@ -79,15 +79,20 @@ fn template(format: &str, quiet: bool, digests: bool) -> String {
             digest("{{.Digest}}\t")
         ),
         "raw" if quiet => "image_id: {{.ID}}".into(),
-        "raw" => format!(
-            "repository: {{{{.Repository}}}}\ntag: {{{{.Tag}}}}\n{}image_id: {{{{.ID}}}}\ncreated_at: {{{{.CreatedAt}}}}\nvirtual_size: {{{{.Size}}}}\n",
-            digest("digest: {{.Digest}}\n")
-        ),
+        "raw" => raw(digests),
         other if other.starts_with("table") && digests && !other.contains("{{.Digest}}") => {
             format!("{other}\t{{{{.Digest}}}}")
         }
         other => other.into(),
     }
+}
+
+/// The template of `raw`.
+pub fn raw(digests: bool) -> String {
+    let digest = if digests { "digest: {{.Digest}}\n" } else { "" };
+    format!(
+        "repository: {{{{.Repository}}}}\ntag: {{{{.Tag}}}}\n{digest}image_id: {{{{.ID}}}}\ncreated_at: {{{{.CreatedAt}}}}\nvirtual_size: {{{{.Size}}}}\n"
+    )
 }
 
 /// What the rows depend on.
@@ -101,12 +106,25 @@ struct Look {
 }
 
 /// One name of an image.
-struct Row {
+pub struct Row {
     image: Rc<ImageSummary>,
     trunc: bool,
     repository: String,
     tag: String,
     digest: String,
+}
+
+impl Row {
+    /// The image by its first name alone, without a digest. `trunc`: the short form of its id.
+    pub fn first(image: ImageSummary, trunc: bool) -> Self {
+        let name =
+            image.repo_tags.first().filter(|_| !is_dangling(&image)).and_then(|name| name.parse::<Reference>().ok());
+        let (repository, tag) = match name {
+            Some(name) => (name.familiar_name(), name.tag.unwrap_or_else(|| NONE.into())),
+            None => (NONE.into(), NONE.into()),
+        };
+        Self { image: Rc::new(image), trunc, repository, tag, digest: String::new() }
+    }
 }
 
 /// What an image has under one repository.
@@ -171,7 +189,8 @@ fn repositories(image: &ImageSummary) -> Vec<(String, Names)> {
     found
 }
 
-static LISTING: Listing<Row> = Listing {
+/// Images' columns.
+pub static LISTING: Listing<Row> = Listing {
     type_name: "*formatter.imageContext",
     columns: &[
         Column { name: "Containers", caption: "CONTAINERS", value: |row| counted(row.image.containers).into() },

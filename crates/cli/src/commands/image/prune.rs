@@ -1,12 +1,13 @@
 //! `image prune`.
 
+use api::Filters;
 use api::endpoints::{ImagePrune, ImagePruneQuery};
 use api::types::ImageDeleteItem;
 
 use crate::command::{Args, Command};
 use crate::flags::Flag;
 use crate::flags::filters::prune_filters;
-use crate::{Invocation, Outcome, Session, confirm};
+use crate::{Failure, Invocation, Outcome, Session, confirm};
 
 pub static COMMAND: Command = Command {
     spellings: &["image prune"],
@@ -31,7 +32,16 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     if !call.is("force") && !confirm::ask(session, if all { ALL } else { DANGLING }) {
         return Ok(0);
     }
-    let mut filters = prune_filters(session, call, "filter");
+    let reclaimed = prune(session, prune_filters(session, call, "filter"), all)?;
+    session.println(format!("Total reclaimed space: {}", values::size::human(reclaimed as f64)));
+    Ok(0)
+}
+
+/// Says which are deleted; the bytes that are free for it.
+///
+/// # Errors
+/// The daemon's.
+pub fn prune(session: &Session, mut filters: Filters, all: bool) -> Result<u64, Failure> {
     filters.add("dangling", if all { "false" } else { "true" });
     let pruned = session.client()?.call::<ImagePrune>(&[], &ImagePruneQuery { filters }, &())?;
     let deleted = pruned.images_deleted.unwrap_or_default();
@@ -39,8 +49,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         let lines: Vec<String> = deleted.iter().map(line).collect();
         session.println(format!("Deleted Images:\n{}\n", lines.join("\n")));
     }
-    session.println(format!("Total reclaimed space: {}", values::size::human(pruned.space_reclaimed as f64)));
-    Ok(0)
+    Ok(pruned.space_reclaimed)
 }
 
 fn line(item: &ImageDeleteItem) -> String {

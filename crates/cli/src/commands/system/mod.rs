@@ -6,5 +6,6 @@ pub mod events;
 pub mod info;
 mod info_text;
 pub mod inspect;
+pub mod prune;
 pub mod verify;
 pub mod version;

@@ -44,14 +44,18 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         "table" if quiet => "{{.Name}}",
         "table" => "table {{.Driver}}\t{{.Name}}",
         "raw" if quiet => "name: {{.Name}}",
-        "raw" => "name: {{.Name}}\ndriver: {{.Driver}}\n",
+        "raw" => RAW,
         other => other,
     };
     session.print(LISTING.render(template, volumes)?);
     Ok(0)
 }
 
-static LISTING: Listing<Volume> = Listing {
+/// The template of `raw`.
+pub const RAW: &str = "name: {{.Name}}\ndriver: {{.Driver}}\n";
+
+/// Volumes' columns.
+pub static LISTING: Listing<Volume> = Listing {
     type_name: "*formatter.volumeContext",
     columns: &[
         Column { name: "Availability", caption: "AVAILABILITY", value: |_| "N/A".into() },

@@ -1,5 +1,6 @@
 //! `volume prune`
 
+use api::Filters;
 use api::endpoints::{VolumePrune, VolumePruneQuery};
 
 use crate::command::{Args, Command};
@@ -37,11 +38,20 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     if !call.is("force") && !confirm::ask(session, if all { ALL } else { ANONYMOUS }) {
         return Ok(0);
     }
+    let reclaimed = prune(session, filters)?;
+    session.println(format!("Total reclaimed space: {}", values::size::human(reclaimed as f64)));
+    Ok(0)
+}
+
+/// Says which are deleted; the bytes that are free for it.
+///
+/// # Errors
+/// The daemon's.
+pub fn prune(session: &Session, filters: Filters) -> Result<u64, Failure> {
     let pruned = session.client()?.call::<VolumePrune>(&[], &VolumePruneQuery { filters }, &())?;
     let deleted = pruned.volumes_deleted.unwrap_or_default();
     if !deleted.is_empty() {
         session.println(format!("Deleted Volumes:\n{}\n", deleted.join("\n")));
     }
-    session.println(format!("Total reclaimed space: {}", values::size::human(pruned.space_reclaimed as f64)));
-    Ok(0)
+    Ok(pruned.space_reclaimed)
 }

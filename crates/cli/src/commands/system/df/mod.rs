@@ -7,9 +7,8 @@ use api::types::DiskUsage;
 
 use crate::command::{Args, Command};
 use crate::flags::Flag;
-use crate::output::human;
 use crate::output::listing::{Column, FORMAT_HELP, Listing};
-use crate::{Failure, Invocation, Outcome, Session};
+use crate::{Invocation, Outcome, Session};
 
 pub static COMMAND: Command = Command {
     spellings: &["system df"],
@@ -26,18 +25,27 @@ pub static COMMAND: Command = Command {
 
 const TABLE: &str = "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
 
+const RAW: &str = "type: {{.Type}}
+total: {{.TotalCount}}
+active: {{.Active}}
+size: {{.Size}}
+reclaimable: {{.Reclaimable}}
+";
+
 fn run(session: &Session, call: &Invocation) -> Outcome {
     let (format, verbose) = (call.text_or_empty("format"), call.is("verbose"));
-    if verbose && !matches!(format, "" | "table") {
-        return Err(Failure::new("--format together with --verbose is not supported yet"));
-    }
     let query = SystemDfQuery { types: vec![], verbose };
     let usage = session.client()?.call::<SystemDf>(&[], &query, &())?;
     if verbose {
-        session.print(verbose::render(usage)?);
-        return Ok(0);
+        let (text, failure) = verbose::render(usage, if format.is_empty() { "table" } else { format })?;
+        session.print(text);
+        return failure.map_or(Ok(0), Err);
     }
-    let template = if matches!(format, "" | "table") { TABLE } else { format };
+    let template = match format {
+        "" | "table" => TABLE,
+        "raw" => RAW,
+        other => other,
+    };
     session.print(LISTING.render(template, rows(usage))?);
     Ok(0)
 }
@@ -77,15 +85,20 @@ static LISTING: Listing<Row> = Listing {
     columns: &[
         Column { name: "Active", caption: "ACTIVE", value: |row| row.active.to_string().into() },
         Column { name: "Reclaimable", caption: "RECLAIMABLE", value: |row| reclaimable(row).into() },
-        Column { name: "Size", caption: "SIZE", value: |row| human::size(row.size).into() },
+        Column { name: "Size", caption: "SIZE", value: |row| long_size(row.size).into() },
         Column { name: "TotalCount", caption: "TOTAL", value: |row| row.total.to_string().into() },
         Column { name: "Type", caption: "TYPE", value: |row| row.kind.into() },
     ],
     label: None,
 };
 
+/// With four digits, where other listings have three.
+fn long_size(bytes: i64) -> String {
+    values::size::human(bytes as f64)
+}
+
 fn reclaimable(row: &Row) -> String {
-    let size = human::size(row.reclaimable);
+    let size = long_size(row.reclaimable);
     match row.size {
         ..=0 => size,
         total => format!("{size} ({}%)", row.reclaimable * 100 / total),

@@ -1,90 +1,116 @@
-//! `system df -v`: each object.
+//! `system df -v`: each object, in tables or by a template over all of them.
 
-use api::types::{ContainerSummary, DiskUsage, ImageSummary};
+use std::rc::Rc;
+
+use api::types::{ContainerSummary, DiskUsage, ImageSummary, Volume};
+use gotemplate::{Functions, List, Object, Template, Type, Value};
 
 use crate::Failure;
+use crate::commands::{container, image, volume};
 use crate::output::human;
-use crate::output::listing::{Column, Listing};
-use crate::output::width;
+use crate::output::listing::unescaped;
 
 const IMAGES: &str = "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}";
 const CONTAINERS: &str =
     "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}";
+const VOLUMES: &str = "table {{.Name}}\t{{.Links}}\t{{.Size}}";
 
-pub fn render(usage: DiskUsage) -> Result<String, Failure> {
-    let images = usage.image_usage.unwrap_or_default().items;
-    let containers = usage.container_usage.unwrap_or_default().items;
-    let images = IMAGE_LISTING.render(IMAGES, images.into_iter().flat_map(names))?;
-    let containers = CONTAINER_LISTING.render(CONTAINERS, containers)?;
-    let cache = human::size(usage.build_cache_usage.unwrap_or_default().total_size);
+/// Text, and what is wrong with the template where it went no further.
+///
+/// # Errors
+/// A template that is none.
+pub fn render(usage: DiskUsage, format: &str) -> Result<(String, Option<Failure>), Failure> {
+    let is_table = format.starts_with("table");
+    let text = match format {
+        "table" => return table(usage).map(|text| (text, None)),
+        "json" => "{{json .}}".into(),
+        "raw" => raw(),
+        other => unescaped(other.strip_prefix("table").unwrap_or(other)),
+    };
+    let template = Template::parse("", &text).map_err(|e| Failure::new(format!("template parsing error: {e}")))?;
+    let (text, done) = template.render_partly(&Value::Object(Rc::new(All::of(usage, is_table))), Functions::Docker);
+    Ok((text, done.err().map(|e| Failure::new(e.to_string()))))
+}
+
+fn table(usage: DiskUsage) -> Result<String, Failure> {
+    let cache = human::size(usage.build_cache_usage.as_ref().map_or(0, |usage| usage.total_size));
+    let (images, containers, volumes) = items(usage);
+    let images =
+        image::ls::LISTING.render(IMAGES, images.into_iter().map(|image| image::ls::Row::first(image, true)))?;
+    let containers = containers.into_iter().map(|container| container::ls::Row::new(container, true));
+    let containers = container::ls::LISTING.render(CONTAINERS, containers)?;
+    let volumes = volume::ls::LISTING.render(VOLUMES, volumes)?;
     Ok(format!(
-        "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space usage:\n\n\
-         VOLUME NAME   LINKS     SIZE\n\nBuild cache usage: {cache}\n\n\
-         CACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED\n"
+        "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space usage:\n\n{volumes}\n\
+         Build cache usage: {cache}\n\nCACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED\n"
     ))
 }
 
-/// An image under one of its names.
-struct Named {
-    image: ImageSummary,
-    repository: String,
-    tag: String,
+/// What is shown of each; the virtual size of containers is not.
+fn items(usage: DiskUsage) -> (Vec<ImageSummary>, Vec<ContainerSummary>, Vec<Volume>) {
+    let mut containers = usage.container_usage.unwrap_or_default().items;
+    containers.iter_mut().for_each(|container| container.size_rootfs = 0);
+    (usage.image_usage.unwrap_or_default().items, containers, usage.volume_usage.unwrap_or_default().items)
 }
 
-fn names(image: ImageSummary) -> Vec<Named> {
-    const NONE: &str = "<none>";
-    let split = |name: &String| {
-        let (repository, tag) = name.rsplit_once(':').unwrap_or((name, NONE));
-        Named { image: image.clone(), repository: repository.into(), tag: tag.into() }
-    };
-    if image.repo_tags.is_empty() {
-        return vec![Named { repository: NONE.into(), tag: NONE.into(), image }];
+fn raw() -> String {
+    let (image, container, volume) = (image::ls::raw(true), container::ls::raw(true), volume::ls::RAW);
+    format!(
+        "{{{{range .Images}}}}type: Image\n{image}\n{{{{end}}}}{{{{range .Containers}}}}type: Container\n{container}\n\
+         {{{{end}}}}{{{{range .Volumes}}}}type: Volume\n{volume}\n{{{{end}}}}"
+    )
+}
+
+/// What templates see.
+struct All {
+    images: Value,
+    containers: Value,
+    volumes: Value,
+}
+
+impl All {
+    fn of(usage: DiskUsage, trunc: bool) -> Self {
+        let (images, containers, volumes) = items(usage);
+        let image = |image| image::ls::LISTING.value(image::ls::Row::first(image, trunc));
+        let container = |container| container::ls::LISTING.value(container::ls::Row::new(container, trunc));
+        Self {
+            images: list(images.into_iter().map(image)),
+            containers: list(containers.into_iter().map(container)),
+            volumes: list(volumes.into_iter().map(|volume| volume::ls::LISTING.value(volume))),
+        }
     }
-    image.repo_tags.iter().map(split).collect()
 }
 
-static IMAGE_LISTING: Listing<Named> = Listing {
-    type_name: "*formatter.imageContext",
-    columns: &[
-        Column { name: "Containers", caption: "CONTAINERS", value: |row| row.image.containers.to_string().into() },
-        Column { name: "CreatedSince", caption: "CREATED", value: |row| human::ago(row.image.created).into() },
-        Column { name: "ID", caption: "IMAGE ID", value: |row| human::short_id(&row.image.id).into() },
-        Column { name: "Repository", caption: "REPOSITORY", value: |row| row.repository.as_str().into() },
-        Column { name: "SharedSize", caption: "SHARED SIZE", value: |row| human::size(row.image.shared_size).into() },
-        Column { name: "Size", caption: "SIZE", value: |row| human::size(row.image.size).into() },
-        Column { name: "Tag", caption: "TAG", value: |row| row.tag.as_str().into() },
-        Column {
-            name: "UniqueSize",
-            caption: "UNIQUE SIZE",
-            value: |row| human::size(row.image.size - row.image.shared_size).into(),
-        },
-    ],
-    label: None,
-};
-
-static CONTAINER_LISTING: Listing<ContainerSummary> = Listing {
-    type_name: "*formatter.ContainerContext",
-    columns: &[
-        Column { name: "Command", caption: "COMMAND", value: |row| command(row).into() },
-        Column { name: "ID", caption: "CONTAINER ID", value: |row| human::short_id(&row.id).into() },
-        Column { name: "Image", caption: "IMAGE", value: |row| row.image.as_str().into() },
-        Column { name: "LocalVolumes", caption: "LOCAL VOLUMES", value: |row| local_volumes(row).into() },
-        Column { name: "Names", caption: "NAMES", value: |row| name(row).into() },
-        Column { name: "RunningFor", caption: "CREATED", value: |row| human::ago(row.created).into() },
-        Column { name: "Size", caption: "SIZE", value: |row| human::size(row.size_rw).into() },
-        Column { name: "Status", caption: "STATUS", value: |row| row.status.as_str().into() },
-    ],
-    label: None,
-};
-
-fn command(row: &ContainerSummary) -> String {
-    format!("\"{}\"", width::ellipsis(&row.command, 20))
+fn list(items: impl Iterator<Item = Value>) -> Value {
+    Value::List(List { items: Some(items.collect()), item: &Type::Any })
 }
 
-fn local_volumes(row: &ContainerSummary) -> String {
-    row.mounts.iter().filter(|mount| mount.kind == "volume" && mount.driver == "local").count().to_string()
-}
+impl Object for All {
+    fn type_name(&self) -> &str {
+        "*formatter.diskUsageContext"
+    }
 
-fn name(row: &ContainerSummary) -> String {
-    row.names.iter().flatten().next().map_or("", |name| name.trim_start_matches('/')).to_owned()
+    fn arity(&self, name: &str) -> Option<usize> {
+        matches!(name, "Images" | "Containers" | "Volumes" | "BuildCache").then_some(0)
+    }
+
+    fn call(&self, name: &str, _args: &[Value]) -> Result<Value, String> {
+        Ok(match name {
+            "Images" => self.images.clone(),
+            "Containers" => self.containers.clone(),
+            "Volumes" => self.volumes.clone(),
+            // no daemon of ours has one, and others' is not read
+            _ => list(std::iter::empty()),
+        })
+    }
+
+    fn json(&self) -> Vec<(String, Value)> {
+        let field = |name: &str, value: &Value| (name.to_owned(), value.clone());
+        vec![
+            field("Images", &self.images),
+            field("Containers", &self.containers),
+            field("Volumes", &self.volumes),
+            field("BuildCache", &list(std::iter::empty())),
+        ]
+    }
 }
