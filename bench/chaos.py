@@ -452,4 +452,5 @@ def main():
     sys.exit(bool(chaos.broken))
 
 
-main()
+if __name__ == "__main__":
+    main()

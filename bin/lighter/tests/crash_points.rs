@@ -1,4 +1,5 @@
-//! The daemon, or a shim, dies between every two steps of create, start, exec, stop and remove; then it and the kernel agree.
+//! The daemon, or a shim, dies between every two steps of create, start, exec, stop, remove and of those on networks; then it
+//! and the kernel agree.
 //!
 //! The points are those of `sys::crash::point("…")` in the sources: none is skipped, and one that no verb comes by fails the test.
 
@@ -52,6 +53,9 @@ fn none_is_skipped_and_all_are_survived() {
         }
         // one that nobody removed is kept, as it must be
         d.run(&["volume", "prune", "-af"]).ok();
+        for name in d.run(&["network", "ls", "-q", "--filter", "type=custom"]).ok().stdout.lines() {
+            d.run(&["network", "rm", name]).ok();
+        }
         agrees_with_the_kernel(&d, point);
         assert!(kept(&d).is_empty(), "{point}: left behind {:?}", kept(&d));
     }
@@ -79,12 +83,16 @@ fn verbs(d: &Daemon, point: &str) -> bool {
         &["exec", "one", "true"],
         &["stop", "-t", "5", "one"],
         &["start", "one"],
+        &["network", "create", "place"],
+        &["network", "connect", "--alias", "uno", "place", "one"],
+        &["network", "disconnect", "bridge", "one"],
         &["kill", "one"],
         &["rm", "-v", "one"],
         &["volume", "rm", "vol"],
         &["run", "-d", "--name", "two", "--cgroup-parent", &parent, "busybox", "sleep", "1000"],
         &["rm", "-f", "two"],
         &["run", "--rm", "busybox", "true"],
+        &["network", "rm", "place"],
     ];
     for step in steps {
         let done = d.run(step);
@@ -166,6 +174,9 @@ fn disagreement(d: &Daemon) -> Option<String> {
             other => return Some(format!("{id} is {other}")),
         }
     }
+    if let Some(wrong) = running.iter().find_map(|id| on_other_networks(d, id)).or_else(|| other_bridges(d)) {
+        return Some(wrong);
+    }
     let groups = groups(d);
     let in_groups: BTreeSet<String> = groups.keys().cloned().collect();
     if in_groups != running || groups.values().any(|count| *count == 0) {
@@ -179,4 +190,28 @@ fn disagreement(d: &Daemon) -> Option<String> {
         return Some(format!("{} shims, running {running:?}", shims(d)));
     }
     None
+}
+
+/// A container has an interface for each network that it says it is on, with that address, and one way out.
+fn on_other_networks(d: &Daemon, id: &str) -> Option<String> {
+    let format = "{{range $name, $at := .NetworkSettings.Networks}}{{if ne $name \"none\"}}{{$at.IPAddress}}/{{$at.IPPrefixLen}}\n{{end}}{{end}}";
+    let told = d.run(&["inspect", "--format", format, id]).stdout;
+    let script = "ip -o -4 addr show scope global | tr -s ' ' | cut -d' ' -f4; ip route | grep -c default";
+    let seen = d.run(&["exec", id, "sh", "-c", script]).stdout;
+    let sorted =
+        |text: &str| text.lines().filter(|line| line.contains('/')).map(str::to_owned).collect::<BTreeSet<_>>();
+    let ways = seen.lines().filter(|line| !line.contains('/')).collect::<String>();
+    let expected = if told.trim().is_empty() { "0" } else { "1" };
+    let agree = sorted(&told) == sorted(&seen) && ways == expected;
+    (!agree).then(|| format!("{id} is on {told:?}, and has {seen:?}"))
+}
+
+/// There is a bridge for each network, and no other.
+fn other_bridges(d: &Daemon) -> Option<String> {
+    let networks = d.run(&["network", "ls", "-q", "--filter", "driver=bridge"]).ok().stdout;
+    let own = format!("lighter:{}:bridge", testkit::instance(&d.directory.join("data")));
+    let links = std::process::Command::new("ip").args(["-o", "link"]).output().unwrap();
+    let links = String::from_utf8_lossy(&links.stdout).into_owned();
+    let (there, told) = (links.lines().filter(|line| line.contains(&own)).count(), networks.lines().count());
+    (there != told).then(|| format!("{there} bridges of {told} networks:\n{links}"))
 }

@@ -76,6 +76,25 @@ fn several_networks_from_the_beginning() {
     daemon.run(&["run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net"]).ok().stdout("lo\n");
 }
 
+/// Whoever joined a container's network keeps the namespace; the container's place on the network is gone all the same.
+#[test]
+fn a_place_ends_with_its_container() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "n1"]).ok();
+    run(&daemon, "web", &["--network", "n1"]);
+    run(&daemon, "guest", &["--network", "container:web"]);
+    let at = ip(&daemon, "web", "n1");
+    run(&daemon, "other", &["--network", "n1"]);
+    assert!(reaches(&daemon, "other", &at));
+    daemon.run(&["rm", "-f", "web"]).ok();
+    testkit::eventually("the guest is alone", || {
+        daemon.run(&["exec", "guest", "ls", "/sys/class/net"]).ok().stdout == "lo\n"
+    });
+    assert!(!reaches(&daemon, "other", &at));
+    daemon.run(&["network", "disconnect", "n1", "other"]).ok();
+    daemon.run(&["network", "rm", "n1"]).ok();
+}
+
 #[test]
 fn what_is_wrong_is_said() {
     let daemon = Daemon::start();

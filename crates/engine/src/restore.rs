@@ -33,6 +33,11 @@ pub struct NetworkNote {
 }
 
 impl NetworkNote {
+    /// Whether one was written for that run.
+    pub fn is_there(directory: &Path) -> bool {
+        directory.join(NETWORK_FILE).exists()
+    }
+
     pub fn write(&self, directory: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).map_err(|e| Error::internal(e.to_string()))?;
         let (path, new) = (directory.join(NETWORK_FILE), directory.join("network.new"));
@@ -87,6 +92,17 @@ enum End {
     Ended(Fact),
 }
 
+impl End {
+    /// Its container has not ended, as far as can be told.
+    fn goes_on(&self) -> bool {
+        match self {
+            End::Runs(_, shim) => runs(shim),
+            End::Unclear(..) => true,
+            End::Rests | End::Ended(_) => false,
+        }
+    }
+}
+
 /// A shim that answered, and what it said.
 type Shim = (tokio::net::UnixStream, shim::protocol::State);
 
@@ -125,8 +141,13 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         found.iter().filter(rests_elsewhere).map(|f| shared.cgroup_place(&f.record).path).collect();
     // before any container may be started again: what is swept now belongs to nobody
     let s = shared.clone();
-    blocking(move || sweep(&s, &known, &running, &elsewhere, &live)).await?;
+    let stale = blocking(move || sweep(&s, &known, &running, &elsewhere, &live)).await?;
     let taken: Vec<_> = found.into_iter().map(|f| take_up(shared, f)).collect();
+    // before anybody can ask: who is not announced yet is not there
+    for (container, ..) in taken.iter().filter(|(_, end, _)| end.goes_on()) {
+        shared.serving.begin(&container.id);
+        crate::networks::announce(shared, container, &container.volatile().endpoints);
+    }
     // now all are there, for those which join others
     let told: Vec<_> = taken
         .into_iter()
@@ -143,6 +164,12 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         crate::open::settle_networks(&s.networks)
     })
     .await?;
+    for (container, _) in &told {
+        let rerouted = stale.contains(container.id.as_str());
+        if let Err(e) = crate::networks::agree(shared, container, rerouted).await {
+            tracing::error!("the networks of container {} are not those that were recorded: {e}", container.id);
+        }
+    }
     for (container, was) in told {
         tokio::spawn(resume(container, was));
     }
@@ -233,7 +260,7 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
         End::Rests => {}
         End::Ended(fact) => container.post(Mail::Fact(fact)),
         End::Runs(directory, shim) => {
-            if shim.1.started.is_some() {
+            if runs(&shim) {
                 serve_again(shared, container);
             }
             tell_running(shared, container, directory, shim);
@@ -251,7 +278,7 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
                 tracing::warn!("container {}: {}", container.id, waiting.text());
                 match answer.await {
                     Ok(Some(shim)) => {
-                        if !served && shim.1.started.is_some() {
+                        if !served && runs(&shim) {
                             serve_again(&shared, &container);
                         }
                         tell_running(&shared, &container, directory, shim);
@@ -263,13 +290,20 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
     }
 }
 
+/// It was started, and has not ended meanwhile.
+fn runs((_, said): &Shim) -> bool {
+    said.started.is_some() && said.exited.is_none()
+}
+
 fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: PathBuf, (stream, said): Shim) {
     let state = container.state();
-    let Some(started) = said.started else { return };
+    let Some(started) = &said.started else { return };
     let volatile = container.volatile();
     let places = launch::Places { endpoints: volatile.endpoints, ports: volatile.ports };
-    answer_again(shared, container, &places, started.pid);
-    launch::hand_over(container, state.generation, directory, stream, &started, places);
+    if said.exited.is_none() {
+        answer_again(shared, container, &places, started);
+    }
+    launch::hand_over(container, state.generation, directory, stream, started, places);
     // the daemon may have ended between the deed and the note of it
     let frozen = cgroup::Cgroup::open(&shared.cgroup_path(&container.id)).and_then(|c| c.frozen());
     match frozen.unwrap_or(state.is_paused()) {
@@ -311,9 +345,17 @@ fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>) {
 }
 
 /// Names and links of a container that ran meanwhile.
-fn answer_again(shared: &Arc<Shared>, container: &Arc<Container>, places: &launch::Places, pid: i32) {
+fn answer_again(
+    shared: &Arc<Shared>,
+    container: &Arc<Container>,
+    places: &launch::Places,
+    started: &shim::protocol::Started,
+) {
     let record = container.record();
-    if let Err(e) = crate::networks::answer(shared, container, &places.endpoints, pid) {
+    let namespace = || crate::networks::namespace(container, started.pid, started.birth);
+    if let Err(e) = crate::networks::answer(shared, container, &places.endpoints, namespace)
+        && shim::birth(started.pid) == started.birth
+    {
         tracing::error!("container {} cannot ask for names: {e}", container.id);
     }
     if let Ok(links) = crate::container::links::resolve(shared, &record) {
@@ -338,14 +380,14 @@ async fn end_stray(trace: Trace, cgroup: Option<String>) {
 }
 
 /// Removes directories, snapshots, cgroups and addresses which belong to no container. `elsewhere`: groups of resting
-/// containers with a parent of their own.
+/// containers with a parent of their own. Answers who had links that were not written down.
 fn sweep(
     shared: &Arc<Shared>,
     known: &HashSet<Id>,
     running: &HashSet<Id>,
     elsewhere: &[String],
     live: &[(String, Vec<Endpoint>)],
-) -> Result<()> {
+) -> Result<HashSet<String>> {
     let is_known = |name: &str| Id::parse(name).is_some_and(|id| known.contains(&id));
     for root in [&shared.config.data_root, &shared.config.run_root] {
         let Ok(entries) = std::fs::read_dir(root.join("containers")) else { continue };
@@ -369,8 +411,7 @@ fn sweep(
     for path in elsewhere {
         lost::end_cgroup(path);
     }
-    shared.networks.restore(live)?;
-    Ok(())
+    Ok(shared.networks.restore(live)?.into_iter().map(|stale| stale.purpose).collect())
 }
 
 /// What was asked for, and what its policy wants.

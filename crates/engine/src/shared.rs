@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use image::Images;
 use network::{Endpoint, Networks};
@@ -75,6 +76,9 @@ pub fn network_id(daemon_id: &str, name: &str) -> String {
     image::sha256(format!("{daemon_id}/{name}").as_bytes()).hex().to_owned()
 }
 
+/// Within this a namespace that nobody is in has ended.
+const LINGERING: Duration = Duration::from_secs(2);
+
 impl Shared {
     /// Registries as they are configured now.
     pub fn distribution(&self) -> Arc<::registry::Client> {
@@ -130,9 +134,9 @@ impl Shared {
     /// Frees the container's addresses and ports. The rest of the kernel's part goes with the namespace.
     pub fn release_networks(&self, container: &Container, endpoints: &[Endpoint], published: bool) {
         let id = container.id.as_str();
+        // first: from now on nobody serves it more, or announces it
+        self.serving.end(&self.networks, &container.id);
         self.names.remove(&container.id);
-        self.serving.end(&container.id);
-        self.serving.close(&self.networks, &container.id);
         if published && let Err(e) = self.networks.unpublish(id) {
             tracing::error!("taking back the ports of container {id}: {e}");
         }
@@ -140,6 +144,24 @@ impl Shared {
             self.networks.release(id, &endpoint.network_id);
             self.emit_network("disconnect", container, endpoint);
         }
+        self.sweep_later(endpoints);
+    }
+
+    /// Links go with their namespace, unasked and for nothing. Where somebody else is in that, a container that joined it or
+    /// a debugger, they must be taken from there: the addresses are free, and soon another's.
+    fn sweep_later(&self, endpoints: &[Endpoint]) {
+        let links: Vec<String> =
+            endpoints.iter().map(|e| e.host_ifname.clone()).filter(|name| !name.is_empty()).collect();
+        if links.is_empty() {
+            return;
+        }
+        let networks = self.networks.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGERING).await;
+            if let Err(e) = blocking(move || networks.sweep(&links)).await {
+                tracing::warn!("links of a container that has ended may be left: {e}");
+            }
+        });
     }
 
     /// Id of the predefined network `name`, the same after each start.

@@ -5,16 +5,20 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 
 use netlink::Socket;
 use netlink::nft::{self, Base, Chain, Element, Family, Field, Hook, Key, Kind, NatKey, Policy, Rule, Set, Table};
 use values::{Error, Result};
 
 use crate::bridge::failed;
+use crate::flows;
 
 /// Where containers on networks of their own ask for names.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const PORT: u16 = 53;
+/// Above what ip_local_port_range has by default.
+const FIRST_PORT: u16 = 61_000;
 const TABLE: &str = "lighter_dns";
 const MAP: &str = "servers";
 /// `dstnat` of nft(8).
@@ -27,11 +31,20 @@ pub struct Sockets {
     pub tcp: OwnedFd,
 }
 
-/// For the namespace of the calling thread. What an earlier daemon had there is replaced.
+/// For the namespace of the calling thread. What an earlier daemon had there is replaced, on the same port: a program that
+/// asks by one socket for ever (nginx, a resolver of the container's own) has a flow there that the kernel goes on following.
 pub(crate) fn open() -> Result<Sockets> {
     let io = |e: std::io::Error| Error::internal(format!("open sockets for DNS: {e}"));
-    let any = SocketAddrV4::new(ADDRESS, 0);
-    let (udp, tcp) = (UdpSocket::bind(any).map_err(io)?, TcpListener::bind(any).map_err(io)?);
+    let at = |port: u16| {
+        let at = SocketAddrV4::new(ADDRESS, port);
+        UdpSocket::bind(at).and_then(|udp| Ok((udp, TcpListener::bind(at)?)))
+    };
+    let own = own_port()?;
+    let (udp, tcp) = match at(own) {
+        Ok(both) => both,
+        // a program of the container's has it
+        Err(_) => at(0).map_err(io)?,
+    };
     udp.set_nonblocking(true).map_err(io)?;
     tcp.set_nonblocking(true).map_err(io)?;
     let ports = [
@@ -39,7 +52,18 @@ pub(crate) fn open() -> Result<Sockets> {
         (libc::IPPROTO_TCP, port(tcp.local_addr().map_err(io)?)),
     ];
     nft::replace(&mut Socket::netfilter().map_err(failed)?, &redirection(ports)).map_err(failed)?;
+    if ports[0].1 != own {
+        flows::left_behind(SocketAddr::new(ADDRESS.into(), PORT), SocketAddr::new(ADDRESS.into(), ports[0].1))
+            .map_err(failed)?;
+    }
     Ok(Sockets { udp: udp.into(), tcp: tcp.into() })
+}
+
+/// The same for the namespace as long as it lives, and none that the kernel gives out by itself.
+fn own_port() -> Result<u16> {
+    let namespace = std::fs::metadata("/proc/thread-self/ns/net");
+    let number = namespace.map_err(|e| Error::internal(format!("look at network namespace: {e}")))?.ino();
+    Ok(FIRST_PORT + (number % u64::from(u16::MAX - FIRST_PORT)) as u16)
 }
 
 fn port(address: SocketAddr) -> u16 {

@@ -44,7 +44,7 @@ pub use endpoint::{Endpoint, EndpointRequest, ways_out};
 pub use host_firewall::{HostFirewall, Knock, Opinion};
 pub use ipnet::{IpNet, Ipv4Net};
 pub use namespace::{Isolated, NamespaceOwner, isolated};
-pub use networks::{HostAddress, Networks, Passage, namespace_of};
+pub use networks::{HostAddress, Networks, Passage, Stale, namespace_of};
 pub use owner::Names;
 pub use plan::{Driver, GatewayMode, Plan, Subnet, SubnetRequest};
 pub use pool::default_pools;

@@ -133,6 +133,14 @@ pub struct Passage {
     pub ports: Vec<(crate::ports::Protocol, u16)>,
 }
 
+/// A link that an earlier daemon made and nothing tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    pub link: String,
+    /// The container it was for, or what else.
+    pub purpose: String,
+}
+
 impl Networks {
     /// Writes an empty table, or holds what the daemon before left until [`settle`](Self::settle): what was open stays open
     /// while containers are looked for. Belongs to the network namespace of the calling thread.
@@ -313,6 +321,23 @@ impl Networks {
         }
     }
 
+    /// Removes those of our links that are still there. Waits for the kernel. For the daemon's own network namespace.
+    pub fn sweep(&self, links: &[String]) -> Result<()> {
+        // a socket of its own: others do not wait as well
+        let mut host = Socket::route().map_err(failed)?;
+        for name in links {
+            let found = route::link(&mut host, Target::Name(name)).map_err(failed)?;
+            let Some(link) = found.filter(|l| owner::owns(&self.shared.owner, l.alias.as_deref())) else { continue };
+            let mut batch = Batch::new();
+            route::delete_link(&mut batch, Target::Index(link.index));
+            match host.execute(batch) {
+                Err(error) if !error.missing() => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Gives a container its ports on the host: all or none. They lead to its place `endpoint`.
     ///
     /// Errors: `Internal` in Docker's words, the container that has it or the program of the host being in the way.
@@ -401,7 +426,7 @@ impl Networks {
 
     /// After a restart of the daemon: `live` containers keep their addresses, and links of this daemon that belong to none
     /// of them, or to no network, are removed in the background. Returns these.
-    pub fn restore(&self, live: &[(String, Vec<Endpoint>)]) -> Result<Vec<String>> {
+    pub fn restore(&self, live: &[(String, Vec<Endpoint>)]) -> Result<Vec<Stale>> {
         for (container, endpoints) in live {
             for endpoint in endpoints {
                 let Ok(net) = self.shared.net(&endpoint.network_id) else { continue };
@@ -420,10 +445,16 @@ impl Networks {
                 || self.shared.has_gate(name)
         };
         let mut stale = self.shared.own_links()?;
-        stale.retain(|name| !kept(name));
-        let (shared, names) = (Arc::clone(&self.shared), stale.clone());
-        self.thread.later(move |_| names.iter().for_each(|name| shared.delete(name)));
+        stale.retain(|stale| !kept(&stale.link));
+        let (shared, all) = (Arc::clone(&self.shared), stale.clone());
+        self.thread.later(move |_| all.iter().for_each(|stale| shared.delete(&stale.link)));
         Ok(stale)
+    }
+
+    /// Makes the ways out of a running container those of its places, after a stale link was removed.
+    pub fn route(&self, netns: OwnedFd, endpoints: &[Endpoint]) -> Result<()> {
+        let (_netns, mut inside) = self.inside(netns)?;
+        route_out(&mut inside, endpoints)
     }
 
     /// Forward chains of other programs' tables which drop what they do not know, as `FAMILY TABLE CHAIN`: they have
@@ -879,11 +910,14 @@ impl Shared {
         self.all().iter().any(|net| net.plan.link == name)
     }
 
-    /// Names of all links that this daemon made.
-    fn own_links(&self) -> Result<Vec<String>> {
+    /// All links that this daemon made.
+    fn own_links(&self) -> Result<Vec<Stale>> {
         let links = route::links(&mut self.host()).map_err(failed)?;
-        let own = |link: &route::Link| owner::owns(&self.owner, link.alias.as_deref());
-        Ok(links.into_iter().filter(own).map(|link| link.name).collect())
+        let own = |link: route::Link| {
+            let purpose = owner::purpose(&self.owner, link.alias.as_deref())?.to_owned();
+            Some(Stale { link: link.name, purpose })
+        };
+        Ok(links.into_iter().filter_map(own).collect())
     }
 
     /// Its namespace may take it first, which is as good.

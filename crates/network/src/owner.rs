@@ -44,9 +44,12 @@ pub(crate) fn alias(owner: &str, purpose: &str) -> String {
 
 /// Whether a link with this alias belongs to `owner`.
 pub(crate) fn owns(owner: &str, alias: Option<&str>) -> bool {
-    alias
-        .and_then(|a| a.strip_prefix(ALIAS_PREFIX)?.strip_prefix(':')?.strip_prefix(owner)?.strip_prefix(':'))
-        .is_some()
+    purpose(owner, alias).is_some()
+}
+
+/// What `owner` has a link with this alias for.
+pub(crate) fn purpose<'a>(owner: &str, alias: Option<&'a str>) -> Option<&'a str> {
+    alias?.strip_prefix(ALIAS_PREFIX)?.strip_prefix(':')?.strip_prefix(owner)?.strip_prefix(':')
 }
 
 /// FNV-1a, folded to 32 bits. Stable for ever: a new release must find the old one's bridge.

@@ -388,7 +388,8 @@ fn a_restart_keeps_the_living_and_sweeps_the_rest() {
 
         let networks = open("/test/restart");
         let kept = ("a".to_owned(), vec![a.endpoint.clone()]);
-        assert_eq!(networks.restore(&[kept]).unwrap(), [b.endpoint.host_ifname.as_str()]);
+        let stale = network::Stale { link: b.endpoint.host_ifname.clone(), purpose: "b".into() };
+        assert_eq!(networks.restore(&[kept]).unwrap(), [stale]);
         until("the stale interface is gone", || link(&b.endpoint.host_ifname).is_none());
         assert!(link(&a.endpoint.host_ifname).is_some() && link(&c.endpoint.host_ifname).is_some());
         let host = current();
@@ -939,23 +940,30 @@ fn dns_sockets_are_led_to_and_port_53_is_free() {
     on_a_host(|| {
         let networks = open("/test/dns");
         let a = networks.one("a", &EndpointRequest::default()).unwrap();
-        for _ in 0..2 {
+        // one socket for ever, whatever daemons come and go
+        let client = inside(a.netns.as_fd(), || UdpSocket::bind("0.0.0.0:0").unwrap());
+        client.set_read_timeout(Some(SOON)).unwrap();
+        let (mut port, mut in_the_way) = (None, None);
+        for port_is_taken in [false, false, true] {
+            if port_is_taken {
+                in_the_way = Some(inside(a.netns.as_fd(), || UdpSocket::bind(port.unwrap()).unwrap()));
+            }
             let sockets = networks.dns_sockets(a.netns.try_clone().unwrap()).unwrap();
             let server = UdpSocket::from(sockets.udp);
             inside(a.netns.as_fd(), || {
                 UdpSocket::bind("0.0.0.0:53").unwrap();
-                let client = UdpSocket::bind("0.0.0.0:0").unwrap();
-                client.connect("127.0.0.11:53").unwrap();
-                client.send(b"who?").unwrap();
+                client.send_to(b"who?", "127.0.0.11:53").unwrap();
                 let mut buffer = [0; 16];
                 server.set_nonblocking(false).unwrap();
                 server.set_read_timeout(Some(SOON)).unwrap();
                 let (_, from) = server.recv_from(&mut buffer).unwrap();
                 server.send_to(b"you", from).unwrap();
-                client.set_read_timeout(Some(SOON)).unwrap();
                 assert_eq!(client.recv(&mut buffer).unwrap(), 3);
             });
+            let now = server.local_addr().unwrap();
+            assert_eq!(port.replace(now).is_none_or(|before| before == now), !port_is_taken);
         }
+        drop(in_the_way);
     });
 }
 

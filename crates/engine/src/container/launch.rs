@@ -137,10 +137,9 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         return Err(late("its network", PATIENCE));
     };
     let mut sandbox = sandbox.map_err(|e| Error::internal(e.to_string()))??;
-    if !sandbox.places.endpoints.is_empty() {
-        let (s, id, places) = (shared.clone(), container.id.clone(), sandbox.places.clone());
-        undo.push(move || release(&s, &id, &places));
-    }
+    let (s, id, places) = (shared.clone(), container.id.clone(), sandbox.places.clone());
+    undo.push(move || release(&s, &id, &places));
+    shared.serving.begin(&container.id);
     shared.serving.relay(&container.id, std::mem::take(&mut sandbox.relays));
     if let Some(sockets) = sandbox.dns.take() {
         shared.serving.dns(&container.id, crate::dns::serve(shared, &container.id, sockets)?);
@@ -342,9 +341,8 @@ fn connected(shared: &Shared, record: &Record) -> Result<Sandbox> {
 
 /// Gives back what a launch took that came to nothing.
 fn release(shared: &Shared, id: &values::Id, places: &Places) {
+    shared.serving.end(&shared.networks, id);
     shared.names.remove(id);
-    shared.serving.close(&shared.networks, id);
-    shared.serving.end(id);
     if !places.ports.is_empty()
         && let Err(e) = shared.networks.unpublish(id.as_str())
     {

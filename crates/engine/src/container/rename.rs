@@ -30,7 +30,8 @@ pub async fn rename(shared: &Arc<Shared>, container: &Arc<Container>, new_name: 
     container.set_record(record);
     let endpoints = container.volatile().endpoints;
     if super::networks::has_dns(&endpoints) {
-        shared.names.set(&container.id, super::networks::member(shared, &container.record(), &endpoints));
+        let member = super::networks::member(shared, &container.record(), &endpoints);
+        shared.serving.while_live(&container.id, || shared.names.set(&container.id, member));
     }
     shared.registry.free(&old, &container.id);
     let mut attributes = container.event_attributes();

@@ -1,11 +1,13 @@
 //! Putting containers on networks and taking them off, running or not.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use api::types::{EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 use network::{Endpoint, Published};
+use sys::crash;
 use tokio::sync::oneshot;
 use values::{Error, Result};
 
@@ -13,7 +15,7 @@ use super::{BRIDGE, Found, HOST, NONE, find, is_predefined};
 use crate::container::modes::NetworkMode;
 use crate::container::record::Record;
 use crate::container::{Container, Mail, networks as places, validate};
-use crate::restore;
+use crate::restore::NetworkNote;
 use crate::shared::{Shared, blocking};
 
 pub async fn connect(shared: &Arc<Shared>, network: &str, body: NetworkConnectRequest) -> Result<()> {
@@ -33,20 +35,22 @@ pub async fn connect(shared: &Arc<Shared>, network: &str, body: NetworkConnectRe
         return save(shared, &container, enter).await;
     };
     let (s, r, c) = (shared.clone(), run.clone(), container.clone());
-    let endpoint = blocking(move || {
-        let netns = network::namespace_of(r.pid)?;
-        let endpoint = s.networks.connect(c.id.as_str(), netns, &request, &r.endpoints)?;
-        Ok(endpoint)
-    })
-    .await?;
+    let endpoint = blocking(move || s.networks.connect(c.id.as_str(), r.namespace()?, &request, &r.endpoints)).await?;
+    crash::point("connect.made");
     let mut endpoints = run.endpoints.clone();
     endpoints.push(endpoint.clone());
     if let Err(e) = settle(shared, &container, &run, endpoints).await {
-        shared.networks.release(container.id.as_str(), &network.id);
+        take_off(shared, &container, &run, endpoint, run.endpoints.clone()).await;
         return Err(e);
     }
-    save(shared, &container, enter).await?;
-    renew_names(shared, &container, run.pid).await;
+    crash::point("connect.noted");
+    if let Err(e) = save(shared, &container, enter).await {
+        if settle(shared, &container, &run, run.endpoints.clone()).await.is_ok() {
+            take_off(shared, &container, &run, endpoint, run.endpoints.clone()).await;
+        }
+        return Err(e);
+    }
+    renew_names(shared, &container, &run).await;
     shared.emit_network("connect", &container, &endpoint);
     Ok(())
 }
@@ -74,45 +78,131 @@ pub async fn disconnect(shared: &Arc<Shared>, network: &str, body: NetworkDiscon
         && let Some(endpoint) = run.endpoints.iter().find(|e| e.network_id == network.id).cloned()
     {
         let rest: Vec<Endpoint> = run.endpoints.iter().filter(|e| e.network_id != network.id).cloned().collect();
-        let (s, c, e, r) = (shared.clone(), container.clone(), endpoint.clone(), rest.clone());
-        let pid = run.pid;
         // ports lead there no longer
-        settle(shared, &container, &run, rest).await?;
-        blocking(move || s.networks.disconnect(c.id.as_str(), network::namespace_of(pid)?, &e, &r)).await?;
-        save(shared, &container, |all| drop(all.remove(&network.name))).await?;
-        renew_names(shared, &container, run.pid).await;
-        shared.emit_network("disconnect", &container, &endpoint);
-        return Ok(());
+        match settle(shared, &container, &run, rest.clone()).await {
+            // it has ended, and with it its place
+            Err(_) if !container.state().is_running() => {}
+            other => {
+                other?;
+                crash::point("disconnect.noted");
+                take_off(shared, &container, &run, endpoint.clone(), rest).await;
+                crash::point("disconnect.made");
+                save(shared, &container, |all| drop(all.remove(&network.name))).await?;
+                renew_names(shared, &container, &run).await;
+                shared.emit_network("disconnect", &container, &endpoint);
+                return Ok(());
+            }
+        }
     }
     save(shared, &container, |all| drop(all.remove(&network.name))).await
 }
 
+/// Takes its link out of the namespace and frees its addresses. Where the container has ended its namespace has taken the
+/// link with it.
+async fn take_off(
+    shared: &Arc<Shared>,
+    container: &Arc<Container>,
+    run: &Run,
+    endpoint: Endpoint,
+    rest: Vec<Endpoint>,
+) {
+    let (s, c, r) = (shared.clone(), container.clone(), run.clone());
+    let done = blocking(move || {
+        let id = c.id.as_str();
+        let done = r.namespace().and_then(|netns| s.networks.disconnect(id, netns, &endpoint, &rest));
+        s.networks.release(id, &endpoint.network_id);
+        done
+    });
+    if let Err(e) = done.await
+        && run.still(container)
+    {
+        tracing::error!("container {} may still be reached on a network it has left: {e}", container.id);
+    }
+}
+
+/// Brings a container that ran while there was no daemon, and its record, to one mind: a connection or disconnection that
+/// was begun was not answered. What it lacks is recorded as left; what is not recorded is taken from it.
+///
+/// `rerouted`: it had links that were not written down, which may have led out.
+pub async fn agree(shared: &Arc<Shared>, container: &Arc<Container>, rerouted: bool) -> Result<()> {
+    let _held = container.networking.lock().await;
+    let Some(run) = Run::of(shared, container).filter(|run| NetworkNote::is_there(&run.directory)) else {
+        return Ok(());
+    };
+    let attachments = container.record().attachments();
+    let (known, strange): (Vec<Endpoint>, Vec<Endpoint>) =
+        run.endpoints.iter().cloned().partition(|endpoint| attachments.contains_key(&endpoint.network));
+    for endpoint in &strange {
+        tracing::info!("container {} leaves network {}: nobody was told it is on it", container.id, endpoint.network);
+        settle(shared, container, &run, known.clone()).await?;
+        take_off(shared, container, &run, endpoint.clone(), known.clone()).await;
+    }
+    let lacks = |name: &&String| *name != NONE && *name != HOST && !known.iter().any(|e| e.network == **name);
+    let lacking: Vec<String> = attachments.keys().filter(lacks).cloned().collect();
+    if !lacking.is_empty() {
+        tracing::info!("container {} has left {}", container.id, lacking.join(", "));
+        save(shared, container, |all| lacking.iter().for_each(|name| drop(all.remove(name)))).await?;
+    }
+    if rerouted {
+        let (s, r) = (shared.clone(), run.clone());
+        blocking(move || s.networks.route(r.namespace()?, &known)).await?;
+    }
+    if rerouted || !strange.is_empty() || !lacking.is_empty() {
+        renew_names(shared, container, &run).await;
+    }
+    Ok(())
+}
+
 /// Others find it as its networks now say, and it asks where they say.
-async fn renew_names(shared: &Arc<Shared>, container: &Arc<Container>, pid: i32) {
-    let (s, c) = (shared.clone(), container.clone());
+async fn renew_names(shared: &Arc<Shared>, container: &Arc<Container>, run: &Run) {
+    let (s, c, r) = (shared.clone(), container.clone(), run.clone());
     let (endpoints, runtime) = (container.volatile().endpoints, tokio::runtime::Handle::current());
     let renewed = blocking(move || {
         let _inside = runtime.enter();
-        answer(&s, &c, &endpoints, pid)?;
+        answer(&s, &c, &endpoints, || r.namespace())?;
         crate::container::etc::renew(&s, &c.record(), &endpoints)
     });
-    if let Err(e) = renewed.await {
+    if let Err(e) = renewed.await
+        && run.still(container)
+    {
         tracing::error!("container {} may not find others by name: {e}", container.id);
     }
 }
 
-/// Announces the container's names, and serves its own questions if it has some to ask here.
-pub fn answer(shared: &Arc<Shared>, container: &Container, endpoints: &[Endpoint], pid: i32) -> Result<()> {
-    if !places::has_dns(endpoints) {
-        shared.names.remove(&container.id);
-        return Ok(());
-    }
-    shared.names.set(&container.id, places::member(shared, &container.record(), endpoints));
-    if !shared.serving.has_dns(&container.id) {
-        let sockets = shared.networks.dns_sockets(network::namespace_of(pid)?)?;
-        shared.serving.dns(&container.id, crate::dns::serve(shared, &container.id, sockets)?);
+/// Announces the container's names, and serves its own questions if it has some to ask here. Nothing of that is left if it
+/// ends meanwhile.
+pub fn answer(
+    shared: &Arc<Shared>,
+    container: &Container,
+    endpoints: &[Endpoint],
+    namespace: impl FnOnce() -> Result<OwnedFd>,
+) -> Result<()> {
+    let id = &container.id;
+    if announce(shared, container, endpoints) && !shared.serving.has_dns(id) {
+        let sockets = shared.networks.dns_sockets(namespace()?)?;
+        shared.serving.dns(id, crate::dns::serve(shared, id, sockets)?);
     }
     Ok(())
+}
+
+/// Lets others find a container that has not ended by its names. Answers whether it has names.
+pub fn announce(shared: &Shared, container: &Container, endpoints: &[Endpoint]) -> bool {
+    let id = &container.id;
+    if !places::has_dns(endpoints) {
+        shared.names.remove(id);
+        return false;
+    }
+    let member = places::member(shared, &container.record(), endpoints);
+    shared.serving.while_live(id, || shared.names.set(id, member))
+}
+
+/// The network namespace of a container's first process.
+///
+/// # Errors
+/// `Conflict` if that has ended, whoever has its number now.
+pub fn namespace(container: &Container, pid: i32, birth: u64) -> Result<OwnedFd> {
+    let netns = network::namespace_of(pid);
+    if pid > 0 && shim::birth(pid) == birth { netns } else { Err(container.not_running()) }
 }
 
 /// May the container be put on that network?
@@ -149,25 +239,39 @@ fn admit(record: &Record, network: &Found, settings: &EndpointSettings) -> Resul
 /// A container that runs, as it was when its networks were locked.
 #[derive(Clone)]
 struct Run {
+    container: Arc<Container>,
     generation: u64,
     pid: i32,
+    birth: u64,
     endpoints: Vec<Endpoint>,
     ports: Vec<Published>,
     directory: std::path::PathBuf,
 }
 
 impl Run {
-    fn of(shared: &Shared, container: &Container) -> Option<Self> {
+    fn of(shared: &Shared, container: &Arc<Container>) -> Option<Self> {
         let volatile = container.volatile();
         let state = &volatile.state;
         let runs = state.is_running() && state.pid > 0;
         runs.then(|| Self {
+            container: container.clone(),
             generation: state.generation,
             pid: state.pid,
+            birth: state.birth,
             directory: shared.shim_dir(&container.id, state.generation),
             endpoints: volatile.endpoints.clone(),
             ports: volatile.ports.clone(),
         })
+    }
+
+    fn namespace(&self) -> Result<OwnedFd> {
+        namespace(&self.container, self.pid, self.birth)
+    }
+
+    /// Whether it is still the same run.
+    fn still(&self, container: &Container) -> bool {
+        let state = container.state();
+        state.is_running() && state.generation == self.generation
     }
 }
 
@@ -175,27 +279,48 @@ impl Run {
 async fn settle(shared: &Arc<Shared>, container: &Arc<Container>, run: &Run, endpoints: Vec<Endpoint>) -> Result<()> {
     let place = |all: &[Endpoint]| places::port_endpoint(all).map(|e| e.endpoint_id.clone());
     let mut ports = run.ports.clone();
-    if place(&run.endpoints) != place(&endpoints) {
-        shared.serving.end_relays(&container.id);
-        shared.serving.settled().await;
-        let (s, c, e) = (shared.clone(), container.clone(), endpoints.clone());
-        let taken = blocking(move || {
-            s.networks.unpublish(c.id.as_str())?;
-            publish(&s, &c.record(), &e)
-        })
-        .await?;
-        shared.serving.relay(&container.id, taken.relays);
-        ports = taken.published;
+    let moves = place(&run.endpoints) != place(&endpoints);
+    if moves {
+        ports = lead(shared, container, &endpoints).await?;
     }
-    note(&run.directory, &endpoints, &ports)?;
-    let (noted, answer) = oneshot::channel();
-    container.post(Mail::Networks { generation: run.generation, endpoints, ports, noted });
-    if answer.await.unwrap_or(false) { Ok(()) } else { Err(container.not_running()) }
+    let noted = match note(&run.directory, &endpoints, &ports) {
+        Ok(()) => {
+            let (noted, answer) = oneshot::channel();
+            container.post(Mail::Networks { generation: run.generation, endpoints, ports, noted });
+            if answer.await.unwrap_or(false) { Ok(()) } else { Err(container.not_running()) }
+        }
+        failed => failed,
+    };
+    if noted.is_err() && moves {
+        // back to where they led; of one that has ended nothing may be left
+        shared.serving.end_relays(&container.id);
+        if run.still(container) {
+            lead(shared, container, &run.endpoints).await?;
+        } else {
+            let (s, c) = (shared.clone(), container.clone());
+            blocking(move || s.networks.unpublish(c.id.as_str())).await?;
+        }
+    }
+    noted
+}
+
+/// Leads its ports to where `endpoints` say.
+async fn lead(shared: &Arc<Shared>, container: &Arc<Container>, endpoints: &[Endpoint]) -> Result<Vec<Published>> {
+    shared.serving.end_relays(&container.id);
+    shared.serving.settled().await;
+    let (s, c, e) = (shared.clone(), container.clone(), endpoints.to_vec());
+    let taken = blocking(move || {
+        s.networks.unpublish(c.id.as_str())?;
+        publish(&s, &c.record(), &e)
+    })
+    .await?;
+    shared.serving.relay(&container.id, taken.relays);
+    Ok(taken.published)
 }
 
 /// For the daemon that comes after this one.
 pub fn note(directory: &Path, endpoints: &[Endpoint], ports: &[Published]) -> Result<()> {
-    restore::NetworkNote { endpoints: endpoints.to_vec(), ports: ports.to_vec() }.write(directory)
+    NetworkNote { endpoints: endpoints.to_vec(), ports: ports.to_vec() }.write(directory)
 }
 
 /// Gives the container its ports on the host.

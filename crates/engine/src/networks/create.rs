@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::types::{Ipam, IpamConfig, Network, NetworkCreateRequest, NetworkCreateResponse};
 use network::{Driver, IpNet, Plan, Subnet, SubnetRequest};
+use sys::crash;
 use values::{Error, Id, Result, Timestamp};
 
 use super::{NetworkRecord, is_predefined, options};
@@ -49,7 +50,10 @@ fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<Network
     let plan = shared.networks.plan(plan, &asked, ipv4, ipv6)?;
     let record = NetworkRecord { shown: shown(id, &body, &plan.subnets), plan: Some(plan) };
     let done = shared.directory.insert(record.clone()).and_then(|()| {
-        let up = shared.records.save_network(&record).and_then(|()| shared.networks.up(id));
+        let up = shared.records.save_network(&record).and_then(|()| {
+            crash::point("network.recorded");
+            shared.networks.up(id)
+        });
         up.inspect_err(|_| {
             shared.directory.remove(id);
             let _ = shared.records.delete_network(id);

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use api::types::{EndpointResource, Ipam, IpamConfig, Network};
 use values::{Error, Result, Timestamp};
 
-pub use connect::{answer, connect, disconnect, note, publish};
+pub use connect::{agree, announce, answer, connect, disconnect, namespace, note, publish};
 pub use create::create;
 pub use record::NetworkRecord;
 pub use remove::{prune, remove};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::Filters;
 use api::types::NetworkPruneResponse;
+use sys::crash;
 use values::{Error, Result, Timestamp};
 
 use super::{NetworkRecord, find, in_use, is_predefined};
@@ -35,6 +36,7 @@ pub async fn remove(shared: &Arc<Shared>, key: &str) -> Result<()> {
     let (s, id) = (shared.clone(), found.id.clone());
     blocking(move || {
         s.networks.remove(&id)?;
+        crash::point("network.removed");
         // last: until here a restarted daemon makes it again, for somebody to remove
         s.records.delete_network(&id)
     })
