@@ -2,6 +2,7 @@
 # Runs in the virtual machine as root. Each scenario prints one line: PASS or FAIL, its name, and what was seen.
 failed=0
 image=busybox
+inside="-v /vm/inside:/inside:ro"
 cd /
 # check NAME EXPECTED COMMAND...: the command's output (both streams) must match the pattern.
 check() {
@@ -22,6 +23,18 @@ group_of() { # CONTAINER: its cgroup's directory
   pid=$(lighter inspect -f '{{.State.Pid}}' "$1") && echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")"
 }
 
+# Every namespace that a flag gives is the host's, and another one without.
+own_namespaces() {
+  for kind in pid ipc uts net cgroup; do
+    case $kind in net) flag=--network ;; cgroup) flag=--cgroupns ;; *) flag=--$kind ;; esac
+    seen=$(lighter run --rm $flag host $image readlink /proc/self/ns/$kind)
+    other=$(lighter run --rm $image readlink /proc/self/ns/$kind)
+    own=$(readlink /proc/1/ns/$kind)
+    [ "$seen" = "$own" ] && [ "$other" != "$own" ] || { echo "$kind: $seen $other $own"; return 1; }
+  done
+  echo ok
+}
+
 suite() {
   check "info names driver and version" "$driver 2" lighter info -f '{{.CgroupDriver}} {{.CgroupVersion}}'
   check "run" "hello" lighter run --rm $image echo hello
@@ -32,6 +45,16 @@ suite() {
   check "cpu.weight" "[0-9]*" lighter run --rm --cpu-shares 2048 $image cat /sys/fs/cgroup/cpu.weight
   check "pids.max" "17" lighter run --rm --pids-limit 17 $image cat /sys/fs/cgroup/pids.max
   check "cpuset" "0" lighter run --rm --cpuset-cpus 0 $image cat /sys/fs/cgroup/cpuset.cpus
+  check "memory.low" "8388608" lighter run --rm --memory-reservation 8m $image cat /sys/fs/cgroup/memory.low
+  check "io.max" "*rbps=1048576*wiops=50*" \
+    lighter run --rm --device-read-bps /dev/vda:1mb --device-write-iops /dev/vda:50 $image cat /sys/fs/cgroup/io.max
+  check "swappiness is dropped with a warning" "*memory swappiness*ok" sh_ "lighter run --rm --memory-swappiness 5 $image echo ok"
+  check "realtime is refused" "*exit 125*" lighter run --rm --cpu-rt-runtime 1000 $image true
+  check "ulimit, shm, oom_score_adj" "1024
+65536
+100" lighter run --rm --ulimit nofile=1024 --shm-size 64k --oom-score-adj 100 $inside $image sh /inside/limits.sh
+  check "half a processor" "[45][0-9]" lighter run --rm --cpus .5 $inside $image sh /inside/half-cpu.sh
+  check "the host's namespaces" "ok" own_namespaces
   check "fork bomb stops at the limit" "*can't fork*" \
     lighter run --rm --pids-limit 8 $image sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1 & done; wait'
   lighter run --name oom -m 16m $image sh -c 'a=x; while :; do a=$a$a; done' >/dev/null 2>&1
@@ -47,6 +70,9 @@ suite() {
   check "AppArmor: unconfined" "unconfined" lighter run --rm --security-opt apparmor=unconfined $image cat /proc/self/attr/current
   check "AppArmor forbids mounting" "*ermission denied*" \
     lighter run --rm --cap-add SYS_ADMIN --security-opt seccomp=unconfined $image mount -t tmpfs none /tmp
+  check "AppArmor forbids writing below /proc/sys" "*ermission denied*" \
+    lighter run --rm --security-opt systempaths=unconfined $image sh -c 'echo x > /proc/sys/kernel/domainname'
+  check "AppArmor: an unknown profile" "*apparmor failed to apply profile*exit 127*" lighter run --rm --security-opt apparmor=nosuch $image true
   check "seccomp" "Seccomp:*2" lighter run --rm $image grep '^Seccomp:' /proc/self/status
   check "privileged" "Seccomp:*0" lighter run --rm --privileged $image grep '^Seccomp:' /proc/self/status
   check "address by bridge" "*eth0*" lighter run --rm $image ip -4 addr show eth0
@@ -100,9 +126,39 @@ suite() {
   check "nothing is left" "" lighter ps -aq
 }
 
-configure() { # [exec-opts]
+configure() { # [CGROUP-DRIVER [MORE]]
   mkdir -p /etc/lighter
-  echo "{\"runtimes\": {\"crun\": {\"path\": \"crun\"}, \"debian\": {\"path\": \"/usr/sbin/runc\"}, \"own\": {\"path\": \"/usr/bin/lighter-runtime\"}}${1:+, \"exec-opts\": [\"native.cgroupdriver=$1\"]}}" > /etc/lighter/daemon.json
+  echo "{\"runtimes\": {\"crun\": {\"path\": \"crun\"}, \"debian\": {\"path\": \"/usr/sbin/runc\"}, \"own\": {\"path\": \"/usr/bin/lighter-runtime\"}}${1:+, \"exec-opts\": [\"native.cgroupdriver=$1\"]}${2:+, $2}}" > /etc/lighter/daemon.json
+}
+
+# A daemon of its own on an ext4 with project quotas.
+quota_suite() {
+  mkdir -p /quota && mount -o prjquota /dev/vdc /quota || return
+  lighter daemon --data-root /quota/data --exec-root /run/quota -H unix:///run/quota.sock >/quota/log 2>&1 &
+  daemon=$!
+  for _ in $(seq 100); do [ -S /run/quota.sock ] && break; sleep 0.2; done
+  q="lighter -H unix:///run/quota.sock"
+  check "import" "*" $q import /vm/busybox.tar $image
+  check "a size for the root" "*Disk quota exceeded*" \
+    $q run --rm --storage-opt size=8m $image dd if=/dev/zero of=/big bs=1M count=20
+  check "what fits fits" "*20+0 records out*" $q run --rm --storage-opt size=40m $image dd if=/dev/zero of=/big bs=1M count=20
+  check "df shows the size" "*8192*" $q run --rm --storage-opt size=8m $image df -k /
+  check "without one there is none" "*20+0 records out*" $q run --rm $image dd if=/dev/zero of=/big bs=1M count=20
+  check "another option" "*Unknown option*" $q run --rm --storage-opt foo=1 $image true
+  kill $daemon
+  wait $daemon
+  umount /quota
+}
+
+# The same containers, their root nobody outside.
+remap_suite() {
+  check "root is nobody outside" "*0 [1-9]*00* 65536" sh_ "lighter run --rm $image cat /proc/self/uid_map | tr -s ' '"
+  check "owners are those inside" "0:0" lighter run --rm $image stat -c %u:%g /bin/busybox
+  check "limits" "67108864" lighter run --rm -m 64m $image cat /sys/fs/cgroup/memory.max
+  check "AppArmor profile" "docker-default (enforce)" lighter run --rm $image cat /proc/self/attr/current
+  check "exec" "0" sh_ "lighter run -d --name remapped $image sleep 1000 >/dev/null && lighter exec remapped id -u; lighter rm -f remapped >/dev/null"
+  check "the host's ids" "*0 0 4294967295" sh_ "lighter run --rm --userns host $image cat /proc/self/uid_map | tr -s ' '"
+  check "nothing is left" "" lighter ps -aq
 }
 
 podman_suite() {
@@ -123,7 +179,68 @@ podman_suite() {
   check "user namespace" "0     100000       1000" sh_ "$podman run --rm --network none --uidmap 0:100000:1000 $image cat /proc/self/uid_map | sed 's/^ *//'"
 }
 
+# SELinux in permissive mode, Debian's policy: what is labelled, and how.
+selinux_suite() {
+  check "info" "*name=selinux*" lighter info -f '{{.SecurityOptions}}'
+  lighter run -d --name one -v /srv/private:/p:Z -v /srv/shared:/s:z $image sleep 1000 >/dev/null
+  pid=$(lighter inspect -f '{{.State.Pid}}' one)
+  process=$(lighter inspect -f '{{.ProcessLabel}}' one)
+  files=$(lighter inspect -f '{{.MountLabel}}' one)
+  echo "NOTE labels $process $files"
+  level=${process#*:*:*:}
+  check "a level of its own" "s0:c[0-9]*,c[0-9]*" echo "$level"
+  check "the process has its label" "$process" sh_ "tr -d '\000' < /proc/$pid/attr/current"
+  check "an exec has it" "$process" sh_ "lighter exec one cat /proc/self/attr/current | tr -d '\000'"
+  check "a health probe's and a privileged exec's" "$process" \
+    sh_ "lighter exec --privileged one cat /proc/self/attr/current | tr -d '\000'"
+  for place in / /bin/busybox /dev/shm /etc/hosts /dev/null; do
+    check "$place has the files' label" "$files" stat -c %C "/proc/$pid/root$place"
+  done
+  check "what is made in it, too" "$files" sh_ "lighter exec one touch /made && stat -c %C /proc/$pid/root/made"
+  check ":Z" "$files" stat -c %C /srv/private
+  check ":z" "${files%:c*,c*}" stat -c %C /srv/shared
+  check "the machine's own directories are refused" "*SELinux relabeling of /usr is not allowed*exit 125*" \
+    lighter run --rm -v /usr:/u:Z $image true
+  check "another type" "*:spc_t:s0:c*" sh_ "lighter run --rm --security-opt label=type:spc_t $image cat /proc/self/attr/current"
+  check "another level" "*:s0:c5,c6" sh_ \
+    "lighter run --rm --security-opt label=level:s0:c5,c6 $image cat /proc/self/attr/current | tr -d '\000'"
+  check "disabled" "0" sh_ "lighter run --rm --security-opt label=disable $image grep -c ':s0:c' /proc/self/attr/current"
+  check "no such option" '*Bad label option "nonsense"*' lighter run --rm --security-opt label=nonsense $image true
+  lighter run -d --name two --pid container:one $image sleep 1000 >/dev/null
+  check "who joins another's processes has its label" "$process" lighter inspect -f '{{.ProcessLabel}}' two
+  lighter run -d --name three --privileged $image sleep 1000 >/dev/null
+  check "privileged" "[label=disable]" lighter inspect -f '{{.ProcessLabel}}{{.HostConfig.SecurityOpt}}' three
+  check "an external runtime" "*:s0:c*" \
+    sh_ "lighter run --rm --runtime debian $image cat /proc/self/attr/current | tr -d '\000'"
+  lighter rm -f one two three >/dev/null
+  podman="podman --runtime /usr/bin/lighter-runtime --cgroup-manager cgroupfs"
+  $podman import /vm/busybox.tar $image >/dev/null 2>&1
+  check "podman" "*:s0:c*" sh_ "$podman run --rm --network none $image cat /proc/self/attr/current | tr -d '\000'"
+  check "nothing is left" "" lighter ps -aq
+}
+
+finish() {
+  driver=end
+  check "journal has the daemon's log" "*" journalctl -u lighter.service -n 1 --no-pager -o cat
+  check "nothing failed in the units" "" systemctl list-units --failed --no-legend --plain
+  systemctl stop lighter.service lighter.socket
+  echo "NOTE journal: $(journalctl -u lighter.service -p warning --no-pager -o cat | sort | uniq -c | tail -8 | tr '\n' '|')"
+  echo "DONE $failed failed"
+  exit
+}
+
 driver=boot
+if grep -q security=selinux /proc/cmdline; then
+  driver=selinux
+  configure cgroupfs '"selinux-enabled": true'
+  systemd-sysusers
+  systemctl daemon-reload
+  check "SELinux is on" "0" cat /sys/fs/selinux/enforce
+  check "service starts" "active" sh_ 'systemctl enable --now lighter.socket lighter.service 2>/dev/null; systemctl is-active lighter.service'
+  check "import" "*" sh_ "lighter import /vm/busybox.tar $image >/dev/null"
+  selinux_suite
+  finish
+fi
 configure cgroupfs
 echo "NOTE kernel $(uname -r), $(systemctl --version | head -1)"
 check "cgroup v2 only" "cgroup2fs" stat -fc %T /sys/fs/cgroup
@@ -143,11 +260,15 @@ else
   failed=$((failed + 1))
   echo "FAIL systemd: the daemon does not start with native.cgroupdriver=systemd: $(journalctl -u lighter.service -n 3 --no-pager -o cat | tr '\n' '|')"
 fi
+driver=remap
+configure systemd '"userns-remap": "default"'
+systemctl restart lighter.service
+lighter import /vm/busybox.tar $image >/dev/null 2>&1
+remap_suite
+configure
+systemctl restart lighter.service
+driver=quota
+quota_suite
 podman_suite cgroupfs
 podman_suite systemd
-driver=end
-check "journal has the daemon's log" "*" journalctl -u lighter.service -n 1 --no-pager -o cat
-check "nothing failed in the units" "" systemctl list-units --failed --no-legend --plain
-systemctl stop lighter.service lighter.socket
-echo "NOTE journal: $(journalctl -u lighter.service -p warning --no-pager -o cat | sort | uniq -c | tail -8 | tr '\n' '|')"
-echo "DONE $failed failed"
+finish

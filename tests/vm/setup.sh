@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${LIGHTER_TEST_CACHE:-/var/cache/lighter-tests}/vm
 suite=${VM_SUITE:-trixie}
 mirror=${VM_MIRROR:-http://deb.debian.org/debian}
-packages=systemd,systemd-sysv,dbus,udev,kmod,linux-image-cloud-amd64,apparmor,nftables,iproute2,procps,busybox-static,runc,crun,podman,conmon
+packages=systemd,systemd-sysv,dbus,udev,kmod,linux-image-cloud-amd64,apparmor,selinux-policy-default,nftables,iproute2,procps,busybox-static,runc,crun,podman,conmon
 missing=
 need() { # COMMAND PACKAGE...
   command -v "$1" >/dev/null 2>&1 || { shift; missing="$missing $*"; }
@@ -37,6 +37,8 @@ if [ ! -e "$cache/root.img" ]; then
   echo lighter-vm > "$root/etc/hostname"
   printf '127.0.0.1 localhost lighter-vm\n' > "$root/etc/hosts"
   printf '/dev/vda / ext4 rw 0 1\n' > "$root/etc/fstab"
+  # Nothing of the disk is labelled: this is about what we label.
+  printf 'SELINUX=permissive\nSELINUXTYPE=default\n' > "$root/etc/selinux/config"
   # What is to be tested comes as a tar archive on the second disk and says itself what to do.
   cat > "$root/etc/systemd/system/lighter-vm.service" <<'UNIT'
 [Unit]

@@ -388,11 +388,11 @@ fn what_this_runtime_lacks_is_said() {
     let b = Bundle::new(&["true"]);
     for (path, value, reason) in [
         ("linux.intelRdt", json!({"closID": "x"}), "intelRdt is not supported"),
-        ("linux.mountLabel", json!("a:b:c"), "mountLabel is not supported"),
+        ("linux.mountLabel", json!("a:b:c"), "selinux is disabled or not supported"),
         ("linux.netDevices", json!({"eth7": {}}), "netDevices is not supported"),
         ("linux.memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"}), "memoryPolicy is not supported"),
         ("linux.seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"}), "listenerPath"),
-        ("process.selinuxLabel", json!("a:b:c"), "selinux is not enabled"),
+        ("process.selinuxLabel", json!("a:b:c"), "selinux is disabled or not supported"),
     ] {
         let b = Bundle::new(&["true"]);
         b.set(path, value).is_refused(reason);

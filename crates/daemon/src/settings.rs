@@ -44,6 +44,7 @@ pub struct Settings {
     pub userns_remap: Option<String>,
     pub defaults: Defaults,
     pub registries: registry::Config,
+    pub selinux: bool,
 }
 
 /// Whose the socket is, besides root's.
@@ -78,6 +79,7 @@ impl Settings {
             userns_remap: v.text("userns-remap").map(str::to_owned),
             defaults: defaults(&v)?,
             registries: registries(&v)?,
+            selinux: v.bool("selinux-enabled").unwrap_or(false),
         };
         // a slice is checked as one once the driver is known
         if settings.cgroup_driver == Some(Driver::Cgroupfs) || !settings.cgroup_parent.ends_with(".slice") {
@@ -105,6 +107,7 @@ impl Settings {
             storage_driver: self.storage_driver.clone(),
             labels: self.labels.clone(),
             registries: self.registries.clone(),
+            selinux: self.selinux,
             debug: self.log.level == log::Level::Debug,
             live_restore: self.live_restore,
             shutdown_timeout: self.shutdown_timeout,

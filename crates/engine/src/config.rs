@@ -32,6 +32,8 @@ pub struct Config {
     pub labels: Vec<String>,
     pub debug: bool,
     pub registries: ::registry::Config,
+    /// Containers are labelled for SELinux, where the kernel has it.
+    pub selinux: bool,
     /// Containers go on when the daemon ends.
     pub live_restore: bool,
     /// Time for containers to end when the daemon ends and `live_restore` is off.

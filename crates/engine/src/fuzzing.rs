@@ -46,6 +46,8 @@ fn try_create(data: &[u8]) -> Option<runtime::Launch> {
         joined: oci::Joined::default(),
         rootfs: RootMount::Directory { path: "/does/not/matter".into() },
         link_env: &[],
+        process_label: "",
+        mount_label: "",
     };
     oci::launch(&input).ok()
 }

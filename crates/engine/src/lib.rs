@@ -34,6 +34,7 @@ mod relay;
 pub mod remap;
 mod restore;
 mod runtimes;
+mod selinux;
 mod serving;
 mod settling;
 mod shared;
@@ -130,6 +131,7 @@ impl Engine {
             driver: shared.snapshots.driver(),
             driver_status: shared.snapshots.status(),
             event_listeners: shared.events.listeners(),
+            selinux: shared.selinux.is_some(),
         };
         let mut info = system::info(&facts, &shared.machine);
         let of_firewall = self.shared.clone();

@@ -72,6 +72,8 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     let daemon_id = lasting_id(&records)?;
     let shim_program = runtime::read_only_program(&config.shim).map_err(|e| Error::internal(e.message))?;
     let directory = Directory::default();
+    let machine = Machine::read();
+    let selinux = selinux(&config, &machine);
     let cgroup_parents = CgroupParents::new(&config.run_root);
     let networks = Arc::new(open_networks(&config, &records, &daemon_id, &directory)?);
     let distribution = RwLock::new(Arc::new(::registry::Client::new(config.registries.clone())));
@@ -94,13 +96,22 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         sampling: Default::default(),
         pruning: Default::default(),
         cgroup_parents,
-        machine: Machine::read(),
+        selinux,
+        machine,
         tidy,
         settling: Settling::default(),
         shim_program,
         daemon_id,
         creating: Mutex::new(HashMap::new()),
     }))
+}
+
+/// The policy by which containers are labelled, where that is wanted and can be.
+fn selinux(config: &Config, machine: &Machine) -> Option<crate::selinux::Policy> {
+    if config.selinux && !machine.selinux {
+        tracing::warn!("selinux-enabled: this machine's kernel has no SELinux, or it is off");
+    }
+    (config.selinux && machine.selinux).then(crate::selinux::Policy::read).flatten()
 }
 
 fn directory(path: &Path, mode: u32) -> Result<()> {

@@ -25,6 +25,7 @@ use crate::machine::Machine;
 use crate::networks::Directory;
 use crate::records::Records;
 use crate::registry::Registry;
+use crate::selinux::Policy;
 use crate::serving::Serving;
 use crate::settling::Settling;
 use crate::tidy::Tidy;
@@ -55,6 +56,8 @@ pub struct Shared {
     pub pruning: Pruning,
     pub cgroup_parents: CgroupParents,
     pub machine: Machine,
+    /// Where containers are labelled.
+    pub selinux: Option<Policy>,
     pub tidy: Tidy,
     pub settling: Settling,
     /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container

@@ -88,6 +88,8 @@ pub struct Facts<'a> {
     pub driver: &'a str,
     pub driver_status: Vec<[String; 2]>,
     pub event_listeners: usize,
+    /// Containers are labelled for SELinux.
+    pub selinux: bool,
 }
 
 /// The reply of `GET /info`.
@@ -150,7 +152,7 @@ pub fn info(facts: &Facts<'_>, machine: &Machine) -> SystemInfo {
         containerd_commit: commit(""),
         runc_commit: commit(values::VERSION),
         init_commit: commit(values::VERSION),
-        security_options: security_options(config, machine),
+        security_options: security_options(config, machine, facts.selinux),
         default_address_pools: config.bridge.address_pools.iter().map(pool).collect(),
         firewall_backend: Some(FirewallInfo { driver: "nftables".into(), info: Vec::new() }),
         cdi_spec_dirs: config.defaults.cdi_directories.iter().map(|path| path.display().to_string()).collect(),
@@ -206,12 +208,13 @@ fn registries(config: &::registry::Config) -> RegistryConfig {
     }
 }
 
-fn security_options(config: &Config, machine: &Machine) -> Vec<String> {
+fn security_options(config: &Config, machine: &Machine, selinux: bool) -> Vec<String> {
     let private = config.defaults.cgroupns.as_deref().map_or(machine.is_cgroup_v2(), |mode| mode == "private");
     [
         // a profile protects only where one is loaded
         (machine.apparmor && machine.apparmor_profile.is_some(), "name=apparmor"),
         (machine.seccomp, "name=seccomp,profile=builtin"),
+        (selinux, "name=selinux"),
         (config.defaults.remap.is_some(), "name=userns"),
         (machine.cgroup_namespaces && private, "name=cgroupns"),
     ]
@@ -272,6 +275,7 @@ pub(crate) mod tests {
             defaults: Defaults::default(),
             storage_driver: None,
             labels: vec!["a=b".into()],
+            selinux: false,
             debug: true,
             live_restore: true,
             shutdown_timeout: Duration::from_secs(15),
@@ -290,6 +294,7 @@ pub(crate) mod tests {
             driver: "overlayfs",
             driver_status: vec![["Backing Filesystem".into(), "ext4".into()]],
             event_listeners: 0,
+            selinux: false,
         }
     }
 

@@ -85,7 +85,7 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let linux = launch.spec.linux.clone().unwrap_or_default();
     refuse(launch, &linux)?;
     let namespaces = Namespaces::plan(&linux, fds.netns, fds.userns)?;
-    let root = root(launch, fds.lowest.as_ref().map(AsFd::as_fd), &namespaces)?;
+    let root = root(launch, fds.lowest.as_ref().map(AsFd::as_fd), &namespaces, &linux.mount_label)?;
     let filter = filter(launch, &linux)?;
     let scope = scope(&linux)?;
     let resources = resources(&linux);
@@ -212,11 +212,13 @@ fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
         (linux.intel_rdt.is_some(), "intelRdt"),
         (!linux.net_devices.is_empty(), "netDevices"),
         (linux.memory_policy.is_some(), "memoryPolicy"),
-        (!linux.mount_label.is_empty(), "mountLabel"),
         (linux.personality.as_ref().is_some_and(|one| !one.flags.is_empty()), "personality flags"),
     ];
     if let Some((_, what)) = unsupported.iter().find(|(asked, _)| *asked) {
         return Err(StartError::other(format!("{what} is not supported by this runtime")));
+    }
+    if !linux.mount_label.is_empty() {
+        process::selinux_or_error()?;
     }
     if let Some(path) = linux.masked_paths.iter().chain(&linux.readonly_paths).find(|path| !path.starts_with('/')) {
         return Err(StartError::other(format!("masked or read-only path {path:?} must be absolute")));
@@ -228,10 +230,15 @@ fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
 }
 
 /// The root file system, its ids mapped where that was asked for.
-fn root(launch: &Launch, lowest: Option<BorrowedFd<'_>>, namespaces: &Namespaces) -> Result<OwnedFd, StartError> {
+fn root(
+    launch: &Launch,
+    lowest: Option<BorrowedFd<'_>>,
+    namespaces: &Namespaces,
+    label: &str,
+) -> Result<OwnedFd, StartError> {
     match &namespaces.user {
-        Some(user) if launch.map_root => rootfs::mount_mapped(&launch.rootfs, lowest, user),
-        _ => mount_root(&launch.rootfs, lowest),
+        Some(user) if launch.map_root => rootfs::mount_mapped(&launch.rootfs, lowest, user, label),
+        _ => mount_root(&launch.rootfs, lowest, label),
     }
 }
 

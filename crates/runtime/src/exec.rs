@@ -119,7 +119,8 @@ fn attempt(
     let clone_into = container.cgroup.clone_into()?;
     program.join(&container.cgroup)?;
     program.steps.extend(schedule::processors(&affinity.last)?.map(Step::Affinity));
-    program.steps.push(Step::Keyring(None));
+    program.steps.extend(process::keyring(&process, None)?);
+    program.steps.extend(process::labels(&process)?);
     let pidfd = duplicate(&container.pidfd)?;
     let slot = program.keep(pidfd);
     let mapping = is_foreign(container, "user").then(|| Mapping::of_process(&container.pid.to_string())).transpose()?;

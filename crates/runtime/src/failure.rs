@@ -50,6 +50,7 @@ fn describe(step: &Step) -> String {
         Step::ReadOnly(path) => format!("can't make {path:?} read-only"),
         Step::Mask(path) => format!("can't mask path {path:?}"),
         Step::Remount { path, .. } => format!("error changing the mount at {path:?}"),
+        Step::Label { path, .. } => format!("error labelling the mount at {path:?}"),
         Step::RootReadOnly => "error setting rootfs as readonly".to_owned(),
         Step::Pivot => "error jailing process inside rootfs: pivot_root .".to_owned(),
         Step::RootPropagation(..) => "error setting rootfs propagation".to_owned(),
@@ -62,6 +63,11 @@ fn describe(step: &Step) -> String {
         Step::Rlimit(_, _, number) => {
             format!("error setting rlimits for ready process: error setting rlimit type {number}")
         }
+        Step::Proc { path, .. } if path.as_c_str() == c"self/attr/apparmor/exec" => {
+            "unable to apply apparmor profile: apparmor failed to apply profile: write /proc/self/attr/apparmor/exec"
+                .to_owned()
+        }
+        Step::Proc { path, .. } if path.as_c_str() == c"self/attr/exec" => "can't set process label".to_owned(),
         Step::Proc { path, .. } => format!("write /proc/{}", path.to_string_lossy()),
         Step::EnterRoot(_) => "error entering the container's root".to_owned(),
         Step::Affinity(_) => "error setting execCPUAffinity".to_owned(),

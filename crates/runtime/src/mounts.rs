@@ -50,16 +50,23 @@ pub(crate) struct CgroupView<'a> {
     pub(crate) private: bool,
 }
 
+/// What all mounts of a container have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How<'a> {
+    pub(crate) cgroup: &'a CgroupView<'a>,
+    pub(crate) mapping: Option<&'a Mapping>,
+    /// The SELinux context of files in what is mounted anew; empty: none.
+    pub(crate) label: &'a str,
+}
+
+/// File systems that have labels of their own, as with runc.
+const UNLABELLED: [&str; 4] = ["proc", "sysfs", "mqueue", "cgroup2"];
+
 /// Adds the steps of all mounts, opening what comes from the host.
-pub(crate) fn plan(
-    program: &mut Program,
-    mounts: &[OciMount],
-    cgroup: &CgroupView<'_>,
-    mapping: Option<&Mapping>,
-) -> Result<Made, StartError> {
+pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], how: &How<'_>) -> Result<Made, StartError> {
     let mut made = Made::default();
     for mount in mounts {
-        one(program, mount, cgroup, mapping, &mut made).map_err(|error| {
+        one(program, mount, how, &mut made).map_err(|error| {
             let source = if mount.source.is_empty() { &mount.kind } else { &mount.source };
             let message = format!("error mounting {source:?} to rootfs at {:?}: {}", mount.destination, error.message);
             StartError { message, ..error }
@@ -68,14 +75,9 @@ pub(crate) fn plan(
     Ok(made)
 }
 
-fn one(
-    program: &mut Program,
-    mount: &OciMount,
-    cgroup: &CgroupView<'_>,
-    mapping: Option<&Mapping>,
-    made: &mut Made,
-) -> Result<(), StartError> {
-    let options = Options::parse(&mount.options)?;
+fn one(program: &mut Program, mount: &OciMount, how: &How<'_>, made: &mut Made) -> Result<(), StartError> {
+    let How { cgroup, mapping, label } = *how;
+    let mut options = Options::parse(&mount.options)?;
     let target = destination(&mount.destination)?;
     let binds = options.bind.is_some() || mount.kind == "bind";
     if target == "/proc" && !binds && mount.kind != "proc" {
@@ -85,6 +87,7 @@ fn one(
         made.dev_is_bound |= target == "/dev";
         return bind(program, mount, &options, &target);
     }
+    options.data.extend(context(&mount.kind, label, &options));
     match mount.kind.as_str() {
         "cgroup" | "cgroup2" => cgroups(program, cgroup, &options, &target),
         "devpts" => {
@@ -100,8 +103,20 @@ fn one(
             Err(StartError::other("mount option \"tmpcopyup\" is not supported with a user namespace"))
         }
         "tmpfs" if options.copy_up => copied_up(program, &options, &target, made),
-        kind => new(program, kind, &mount.source, options, &target, made),
+        kind => {
+            new(program, kind, &mount.source, options, &target, made)?;
+            if kind == "mqueue" && !label.is_empty() {
+                program.steps.push(Step::Label { path: c_string(&target)?, label: c_string(label)? });
+            }
+            Ok(())
+        }
     }
+}
+
+/// The mount option that labels what is in a new file system.
+fn context(kind: &str, label: &str, options: &Options) -> Option<(String, Option<String>)> {
+    let own = options.data.iter().any(|(key, _)| key == "context");
+    (!label.is_empty() && !own && !UNLABELLED.contains(&kind)).then(|| ("context".to_owned(), Some(label.to_owned())))
 }
 
 /// Programs trust what is at /proc, ours do not look there: but whoever comes after may.
@@ -326,14 +341,12 @@ fn hierarchies(
     target: &str,
 ) -> Result<(), StartError> {
     let read_only = MountAttrFlags::MOUNT_ATTR_RDONLY.bits();
-    let what = What::New {
-        kind: c"tmpfs".to_owned(),
-        options: vec![
-            (c"source".to_owned(), Some(c"cgroup".to_owned())),
-            (c"mode".to_owned(), Some(c"755".to_owned())),
-        ],
-        attributes: options.set & !read_only,
-    };
+    let mut data =
+        vec![(c"source".to_owned(), Some(c"cgroup".to_owned())), (c"mode".to_owned(), Some(c"755".to_owned()))];
+    if let Some((_, Some(label))) = options.data.iter().find(|(key, _)| key == "context") {
+        data.push((c"context".to_owned(), Some(c_string(label)?)));
+    }
+    let what = What::New { kind: c"tmpfs".to_owned(), options: data, attributes: options.set & !read_only };
     push(program, what, target, false)?;
     for hierarchy in view.group.views() {
         let name = &hierarchy.name;
@@ -356,6 +369,26 @@ fn hierarchies(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels() {
+        let label = "system_u:object_r:container_file_t:s0:c1,c2";
+        for (kind, given, expected) in [
+            ("tmpfs", "mode=755", true),
+            ("devpts", "", true),
+            ("cgroup", "ro", true),
+            ("tmpfs", "context=own", false),
+            ("proc", "", false),
+            ("sysfs", "ro", false),
+            ("mqueue", "", false),
+            ("cgroup2", "", false),
+        ] {
+            let options = Options::parse(&[given.to_owned()]).unwrap();
+            let wanted = expected.then(|| ("context".to_owned(), Some(label.to_owned())));
+            assert_eq!(context(kind, label, &options), wanted, "{kind}");
+            assert_eq!(context(kind, "", &options), None);
+        }
+    }
 
     #[test]
     fn destinations() {

@@ -56,7 +56,8 @@ impl Ground<'_> {
             program.steps.extend(become_root());
         }
         if extra.keyring {
-            program.steps.push(Step::Keyring(Some(c_string(&format!("_ses.{}", launch.id))?)));
+            let name = c_string(&format!("_ses.{}", launch.id))?;
+            program.steps.extend(process::keyring(&process, Some(name))?);
         }
         names(launch, namespaces, &mut program)?;
         let in_bundle = launch.bundle.as_ref().map(|bundle| bundle.join("rootfs"));
@@ -72,7 +73,8 @@ impl Ground<'_> {
             program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
         }
         let view = CgroupView { group: cgroup, private: namespaces.has(NamespaceKind::Cgroup) };
-        let made = mounts::plan(&mut program, &spec.mounts, &view, mapping)?;
+        let how = mounts::How { cgroup: &view, mapping, label: &linux.mount_label };
+        let made = mounts::plan(&mut program, &spec.mounts, &how)?;
         if !made.dev_is_bound {
             devices::plan(&mut program, &linux.devices, mapping)?;
         }

@@ -101,7 +101,9 @@ pub(crate) fn steps(
         steps.append(&mut enter);
     }
     limits(process, end.mapped, &mut steps)?;
-    labels(process, &mut steps)?;
+    if end.enter.is_none() {
+        steps.extend(labels(process)?);
+    }
     steps.push(Step::Umask(Mode::from_raw_mode(process.user.umask.unwrap_or(0o022))));
     let filter = seccomp.map(|program| Step::Seccomp { filter: program.instructions(), flags: program.flags() });
     let (early, late) = if process.no_new_privileges { (None, filter) } else { (filter, None) };
@@ -198,7 +200,10 @@ fn own_oom_score_adj() -> Option<i32> {
     std::fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
 }
 
-fn labels(process: &Process, steps: &mut Vec<Step>) -> Result<(), StartError> {
+/// What the security modules are told: it counts at the next `execve`, across forks and changes of namespaces. Who enters a user
+/// namespace has no procfs there in which to say it, and says it before.
+pub(crate) fn labels(process: &Process) -> Result<Vec<Step>, StartError> {
+    let mut steps = Vec::new();
     if !process.apparmor_profile.is_empty() && process.apparmor_profile != "unconfined" {
         if !std::path::Path::new("/proc/self/attr/apparmor/exec").exists() {
             return Err(StartError::other("apparmor is not enabled: cannot use a profile"));
@@ -207,12 +212,29 @@ fn labels(process: &Process, steps: &mut Vec<Step>) -> Result<(), StartError> {
         steps.push(Step::Proc { path: c"self/attr/apparmor/exec".to_owned(), text });
     }
     if !process.selinux_label.is_empty() {
-        if !std::path::Path::new("/sys/fs/selinux/enforce").exists() {
-            return Err(StartError::other("selinux is not enabled: cannot use a label"));
-        }
+        selinux_or_error()?;
         steps.push(Step::Proc { path: c"self/attr/exec".to_owned(), text: c_string(&process.selinux_label)? });
     }
-    Ok(())
+    Ok(steps)
+}
+
+/// A label means nothing to a kernel without SELinux, in runc's words.
+pub(crate) fn selinux_or_error() -> Result<(), StartError> {
+    if std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+        return Ok(());
+    }
+    Err(StartError::other("selinux label is specified in config, but selinux is disabled or not supported"))
+}
+
+/// A session keyring of this name (None: without one), which processes of the label may use.
+pub(crate) fn keyring(process: &Process, name: Option<CString>) -> Result<Vec<Step>, StartError> {
+    let mut steps = Vec::new();
+    if !process.selinux_label.is_empty() {
+        let path = c"self/attr/keycreate".to_owned();
+        steps.push(Step::Proc { path, text: c_string(&process.selinux_label)? });
+    }
+    steps.push(Step::Keyring(name));
+    Ok(steps)
 }
 
 fn rlimit(limit: &OciRlimit) -> Result<(Resource, Rlimit, u32), StartError> {

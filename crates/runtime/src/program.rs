@@ -84,6 +84,11 @@ pub(crate) enum Step {
         path: CString,
         change: sys::mount::Attributes,
     },
+    /// Label what is mounted at a path for SELinux.
+    Label {
+        path: CString,
+        label: CString,
+    },
     RootReadOnly,
     Pivot,
     RootPropagation(sys::mount::Propagation, bool),

@@ -23,14 +23,15 @@ const STRING_MAX: usize = 255;
 /// Mounts it detached. The descriptor is all there is; who holds it, holds the file system.
 ///
 /// `lowest`: a detached mount of its lowest layer, where that is an EROFS and somebody has one to be shared: files of one
-/// EROFS that is mounted twice are in the page cache twice.
-pub fn mount_root(root: &RootMount, lowest: Option<BorrowedFd<'_>>) -> Result<OwnedFd, StartError> {
+/// EROFS that is mounted twice are in the page cache twice. `label`: the SELinux context of all files in a writable overlay;
+/// empty: each its own.
+pub fn mount_root(root: &RootMount, lowest: Option<BorrowedFd<'_>>, label: &str) -> Result<OwnedFd, StartError> {
     match root {
         RootMount::Directory { path } => directory(path),
         RootMount::Stack { lower } => stack(lower, lowest)
             .map_err(|errno| StartError::other(format!("failed to mount a read-only overlay: {}", text(errno)))),
         RootMount::Overlay { lower, upper, work, volatile } => {
-            let changes = Changes { upper, work, volatile: *volatile };
+            let changes = Changes { upper, work, volatile: *volatile, label };
             overlay(lower, lowest, changes).map_err(|errno| {
                 let upper = upper.display();
                 StartError::other(format!("failed to mount the overlay of {upper}: {}", text(errno)))
@@ -45,6 +46,7 @@ pub(crate) fn mount_mapped(
     root: &RootMount,
     lowest: Option<BorrowedFd<'_>>,
     user: &UserNamespace,
+    label: &str,
 ) -> Result<OwnedFd, StartError> {
     let failed = |what: &Path, errno| {
         let need = "id-mapped mounts need Linux 5.19 and a file system that has them";
@@ -63,7 +65,7 @@ pub(crate) fn mount_mapped(
                 own.ok_or_else(|| StartError::other("the upper and work directories are not in one directory"))?;
             let owner = user.mapping.uid(0).zip(user.mapping.gid(0));
             let (uid, gid) = owner.ok_or_else(|| StartError::other("root is not mapped in the user namespace"))?;
-            let changes = Changes { upper, work, volatile: *volatile };
+            let changes = Changes { upper, work, volatile: *volatile, label };
             private_mounts::within(|| {
                 let mut places = Vec::with_capacity(lower.len());
                 for (layer, shared) in with_shared(lower, lowest) {
@@ -124,6 +126,7 @@ struct Changes<'a> {
     upper: &'a Path,
     work: &'a Path,
     volatile: bool,
+    label: &'a str,
 }
 
 /// A layer as overlayfs is told it.
@@ -213,11 +216,14 @@ fn overlay_with(
     rustix::mount::fsconfig_set_string(&context, c"source", c"overlay")?;
     lower(&context)?;
     let mut attributes = MountAttrFlags::MOUNT_ATTR_RDONLY;
-    if let Some(Changes { upper, work, volatile }) = changes {
+    if let Some(Changes { upper, work, volatile, label }) = changes {
         set_path(&context, "upperdir", upper)?;
         set_path(&context, "workdir", work)?;
         if volatile {
             rustix::mount::fsconfig_set_flag(&context, c"volatile")?;
+        }
+        if !label.is_empty() {
+            rustix::mount::fsconfig_set_string(&context, c"context", label)?;
         }
         attributes = MountAttrFlags::empty();
     }

@@ -31,6 +31,8 @@ pub struct Shim {
     pub started: Started,
     pub exited: Option<Exited>,
     pub oom: bool,
+    /// With `oom`: the most memory that its control group has held, once the container has ended.
+    memory_peak: u64,
     pub facts: Facts,
     /// The container's own first, then its execs.
     pub sessions: Vec<Session>,
@@ -68,6 +70,7 @@ impl Shim {
             started: launched.started,
             exited: None,
             oom: false,
+            memory_peak: 0,
             facts: Facts::default(),
             sessions: vec![launched.session],
             external: launched.external,
@@ -175,8 +178,11 @@ impl Shim {
             let pid = pid.as_raw_nonzero().get();
             if let Some(session) = self.sessions.iter_mut().find(|s| s.pid == pid && s.is_running()) {
                 session.end(&self.poller, status, at);
-                if session.id() == MAIN && !self.own_pids {
-                    self.end_others();
+                if session.id() == MAIN {
+                    self.look_for_oom();
+                    if !self.own_pids {
+                        self.end_others();
+                    }
                 }
             } else if self.sessions.iter_mut().any(|s| s.child_ended(pid, status.exit_status() == Some(0))) {
                 // its log has taken note
@@ -325,15 +331,20 @@ impl Shim {
         self.sessions.retain(|s| s.id() == MAIN || !s.is_reported() || s.has_clients());
     }
 
-    fn on_exit(&mut self, ended: Ended) {
+    /// At once when the container has ended: the notice may not have come yet, and systemd removes an empty group.
+    fn look_for_oom(&mut self) {
         self.drop_oom_watch();
-        // The notice may not have come yet.
         if !self.oom && self.running.cgroup.oom_count().is_ok_and(|n| n > 0) {
             self.tell_oom();
         }
-        let memory_peak = if self.oom { self.running.cgroup.memory_peak().unwrap_or(0) } else { 0 };
+        if self.oom {
+            self.memory_peak = self.running.cgroup.memory_peak().unwrap_or(0);
+        }
+    }
+
+    fn on_exit(&mut self, ended: Ended) {
         let Ended { code, signal, at, .. } = ended;
-        let exited = Exited { code, signal, oom: self.oom, memory_peak, at };
+        let exited = Exited { code, signal, oom: self.oom, memory_peak: self.memory_peak, at };
         crash::point("shim.exit-seen");
         let _ = self.directory.write_exit(&exited);
         crash::point("shim.exit-noted");

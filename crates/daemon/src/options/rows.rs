@@ -117,7 +117,7 @@ pub const ROWS: &[Row] = &[
     Row::missing("rootless", Bool).only(&["false"]),
     Row::new("runtimes", Runtimes, "External OCI runtime (NAME=PATH)").flag("add-runtime"),
     Row::missing("seccomp-profile", Text).only(&["\"builtin\""]),
-    Row::missing("selinux-enabled", Bool).only(&["false"]),
+    Row::new("selinux-enabled", Bool, "Label containers' processes and files for SELinux, where the kernel has it"),
     Row::new("shutdown-timeout", Int, "Seconds for containers to end with the daemon, if live-restore is off; -1: any")
         .default("15")
         .reload(),

@@ -10,6 +10,8 @@ use super::record::{Record, Volatile};
 use super::supervisor::supervise;
 use super::{adapt, health, merge, mounts, validate};
 use crate::names;
+use crate::oci::security;
+use crate::selinux::Labels;
 use crate::shared::{Shared, blocking};
 use crate::undo::Undo;
 use crate::volumes;
@@ -63,6 +65,7 @@ pub async fn create(
     }
     let mut resolved = mounts::of_new(shared, &host, &config.volumes.clone().unwrap_or_default())?;
     mounts::place(shared, &mut resolved);
+    let labels = labels(shared, &mut host)?;
     let networks = Some(super::networks::attachments(shared, &config, &host, &networking)?);
     let record = Record {
         id: id.clone(),
@@ -76,6 +79,8 @@ pub async fn create(
         platform: "linux".into(),
         mounts: mounts::to_mount_points(&resolved),
         networks,
+        process_label: labels.process,
+        mount_label: labels.mount,
     };
 
     let (s, r) = (shared.clone(), record.clone());
@@ -173,6 +178,41 @@ fn resolve_joined(shared: &Shared, host: &mut api::types::HostConfig) -> Result<
         *mode = format!("container:{}", other.id);
     }
     Ok(())
+}
+
+/// For SELinux. Who shares another one's processes or memory has its label, and says so in its options, as with Docker.
+fn labels(shared: &Shared, host: &mut api::types::HostConfig) -> Result<Labels> {
+    let Some(policy) = &shared.selinux else { return Ok(Labels::default()) };
+    let mut options = security::parse(host, false)?.labels;
+    if options.is_empty() {
+        options = joined_label(shared, host)?;
+        let words = options.iter().map(|option| format!("label={option}"));
+        if !options.is_empty() {
+            host.security_opt.get_or_insert_default().extend(words);
+        }
+    }
+    let records: Vec<_> = shared.registry.all().iter().map(|container| container.record()).collect();
+    let level = Labels::free_level(records.iter().map(|record| record.process_label.as_str()), random);
+    Labels::new(policy, &options, &level)
+}
+
+fn joined_label(shared: &Shared, host: &api::types::HostConfig) -> Result<Vec<String>> {
+    let of = |mode: &str| {
+        let other = shared.registry.find(mode.strip_prefix("container:")?).ok()?;
+        Some(Labels::options(&other.record().process_label))
+    };
+    match (of(&host.ipc_mode), of(&host.pid_mode)) {
+        (Some(ipc), Some(pid)) if ipc != pid => {
+            Err(Error::invalid("--ipc and --pid containers SELinux labels aren't the same"))
+        }
+        (Some(label), _) | (None, Some(label)) => Ok(label),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+fn random() -> u32 {
+    let id = Id::random();
+    u32::from_str_radix(&id.as_str()[..8], 16).unwrap_or(0)
 }
 
 fn host_name() -> String {

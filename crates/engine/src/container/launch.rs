@@ -21,6 +21,7 @@ use super::record::Record;
 use super::state::Fact;
 use super::waiting::Step;
 use crate::cgroups::Driver;
+use crate::selinux::{self, Reach};
 use crate::shared::{Shared, blocking};
 use crate::shim_link::{self, ShimLink};
 use crate::undo::Undo;
@@ -381,10 +382,24 @@ fn prepare(
     }
     let mounts = super::mounts::of(shared, record)?;
     super::mounts::prepare_sources(&mounts)?;
+    relabel(record, &etc, &mounts)?;
     let cgroup_path = shared.cgroup_place(record).told;
     let link_env = super::links::variables(links, &record.name);
     let input = input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs);
     oci::launch(&oci::Input { link_env: &link_env, ..input })
+}
+
+/// Where containers are labelled for SELinux: the files that are ours, and volumes as was asked (`:z`, `:Z`).
+fn relabel(record: &Record, etc: &etc::Files, mounts: &[super::mounts::Resolved]) -> Result<()> {
+    let label = &record.mount_label;
+    if label.is_empty() {
+        return Ok(());
+    }
+    for file in [&etc.hostname, &etc.hosts, &etc.resolv_conf].into_iter().filter(|file| file.exists()) {
+        selinux::relabel(file, label, Reach::Private)?;
+    }
+    let wanted = mounts.iter().filter_map(|mount| Some((mount.host_path(), mount.relabel()?)));
+    wanted.into_iter().try_for_each(|(source, reach)| selinux::relabel(Path::new(source), label, reach))
 }
 
 /// [`input`] for an exec in a running container.
@@ -432,6 +447,8 @@ pub fn input<'a>(
         rootfs,
         plain: !runtimes::BUILT_IN.contains(&record.host.runtime.as_str()),
         link_env: &[],
+        process_label: &record.process_label,
+        mount_label: &record.mount_label,
     }
 }
 

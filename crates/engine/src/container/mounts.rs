@@ -14,6 +14,7 @@ use api::types::{HostConfig, Mount, MountPoint, TmpfsOptions};
 use values::{Error, Result, system_words};
 
 use crate::container::record::Record;
+use crate::selinux::Reach;
 use crate::shared::Shared;
 use crate::volumes;
 
@@ -85,6 +86,15 @@ impl Resolved {
     /// It is a tree of the host's, not a filesystem of its own.
     pub fn is_tree(&self) -> bool {
         self.kind != Kind::Tmpfs
+    }
+
+    /// Whose it is to become for SELinux, where that was asked.
+    pub fn relabel(&self) -> Option<Reach> {
+        self.mode.split(',').find_map(|word| match word {
+            "z" => Some(Reach::Shared),
+            "Z" => Some(Reach::Private),
+            _ => None,
+        })
     }
 }
 
@@ -329,7 +339,7 @@ fn parse_mode(mode: &str) -> Option<Mode<'_>> {
                 options.read_only = word == "ro";
                 "access"
             }
-            // SELinux labels: without SELinux there is nothing to relabel, as in Docker.
+            // Without SELinux there is nothing to relabel, as in Docker.
             "z" | "Z" => "label",
             "nocopy" => {
                 options.no_copy = true;

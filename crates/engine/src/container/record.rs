@@ -33,6 +33,11 @@ pub struct Record {
     /// The networks it is on, by name. None in records of the first release.
     #[serde(default)]
     pub networks: Option<BTreeMap<String, EndpointSettings>>,
+    /// For SELinux; empty where it is not labelled.
+    #[serde(default)]
+    pub process_label: String,
+    #[serde(default)]
+    pub mount_label: String,
 }
 
 impl Record {

@@ -13,6 +13,7 @@ use super::health::{Health, Outcome, Status};
 use super::record::{Record, Volatile};
 use super::state::{Phase, State};
 use super::{links, networks};
+use crate::oci::security;
 use crate::shared::Shared;
 
 pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<ContainerInspect> {
@@ -44,6 +45,9 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
         size_rw: sizes.map(|s| s as i64),
         size_rootfs: sizes.map(|s| s as i64 + base() as i64),
         mounts: record.mounts.clone(),
+        process_label: record.process_label.clone(),
+        mount_label: record.mount_label.clone(),
+        app_armor_profile: apparmor(shared, &record, &volatile.state),
         config: record.config.clone(),
         network_settings: network_settings(shared, &record, &volatile),
         ..ContainerInspect::default()
@@ -145,6 +149,15 @@ fn health_summary(health: Option<&Health>) -> HealthSummary {
         status: health.map_or("none", |h| h.status.word()).into(),
         failing_streak: health.map_or(0, |h| i64::from(h.streak)),
     }
+}
+
+/// As Docker shows it: what was asked for until the first start, then what it has.
+fn apparmor(shared: &Shared, record: &Record, state: &State) -> String {
+    let Ok(options) = security::parse(&record.host, false) else { return String::new() };
+    if state.started_at.is_zero() {
+        return options.apparmor.unwrap_or_default();
+    }
+    security::apparmor(&shared.machine, &record.host, &options)
 }
 
 /// Why it did not start, or what it keeps others waiting for.

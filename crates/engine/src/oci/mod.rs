@@ -50,6 +50,9 @@ pub struct Input<'a> {
     pub plain: bool,
     /// Variables of `--link`.
     pub link_env: &'a [String],
+    /// For SELinux; empty: none.
+    pub process_label: &'a str,
+    pub mount_label: &'a str,
 }
 
 impl Input<'_> {
@@ -108,6 +111,7 @@ pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
         masked_paths,
         readonly_paths,
         seccomp: rules,
+        mount_label: input.mount_label.to_owned(),
         ..Linux::default()
     };
     let spec = Spec {

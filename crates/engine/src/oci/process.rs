@@ -28,7 +28,8 @@ pub fn process(input: &Input<'_>, options: &security::Options, capabilities: Vec
         capabilities: Some(sets(capabilities, &config.user)),
         rlimits: resources::rlimits(&input.host.resources, &input.defaults.ulimits),
         no_new_privileges: options.no_new_privileges,
-        apparmor_profile: security::apparmor(input, options),
+        apparmor_profile: security::apparmor(input.machine, input.host, options),
+        selinux_label: input.process_label.to_owned(),
         oom_score_adj: i32::try_from(input.host.oom_score_adj).ok(),
         ..Process::default()
     })

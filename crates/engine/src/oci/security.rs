@@ -54,28 +54,13 @@ pub fn parse(host: &HostConfig, no_new_privileges: bool) -> Result<Options> {
     Ok(options)
 }
 
-/// Checks a request's options against what this machine can do: what would not protect is refused.
+/// Checks a request's options against what this machine can do. Profiles and labels for a security module that is off mean
+/// nothing and are let pass, as with Docker.
 ///
 /// # Errors
-/// `InvalidArgument`, or `NotImplemented` for SELinux labels.
+/// `InvalidArgument` for a filter that does not work here.
 pub fn check(host: &HostConfig, machine: &Machine) -> Result<()> {
     let options = parse(host, false)?;
-    let profile = options.apparmor.as_deref().filter(|profile| !profile.is_empty() && *profile != "unconfined");
-    if let Some(profile) = profile.filter(|_| !machine.apparmor) {
-        return Err(Error::invalid(format!(
-            "cannot apply the AppArmor profile {profile}: AppArmor is not enabled on this machine (use apparmor=unconfined)"
-        )));
-    }
-    if let Some(label) = options.labels.iter().find(|label| *label != "disable") {
-        if !machine.selinux {
-            return Err(Error::invalid(format!(
-                "cannot apply the SELinux label {label}: SELinux is not enabled on this machine (use label=disable)"
-            )));
-        }
-        return Err(Error::not_implemented(format!(
-            "--security-opt label={label}: SELinux labels are not supported yet (use label=disable)"
-        )));
-    }
     match options.seccomp.as_deref() {
         None | Some("" | "unconfined" | "builtin") => Ok(()),
         Some(_) if !machine.seccomp => {
@@ -86,14 +71,14 @@ pub fn check(host: &HostConfig, machine: &Machine) -> Result<()> {
 }
 
 /// The AppArmor profile of the process; empty: none is set.
-pub fn apparmor(input: &Input<'_>, options: &Options) -> String {
-    if !input.machine.apparmor {
+pub fn apparmor(machine: &Machine, host: &HostConfig, options: &Options) -> String {
+    if !machine.apparmor {
         return String::new();
     }
     match options.apparmor.as_deref() {
         Some(profile) if !profile.is_empty() => profile.to_owned(),
-        _ if input.host.privileged => "unconfined".into(),
-        _ => input.machine.apparmor_profile.clone().unwrap_or_default(),
+        _ if host.privileged => "unconfined".into(),
+        _ => machine.apparmor_profile.clone().unwrap_or_default(),
     }
 }
 
@@ -204,9 +189,9 @@ mod tests {
         let all = Machine { cgroup_version: 2, apparmor: true, seccomp: true, ..Machine::default() };
         for (option, without, with) in [
             ("apparmor=unconfined", true, true),
-            ("apparmor=docker-default", false, true),
+            ("apparmor=docker-default", true, true),
             ("label=disable", true, true),
-            ("label=type:x_t", false, false),
+            ("label=type:x_t", true, true),
             ("writable-cgroups=true", true, true),
             ("seccomp=unconfined", true, true),
             ("seccomp=builtin", true, true),

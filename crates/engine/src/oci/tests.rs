@@ -45,6 +45,8 @@ impl Scene {
             joined: self.joined,
             rootfs: RootMount::Directory { path: "/does/not/matter".into() },
             link_env: &[],
+            process_label: "",
+            mount_label: "",
         }
     }
 }

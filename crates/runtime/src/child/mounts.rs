@@ -112,6 +112,11 @@ impl Child<'_> {
         move_to(slave.as_fd(), place.as_fd())
     }
 
+    pub(super) fn label(&self, path: &CStr, label: &CStr) -> Result<(), Errno> {
+        let place = path::open_in_root(self.root()?, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        rustix::fs::fsetxattr(&place, c"security.selinux", label.to_bytes_with_nul(), rustix::fs::XattrFlags::empty())
+    }
+
     pub(super) fn read_only(&self, path: &CStr) -> Result<(), Errno> {
         let place = match path::open_in_root(self.root()?, path, OFlags::PATH) {
             Err(Errno::NOENT) => return Ok(()),

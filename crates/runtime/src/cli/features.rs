@@ -24,7 +24,7 @@ pub(super) fn features(_: &Global, _: &Arguments) -> Outcome {
                 "supportedFlags": crate::seccomp::FLAGS,
             },
             "apparmor": {"enabled": true},
-            "selinux": {"enabled": false},
+            "selinux": {"enabled": true},
             "intelRdt": {"enabled": false, "schemata": false, "monitoring": false},
             "netDevices": {"enabled": false},
             "mountExtensions": {"idmap": {"enabled": true}},

@@ -25,7 +25,8 @@ pub fn make(
     let failed = |e: std::io::Error| StartError::other(format!("bundle {}: {e}", bundle.display()));
     let rootfs = bundle.join("rootfs");
     std::fs::create_dir_all(&rootfs).map_err(failed)?;
-    let root = mount_root(&launch.rootfs, lowest.map(AsFd::as_fd))?;
+    let label = launch.spec.linux.as_ref().map_or("", |linux| &linux.mount_label);
+    let root = mount_root(&launch.rootfs, lowest.map(AsFd::as_fd), label)?;
     let spec = document(launch, &root, &rootfs, netns)?;
     attach(&root, &rootfs).map_err(|e| StartError::other(format!("mount {}: {e}", rootfs.display())))?;
     let text = serde_json::to_vec(&spec).map_err(|e| StartError::other(e.to_string()))?;

@@ -159,7 +159,7 @@ pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(R
         let lowest = shared.snapshots.lowest(&record.layers)?;
         in_own_thread(move || {
             alone()?;
-            runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd)).map_err(|e| Error::internal(e.message))
+            runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd), "").map_err(|e| Error::internal(e.message))
         })
         .await?
     };
@@ -174,7 +174,7 @@ pub fn unstarted(shared: &Shared, record: &Record) -> Result<Root> {
     alone()?;
     let mount = shared.snapshots.current(record.id.as_str(), &record.layers)?;
     let lowest = shared.snapshots.lowest(&record.layers)?;
-    let root = runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd));
+    let root = runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd), "");
     root.map(Root::of).map_err(|e| Error::internal(e.message))
 }
 
@@ -202,7 +202,7 @@ fn stopped(mount: &RootMount, lowest: Option<&OwnedFd>, binds: &[Resolved], plac
     sys::namespace::unshare(Kinds::MOUNT).map_err(failed)?;
     let private = Attributes { propagation: Some(Propagation::Private), ..Attributes::default() };
     sys::mount::set_attributes(rustix::fs::CWD, c"/", true, &private).map_err(failed)?;
-    let tree = runtime::mount_root(mount, lowest.map(AsFd::as_fd)).map_err(|e| Error::internal(e.message))?;
+    let tree = runtime::mount_root(mount, lowest.map(AsFd::as_fd), "").map_err(|e| Error::internal(e.message))?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     rustix::mount::move_mount(&tree, c"", rustix::fs::CWD, place, flags).map_err(failed)?;
     for bind in binds.iter().filter(|b| b.is_tree()) {
