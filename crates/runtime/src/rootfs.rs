@@ -67,20 +67,22 @@ pub(crate) fn mount_mapped(
             let (uid, gid) = owner.ok_or_else(|| StartError::other("root is not mapped in the user namespace"))?;
             let changes = Changes { upper, work, volatile: *volatile, label };
             private_mounts::within(|| {
-                let mut places = Vec::with_capacity(lower.len());
-                for (layer, shared) in with_shared(lower, lowest) {
-                    places.push(match layer {
-                        Lower::Directory(path) => {
-                            private_mounts::attach(&private_mounts::mapped(path, user.fd.as_fd())?, path)?;
-                            Layer::Path(path)
-                        }
-                        Lower::Erofs(erofs) => Layer::Path(attach_mapped(erofs, shared, user.fd.as_fd())?),
-                    });
+                let directories = lower.iter().filter_map(|layer| match layer {
+                    Lower::Directory(path) => Some(path.as_path()),
+                    Lower::Erofs(_) => None,
+                });
+                for path in directories.chain([own]) {
+                    private_mounts::attach(&private_mounts::mapped(path, user.fd.as_fd())?, path)?;
                 }
-                private_mounts::attach(&private_mounts::mapped(own, user.fd.as_fd())?, own)?;
+                // last, so that none of the others hides one
+                let place = |(layer, shared)| match layer {
+                    &Lower::Directory(ref path) => Ok(Layer::Path(path)),
+                    Lower::Erofs(erofs) => attach_mapped(erofs, shared, user.fd.as_fd()).map(Layer::Path),
+                };
+                let places = with_shared(lower, lowest).map(place).collect::<Result<Vec<_>, Errno>>()?;
                 // overlayfs works as who mounted it, and must be somebody in its own layers
                 sys::identity::set_file_owner(uid, gid)?;
-                overlay_of(&places, Some(changes))
+                overlay_of(&places, Several::of(lower), Some(changes))
             })
             .map_err(|errno| failed(upper, errno))
         }
@@ -181,7 +183,7 @@ fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Option<C
         });
         has_mounts |= matches!(layer, Lower::Erofs(_));
     }
-    match overlay_of(&layers, changes) {
+    match overlay_of(&layers, Several::of(lower), changes) {
         Err(Errno::INVAL) if has_mounts => overlay_in_places(lower, changes),
         other => other,
     }
@@ -197,24 +199,39 @@ fn overlay_in_places(lower: &[Lower], changes: Option<Changes<'_>>) -> Result<Ow
             }
         };
         let layers = lower.iter().map(place).collect::<Result<Vec<_>, Errno>>()?;
-        overlay_of(&layers, changes)
+        overlay_of(&layers, Several::of(lower), changes)
     })
 }
 
-fn overlay_of(layers: &[Layer<'_>], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
-    match overlay_with(changes, |context| append_lower(context, layers)) {
-        Err(Errno::NOSYS) => overlay_short(layers, changes),
+fn overlay_of(layers: &[Layer<'_>], several: Several, changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+    match overlay_with(changes, several, |context| append_lower(context, layers)) {
+        Err(Errno::NOSYS) => overlay_short(layers, several, changes),
         other => other,
+    }
+}
+
+/// Layers on several file systems: files then have one device number all the same, that of their directories, and inode
+/// numbers that stay. Without it `tar --one-file-system` leaves out all that is the image's.
+#[derive(Clone, Copy)]
+struct Several(bool);
+
+impl Several {
+    fn of(lower: &[Lower]) -> Self {
+        Self(lower.iter().any(|layer| matches!(layer, Lower::Erofs(_))))
     }
 }
 
 fn overlay_with(
     changes: Option<Changes<'_>>,
+    several: Several,
     lower: impl FnOnce(&OwnedFd) -> Result<(), Errno>,
 ) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_set_string(&context, c"source", c"overlay")?;
     lower(&context)?;
+    if several.0 {
+        rustix::mount::fsconfig_set_string(&context, c"xino", c"on")?;
+    }
     let mut attributes = MountAttrFlags::MOUNT_ATTR_RDONLY;
     if let Some(Changes { upper, work, volatile, label }) = changes {
         set_path(&context, "upperdir", upper)?;
@@ -254,7 +271,7 @@ fn set_path(context: &OwnedFd, key: &str, path: &Path) -> Result<(), Errno> {
 
 /// For older kernels: all layers in one string, made short by links with names of one or two letters in a tmpfs that is
 /// attached nowhere and is our working directory for the moment.
-fn overlay_short(layers: &[Layer<'_>], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+fn overlay_short(layers: &[Layer<'_>], several: Several, changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_create(&context)?;
     let links = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
@@ -271,8 +288,8 @@ fn overlay_short(layers: &[Layer<'_>], changes: Option<Changes<'_>>) -> Result<O
     }
     let here = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::process::fchdir(&links)?;
-    let result =
-        overlay_with(changes, |context| rustix::mount::fsconfig_set_string(context, c"lowerdir", OsStr::new(&list)));
+    let set = |context: &OwnedFd| rustix::mount::fsconfig_set_string(context, c"lowerdir", OsStr::new(&list));
+    let result = overlay_with(changes, several, set);
     rustix::process::fchdir(&here)?;
     result
 }
@@ -293,6 +310,35 @@ fn short_name(mut number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What older kernels need works on newer ones too.
+    #[test]
+    fn an_erofs_is_attached_where_nobody_sees_it() {
+        let dir = std::env::temp_dir().join(format!("lighter-rootfs-{}", std::process::id()));
+        let [layer, upper, work] = ["layer", "upper", "work"].map(|name| dir.join(name));
+        for path in [&layer, &upper, &work] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        let mut tar = archive::tar::Writer::new(Vec::new());
+        tar.file(&archive::tar::Entry::new(archive::tar::Kind::File, "file"), b"text").unwrap();
+        let tar = tar.finish().unwrap();
+        let tree = erofs::index(&tar[..], erofs::Device::new("layer", 0).unwrap()).unwrap().tree;
+        let mut index = Vec::new();
+        erofs::write(&tree, &|_: &erofs::Device, _, _: &mut [u8]| Ok(()), &mut index).unwrap();
+        let erofs = Erofs { index: layer.join("index"), devices: vec![layer.join("tar")] };
+        std::fs::write(&erofs.index, index).unwrap();
+        std::fs::write(&erofs.devices[0], tar).unwrap();
+        let changes = Changes { upper: &upper, work: &work, volatile: true, label: "" };
+        let root = overlay_in_places(&[Lower::Erofs(erofs)], Some(changes));
+        let text = root.map(|root| {
+            let file = rustix::fs::openat(root, c"file", OFlags::RDONLY, Mode::empty()).unwrap();
+            std::io::read_to_string(std::fs::File::from(file)).unwrap()
+        });
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(text.as_deref(), Ok("text"));
+        assert!(!mounts.contains(dir.to_str().unwrap()), "{mounts}");
+    }
 
     #[test]
     fn names_are_short_and_different() {

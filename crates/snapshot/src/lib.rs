@@ -6,7 +6,7 @@
 //! [`Snapshotter::prepare`] in microseconds. Nobody above this crate may assume that a layer is a directory: what can be
 //! had of one is a [`RootMount`], data that says what to mount, and the caller is the one who mounts.
 //!
-//! Drivers: [`Overlay`], as `erofs` (a layer is its tar and an index over it, docs/adr/0019) or as `overlay` (a layer is a
+//! Drivers: [`Overlay`], as `erofs` (a layer is its tar and an index over it, docs/adr/0021) or as `overlay` (a layer is a
 //! directory), both put together by overlayfs, and [`Native`] (full copies, for filesystems overlayfs cannot work on). All
 //! pass the suite in `suite.rs`. [`open`] picks one by trying what the kernel can do.
 //!
@@ -146,7 +146,8 @@ pub trait Snapshotter: Send + Sync {
     fn trash(&self) -> &Arc<Trash>;
 }
 
-/// Opens the snapshots below `root` with the driver of that name, or, without one, with `overlay` if it works there.
+/// Opens the snapshots below `root` with the driver of that name, or, without one, with the first that works there: `erofs`,
+/// `overlay`, `native`.
 ///
 /// # Errors
 /// `InvalidArgument` for an unknown driver, `NotImplemented` for one that the kernel or filesystem cannot have.
@@ -156,10 +157,14 @@ pub fn open(root: &Path, driver: Option<&str>) -> Result<Arc<dyn Snapshotter>> {
         Some("overlay" | "overlay2" | "overlayfs") => Ok(Arc::new(Overlay::open(root)?)),
         Some("native" | "vfs") => Ok(Arc::new(Native::open(root)?)),
         Some(other) => Err(values::Error::invalid(format!("driver not supported: {other}"))),
-        None => match Overlay::open(root) {
-            Ok(overlay) => Ok(Arc::new(overlay)),
-            Err(e) if e.kind == values::ErrorKind::NotImplemented => Ok(Arc::new(Native::open(root)?)),
-            Err(e) => Err(e),
-        },
+        None => {
+            for name in ["erofs", "overlay"] {
+                match open(root, Some(name)) {
+                    Err(e) if e.kind == values::ErrorKind::NotImplemented => {}
+                    other => return other,
+                }
+            }
+            open(root, Some("native"))
+        }
     }
 }

@@ -171,14 +171,27 @@ impl Overlay {
         let path = self.layout.packed(top).image();
         if path.exists() {
             match self.places().mount(&path) {
-                Ok(image) => return Ok(self.shared.keep(top, image)),
+                Ok(image) => return Ok(self.keep(top, image)),
                 // a layer's tar is missing
                 Err(e) if e.kind == ErrorKind::NotFound => return Err(e),
                 Err(_) => self.layout.trash.throw(&path).during(|| path.display())?,
             }
         }
         self.make_image(layers)?;
-        Ok(self.shared.keep(top, self.places().mount(&path)?))
+        Ok(self.keep(top, self.places().mount(&path)?))
+    }
+
+    fn keep(&self, top: &Digest, image: Image) -> Arc<Image> {
+        let (image, gone) = self.shared.keep(top, image);
+        self.end(gone);
+        image
+    }
+
+    /// An unmount takes its time.
+    fn end(&self, images: Vec<Arc<Image>>) {
+        if !images.is_empty() {
+            self.layout.trash.end(images);
+        }
     }
 
     /// Writes the image of layers that are all in their places.
@@ -272,6 +285,9 @@ impl Overlay {
 
 /// Writes a layer's index; what is in it and all below it.
 fn write_index(packing: &mut Packing, lower: Tree, dir: &Path, layer: &Digest, places: &Places<'_>) -> Result<Tree> {
+    if !Packed::new(dir.into()).tar().exists() {
+        return Err(Error::internal("nobody told where its tar is"));
+    }
     let own = packing.take(layer)?;
     let merged = Tree::merge(lower, &own, Whiteouts::Apply)?;
     places.write(&own, &Packed::new(dir.into()).index())?;
@@ -375,7 +391,7 @@ impl Snapshotter for Overlay {
 
     fn remove_layer(&self, layer: &Digest) -> Result<()> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(layer.clone()));
-        self.shared.forget(&self.layout.packed(layer).dir);
+        self.end(self.shared.forget(&self.layout.packed(layer).dir));
         self.layout.remove_layer(layer)
     }
 

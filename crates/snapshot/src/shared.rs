@@ -38,28 +38,23 @@ impl SharedImages {
         Some(image)
     }
 
-    /// Keeps a mount, unless somebody has made one meanwhile; the one to be used.
-    pub(crate) fn keep(&self, top: &Digest, image: Image) -> Arc<Image> {
+    /// Keeps a mount, unless somebody has made one meanwhile; the one to be used, and those that were kept for too long.
+    pub(crate) fn keep(&self, top: &Digest, image: Image) -> (Arc<Image>, Vec<Arc<Image>>) {
         if let Some(known) = self.get(top) {
-            return known;
+            return (known, Vec::new());
         }
         let image = Arc::new(image);
         let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
         images.push((top.clone(), image.clone()));
         let superfluous = images.len().saturating_sub(KEPT_MAX);
-        let gone: Vec<_> = images.drain(..superfluous).collect();
-        drop(images);
-        // an unmount takes its time
-        drop(gone);
-        image
+        let gone = images.drain(..superfluous).map(|(_, image)| image).collect();
+        (image, gone)
     }
 
-    /// Those with the layer that is in `dir`.
-    pub(crate) fn forget(&self, dir: &Path) {
+    /// Takes out those with the layer that is in `dir`.
+    pub(crate) fn forget(&self, dir: &Path) -> Vec<Arc<Image>> {
         let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
         let of_it = |image: &Image| image.devices.iter().any(|device| device.starts_with(dir));
-        let gone: Vec<_> = images.extract_if(.., |(_, image)| of_it(image)).collect();
-        drop(images);
-        drop(gone);
+        images.extract_if(.., |(_, image)| of_it(image)).map(|(_, image)| image).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! What every driver must do, on the real filesystem. Needs root.
 
+mod forms;
+
 use std::{
     collections::BTreeMap,
     fs,

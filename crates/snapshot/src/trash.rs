@@ -25,9 +25,13 @@ struct Worker {
 
 #[derive(Default)]
 struct State {
+    /// What ends with the thread dropping it.
+    ending: Vec<Box<dyn Send>>,
     is_running: bool,
     /// Something was thrown since the thread last looked.
     has_more: bool,
+    /// The thread is at it.
+    is_busy: bool,
 }
 
 /// How long the thread waits for more before it ends.
@@ -57,10 +61,20 @@ impl Trash {
         Ok(())
     }
 
+    /// Drops a thing whose end takes its time, as a mount's does.
+    pub(crate) fn end(&self, thing: impl Send + 'static) {
+        let mut state = self.worker.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.ending.push(Box::new(thing));
+        drop(state);
+        self.wake();
+    }
+
     /// Waits until all that was thrown is deleted, as far as it can be.
     pub fn wait(&self) {
         let mut state = self.worker.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.is_running && (state.has_more || fs::read_dir(&self.dir).is_ok_and(|mut d| d.next().is_some())) {
+        while state.is_running
+            && (state.has_more || state.is_busy || fs::read_dir(&self.dir).is_ok_and(|mut d| d.next().is_some()))
+        {
             let step = Duration::from_millis(20);
             state = self.worker.changed.wait_timeout(state, step).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -81,9 +95,14 @@ impl Trash {
 
 fn run(dir: &Path, worker: &Worker) {
     loop {
-        worker.state.lock().unwrap_or_else(PoisonError::into_inner).has_more = false;
+        let mut state = worker.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.has_more, state.is_busy) = (false, true);
+        let ending = std::mem::take(&mut state.ending);
+        drop(state);
+        drop(ending);
         empty(dir);
         let mut state = worker.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_busy = false;
         if !state.has_more {
             worker.changed.notify_all();
             let wait = worker.changed.wait_timeout_while(state, LINGER, |state| !state.has_more);
