@@ -55,8 +55,8 @@ use api::types::{
     ContainerCreateRequest, ContainerInspect, ContainerReach, ContainerSummary, ContainerWhy, ContainersPruneResponse,
     CreateResponse, DiskUsage, ExecCreateRequest, ExecInspect, ExecStartRequest, FilesystemChange, HistoryItem,
     IdResponse, ImageDeleteItem, ImageInspect, ImagePruneResponse, ImageSummary, Network, NetworkConnectRequest,
-    NetworkCreateRequest, NetworkCreateResponse, NetworkDisconnectRequest, NetworkPruneResponse, PathStat, Stats,
-    SystemInfo, SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
+    NetworkCreateRequest, NetworkCreateResponse, NetworkDisconnectRequest, NetworkDoctor, NetworkPruneResponse,
+    PathStat, Stats, SystemInfo, SystemVersion, TopResponse, UpdateRequest, UpdateResponse, WaitResponse,
 };
 use api::types::{DistributionInspect, ManifestDocument, ManifestPut, ManifestStored, SearchResult};
 use api::types::{Volume, VolumeCreateRequest, VolumeList, VolumePruneResponse};
@@ -536,6 +536,11 @@ impl Engine {
     /// Ids of the networks on which a container is or is to be.
     pub fn networks_in_use(&self) -> Vec<String> {
         networks::in_use(&self.shared)
+    }
+
+    /// Are they as they should be?
+    pub async fn network_doctor(&self) -> Result<NetworkDoctor> {
+        networks::doctor(&self.shared).await
     }
 
     pub fn network_list(&self) -> Vec<Network> {

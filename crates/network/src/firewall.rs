@@ -46,6 +46,7 @@ use netlink::nft::{
 };
 use netlink::{Errno, Result, Socket};
 
+use crate::doctor::{self, Rules};
 use crate::{gate, owner};
 
 /// `raw`, `dstnat`, `filter`, `srcnat` of nft(8).
@@ -173,6 +174,29 @@ impl Firewall {
 
     pub(crate) fn is_owned(&self) -> bool {
         self.owned
+    }
+
+    /// How the table is in the kernel, and what the guarded ports' tables are if there is a gate.
+    pub(crate) fn examine(&mut self) -> Result<Rules> {
+        let there = self.is_there()?;
+        let mut differing = vec![];
+        if there && !self.held {
+            let none = BTreeSet::new();
+            let known = sets();
+            let expected = known.iter().map(|set| {
+                let elements = self.elements.get(set.name.as_str()).unwrap_or(&none);
+                (set.name.as_str(), set.interval, elements.iter().collect())
+            });
+            differing = doctor::of_firewall(&mut self.socket, &self.name, expected)?;
+        }
+        let gate = match self.gate {
+            None => None,
+            Some(_) => {
+                let name = gate::table_name(&self.owner);
+                Some(nft::tables(&mut self.socket, Family::Ipv4)?.contains(&name))
+            }
+        };
+        Ok(Rules { table: self.name.clone(), there, differing, owned: self.owned, gate })
     }
 
     /// Changes the sets: in the kernel and in our memory, or nowhere.

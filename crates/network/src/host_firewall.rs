@@ -43,7 +43,14 @@ pub struct Knock {
     pub port: u16,
 }
 
-/// What one chain of the hook `input` says about it.
+/// By which links it comes and goes on, where that is known: loopback it is never.
+#[derive(Clone, Copy, Debug, Default)]
+struct Way<'a> {
+    from: Option<&'a str>,
+    to: Option<&'a str>,
+}
+
+/// What one chain says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opinion {
     /// `FAMILY TABLE CHAIN`.
@@ -76,7 +83,8 @@ impl HostFirewall {
     pub(crate) fn read(socket: &mut Socket) -> Result<Self> {
         let mut chains = nft::chains(socket)?;
         chains.retain(|chain| is_ip(chain.family) && !owner::is_table(&chain.table));
-        if !chains.iter().any(is_input) {
+        if !chains.iter().any(|chain| has_hook(chain, libc::NF_INET_LOCAL_IN) || has_hook(chain, libc::NF_INET_FORWARD))
+        {
             return Ok(Self::default());
         }
         let mut rules = nft::read::rules(socket)?;
@@ -104,15 +112,25 @@ impl HostFirewall {
         Self { chains, rules: by_chain, sets }
     }
 
-    /// What each chain says that has something to say: one without rules that lets all pass has not.
+    /// What each chain of the hook `input` says.
     pub fn opinions(&self, knock: Knock) -> Vec<Opinion> {
+        self.of_hook(libc::NF_INET_LOCAL_IN, knock, Way::default())
+    }
+
+    /// What each chain of the hook `forward` says about such a packet that comes by one link and leaves by another; `None`:
+    /// whichever.
+    pub fn forwarded(&self, knock: Knock, from: Option<&str>, to: Option<&str>) -> Vec<Opinion> {
+        self.of_hook(libc::NF_INET_FORWARD, knock, Way { from, to })
+    }
+
+    fn of_hook(&self, hook: i32, knock: Knock, way: Way<'_>) -> Vec<Opinion> {
         let of_family = |chain: &&ChainInfo| {
             let number = if knock.ipv6 { libc::NFPROTO_IPV6 } else { libc::NFPROTO_IPV4 };
-            is_input(chain) && [number, libc::NFPROTO_INET].contains(&i32::from(chain.family))
+            has_hook(chain, hook) && [number, libc::NFPROTO_INET].contains(&i32::from(chain.family))
         };
         let opinion = |chain: &ChainInfo| {
             let drops_by_policy = chain.policy == Some(Policy::Drop);
-            let ends = self.walk(chain.family, &chain.table, &chain.name, knock, DEPTH);
+            let ends = self.walk(chain.family, &chain.table, &chain.name, (knock, way), DEPTH);
             let (pass, drop) = if drops_by_policy { (false, ends.through) } else { (ends.through, false) };
             Opinion {
                 chain: format!("{} {} {}", family_name(chain.family), chain.table, chain.name),
@@ -131,14 +149,14 @@ impl HostFirewall {
         all
     }
 
-    fn walk(&self, family: u8, table: &str, chain: &str, knock: Knock, depth: usize) -> Ends {
+    fn walk(&self, family: u8, table: &str, chain: &str, packet: (Knock, Way<'_>), depth: usize) -> Ends {
         let mut ends = Ends::default();
         if depth == 0 {
             return Ends { accept: true, drop: true, through: true };
         }
         let place = (family, table.to_owned(), chain.to_owned());
         for rule in self.rules.get(&place).into_iter().flatten() {
-            let (holds, decisions) = Machine::new(self, family, table, knock).run(rule);
+            let (holds, decisions) = Machine::new(self, family, table, packet).run(rule);
             if holds == Holds::No {
                 continue;
             }
@@ -152,12 +170,12 @@ impl HostFirewall {
                     Decision::Return => ends.through = true,
                     Decision::Continue => goes_on = true,
                     Decision::Jump(to) => {
-                        let inner = self.walk(family, table, &to, knock, depth - 1);
+                        let inner = self.walk(family, table, &to, packet, depth - 1);
                         (ends.accept, ends.drop) = (ends.accept | inner.accept, ends.drop | inner.drop);
                         goes_on |= inner.through;
                     }
                     Decision::Goto(to) => {
-                        let inner = self.walk(family, table, &to, knock, depth - 1);
+                        let inner = self.walk(family, table, &to, packet, depth - 1);
                         (ends.accept, ends.drop) = (ends.accept | inner.accept, ends.drop | inner.drop);
                         ends.through |= inner.through;
                     }
@@ -176,8 +194,8 @@ fn is_ip(family: u8) -> bool {
     [libc::NFPROTO_IPV4, libc::NFPROTO_IPV6, libc::NFPROTO_INET].contains(&i32::from(family))
 }
 
-fn is_input(chain: &ChainInfo) -> bool {
-    chain.hook.is_some_and(|(hook, _)| hook == libc::NF_INET_LOCAL_IN as u32)
+fn has_hook(chain: &ChainInfo, number: i32) -> bool {
+    chain.hook.is_some_and(|(hook, _)| hook == number as u32)
 }
 
 pub(crate) fn family_name(number: u8) -> &'static str {
@@ -194,14 +212,15 @@ struct Machine<'a> {
     family: u8,
     table: &'a str,
     knock: Knock,
+    way: Way<'a>,
     registers: [Option<u8>; REGISTERS],
-    /// Where the name or the index of the link lies by which the packet came.
+    /// Where the unknown name or index of a link lies.
     link: Option<usize>,
 }
 
 impl<'a> Machine<'a> {
-    fn new(firewall: &'a HostFirewall, family: u8, table: &'a str, knock: Knock) -> Self {
-        Self { firewall, family, table, knock, registers: [None; REGISTERS], link: None }
+    fn new(firewall: &'a HostFirewall, family: u8, table: &'a str, (knock, way): (Knock, Way<'a>)) -> Self {
+        Self { firewall, family, table, knock, way, registers: [None; REGISTERS], link: None }
     }
 
     /// Whether the rule applies, and what it then may decide; nothing decided is `Continue`.
@@ -285,11 +304,24 @@ impl<'a> Machine<'a> {
         match key as i32 {
             libc::NFT_META_NFPROTO => self.load(to, 1, Some(&[family as u8])),
             libc::NFT_META_L4PROTO => self.load(to, 1, Some(&[self.knock.protocol.number()])),
-            libc::NFT_META_IIF | libc::NFT_META_IIFNAME => {
-                self.load(to, 16, None);
+            libc::NFT_META_IIFNAME => self.name(to, self.way.from),
+            libc::NFT_META_OIFNAME => self.name(to, self.way.to),
+            libc::NFT_META_IIF | libc::NFT_META_OIF => self.name(to, None),
+            _ => self.load(to, 16, None),
+        }
+    }
+
+    fn name(&mut self, to: usize, link: Option<&str>) {
+        match link {
+            Some(name) => {
+                let mut bytes = name.as_bytes().to_vec();
+                bytes.resize(libc::IFNAMSIZ, 0);
+                self.load(to, bytes.len(), Some(&bytes));
+            }
+            None => {
+                self.load(to, libc::IFNAMSIZ, None);
                 self.link = Some(to);
             }
-            _ => self.load(to, 16, None),
         }
     }
 
@@ -527,6 +559,23 @@ mod tests {
         assert_eq!(says(Policy::Drop, &[("input", with(limited, Decision::Accept))], vec![]), (true, true));
         let counted = vec![Step::Other { name: "counter".into(), to: None }];
         assert_eq!(says(Policy::Drop, &[("input", with(counted, Decision::Accept))], vec![]), (true, false));
+    }
+
+    #[test]
+    fn links_of_what_is_forwarded_are_known() {
+        let from_bridge = vec![
+            Step::Meta { key: libc::NFT_META_IIFNAME as u32, to: 0 },
+            Step::Compare { from: 0, operation: 0, value: b"br-".to_vec() },
+            Step::Verdict(Decision::Accept),
+        ];
+        let mut all = firewall(Policy::Drop, &[("input", from_bridge)], vec![]);
+        all.chains[0].hook = Some((libc::NF_INET_FORWARD as u32, 0));
+        assert_eq!(all.opinions(KNOCK), []);
+        let says = |from| {
+            let opinion = all.forwarded(KNOCK, from, None).remove(0);
+            (opinion.may_pass, opinion.may_drop)
+        };
+        assert_eq!([says(Some("br-1")), says(Some("eth0")), says(None)], [(true, false), (false, true), (true, true)]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod bridge;
 mod child;
 mod config;
 pub mod dns;
+mod doctor;
 mod egress;
 mod endpoint;
 pub mod files;
@@ -40,6 +41,7 @@ mod ports;
 mod sandbox;
 
 pub use config::{BridgeConfig, Options};
+pub use doctor::{Finding, Severity};
 pub use endpoint::{Endpoint, EndpointRequest, ways_out};
 pub use host_firewall::{HostFirewall, Knock, Opinion};
 pub use ipnet::{IpNet, Ipv4Net};

@@ -12,6 +12,7 @@ use values::{Error, Result};
 
 use crate::bridge::{self, failed};
 use crate::config::{BridgeConfig, Options};
+use crate::doctor::{self, Finding, Seen};
 use crate::endpoint::{Endpoint, EndpointRequest, ways_out};
 use crate::firewall::{self, Firewall, set};
 use crate::host_firewall::HostFirewall;
@@ -439,13 +440,8 @@ impl Networks {
                 }
             }
         }
-        let kept = |name: &str| {
-            live.iter().flat_map(|(_, e)| e).any(|e| e.host_ifname == name)
-                || self.shared.has_bridge(name)
-                || self.shared.has_gate(name)
-        };
         let mut stale = self.shared.own_links()?;
-        stale.retain(|stale| !kept(&stale.link));
+        stale.retain(|stale| !self.is_kept(&stale.link, live));
         let (shared, all) = (Arc::clone(&self.shared), stale.clone());
         self.thread.later(move |_| all.iter().for_each(|stale| shared.delete(&stale.link)));
         Ok(stale)
@@ -455,6 +451,13 @@ impl Networks {
     pub fn route(&self, netns: OwnedFd, endpoints: &[Endpoint]) -> Result<()> {
         let (_netns, mut inside) = self.inside(netns)?;
         route_out(&mut inside, endpoints)
+    }
+
+    /// Whether a link of this daemon belongs to something.
+    fn is_kept(&self, name: &str, live: &[(String, Vec<Endpoint>)]) -> bool {
+        live.iter().flat_map(|(_, e)| e).any(|e| e.host_ifname == name)
+            || self.shared.has_bridge(name)
+            || self.shared.has_gate(name)
     }
 
     /// Forward chains of other programs' tables which drop what they do not know, as `FAMILY TABLE CHAIN`: they have
@@ -482,6 +485,41 @@ impl Networks {
             (!is_ours).then(|| HostAddress { link: link.name.clone(), net })
         });
         Ok(named.collect())
+    }
+
+    /// Looks whether all is as it should be. `live`: names, ids and places of running containers.
+    pub fn examine(&self, live: &[(String, Vec<Endpoint>)]) -> Result<Vec<Finding>> {
+        let shared = &self.shared;
+        let (seen, way_out_mtu) = {
+            let mut host = shared.host();
+            (Seen::now(&mut host).map_err(failed)?, egress::mtu(&mut host).map_err(failed)?)
+        };
+        let plans: Vec<Plan> = shared.all().iter().map(|net| net.plan.clone()).collect();
+        let bridges: Vec<doctor::Bridge> =
+            plans.iter().filter(|plan| plan.driver == Driver::Bridge).map(|plan| seen.bridge(plan)).collect();
+        let own: Vec<String> = shared.own_links()?.into_iter().map(|stale| stale.link).collect();
+        let kept = |name: &str| self.is_kept(name, live);
+        let lost = live.iter().flat_map(|(name, endpoints)| {
+            let missing = endpoints.iter().filter(|e| !e.host_ifname.is_empty() && !seen.has_link(&e.host_ifname));
+            missing.map(|endpoint| (name.clone(), endpoint.network.clone()))
+        });
+        let mut rules = shared.firewall().examine().map_err(failed)?;
+        let gates = [gate::out(&shared.owner), gate::back(&shared.owner)];
+        rules.gate = rules.gate.map(|tables| tables && gates.iter().all(|name| seen.has_link(name)));
+        let uplinks = seen.uplinks();
+        let facts = doctor::Facts {
+            way_out_mtu,
+            sysctls: doctor::sysctls(bridges.iter().map(|bridge| &bridge.link).chain(&uplinks)),
+            taken: seen.taken(|link| own.contains(&link.to_owned()) || shared.has_bridge(link)),
+            nameservers: files::resolv::servers(),
+            firewall: self.host_firewall()?,
+            rules,
+            stale: own.iter().filter(|name| !kept(name) && !shared.is_spare(name)).cloned().collect(),
+            lost: lost.collect(),
+            bridges,
+            uplinks,
+        };
+        Ok(doctor::findings(&facts))
     }
 
     /// The firewall of the host as it is now, for what it says about ports.
@@ -741,6 +779,10 @@ impl Shared {
 
     fn is_guarded(&self) -> bool {
         self.all().iter().any(|net| self.guards(&net.plan))
+    }
+
+    fn is_spare(&self, name: &str) -> bool {
+        self.spare().as_ref().is_some_and(|spare| spare.host_ifname() == name)
     }
 
     fn has_gate(&self, name: &str) -> bool {

@@ -178,6 +178,10 @@ impl Prepared {
         self.namespace.user.is_some()
     }
 
+    pub(crate) fn host_ifname(&self) -> &str {
+        &self.host_ifname
+    }
+
     /// The quick part (0.1–0.2 ms): names, address, route.
     pub(crate) fn finish(
         mut self,

@@ -81,6 +81,7 @@ pub(crate) const ROUTES: &[Route<Engine>] = routes! {
     NetworkList => network_list,
     NetworkCreate => network_create,
     NetworkPrune => network_prune,
+    NetworkDoctor => network_doctor,
     NetworkInspect => network_inspect,
     NetworkRemove => network_remove,
     NetworkConnect => network_connect,

@@ -31,6 +31,7 @@ mod image_manifest;
 mod image_summary;
 mod mount;
 mod network;
+mod network_doctor;
 mod network_settings;
 mod port;
 mod registry;
@@ -76,6 +77,7 @@ pub use network::{
     ConfigReference, EndpointResource, Ipam, IpamConfig, Network, NetworkConnectRequest, NetworkCreateRequest,
     NetworkCreateResponse, NetworkDisconnectRequest, NetworkPruneResponse,
 };
+pub use network_doctor::{NetworkDoctor, NetworkFinding};
 pub use network_settings::{Address, NetworkSettings};
 pub use port::{PortBinding, PortMap, PortSummary};
 pub use registry::{

@@ -72,6 +72,7 @@ pub static COMMANDS: &[&Command] = &[
     &network::connect::COMMAND,
     &network::create::COMMAND,
     &network::disconnect::COMMAND,
+    &network::doctor::COMMAND,
     &network::inspect::COMMAND,
     &network::ls::COMMAND,
     &network::prune::COMMAND,

@@ -10,4 +10,4 @@ mod upstream;
 
 pub use names::Names;
 pub use server::serve;
-pub use upstream::Upstream;
+pub use upstream::{Upstream, probe};

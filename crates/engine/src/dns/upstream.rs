@@ -104,6 +104,20 @@ impl Upstream {
     }
 }
 
+/// How long a server takes to say where the root of all names is; `None` if it says nothing within the time that is waited
+/// for one.
+pub async fn probe(server: IpAddr) -> Option<Duration> {
+    let id = random_id();
+    let [high, low] = id.to_be_bytes();
+    // recursion wanted, one question: the root, NS, IN
+    let request = [high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+    let query = Query::parse(&request).ok()?;
+    let begun = Instant::now();
+    let asked = udp(SocketAddr::new(server, PORT), &request, &query, id);
+    timeout(PATIENCE, asked).await.ok()?.ok()?;
+    Some(begun.elapsed())
+}
+
 /// From a port of its own for each question: who wants to forge an answer has both to guess.
 async fn udp(to: SocketAddr, request: &[u8], query: &Query, id: u16) -> std::io::Result<Vec<u8>> {
     let any: IpAddr =

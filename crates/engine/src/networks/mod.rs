@@ -2,6 +2,7 @@
 
 mod connect;
 mod create;
+mod doctor;
 mod options;
 mod record;
 mod remove;
@@ -14,6 +15,7 @@ use values::{Error, Result, Timestamp};
 
 pub use connect::{agree, announce, answer, connect, disconnect, namespace, note, publish};
 pub use create::create;
+pub use doctor::doctor;
 pub use record::NetworkRecord;
 pub use remove::{prune, remove};
 

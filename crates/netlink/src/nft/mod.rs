@@ -28,7 +28,8 @@ pub enum Family {
 }
 
 impl Family {
-    pub(crate) fn number(self) -> u8 {
+    /// `NFPROTO_*`
+    pub fn number(self) -> u8 {
         match self {
             Family::Inet => libc::NFPROTO_INET as u8,
             Family::Ipv4 => libc::NFPROTO_IPV4 as u8,

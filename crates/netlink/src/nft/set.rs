@@ -94,6 +94,15 @@ impl Element {
         Self { key: key.0, data: None, end: None }
     }
 
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// What a map has for the key.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.data.as_deref()
+    }
+
     pub fn mapped(key: Key, data: Key) -> Self {
         Self { key: key.0, data: Some(data.0), end: None }
     }

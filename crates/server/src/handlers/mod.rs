@@ -14,7 +14,7 @@ handlers! {
     container_restart container_start container_stats container_stop container_top container_unpause container_update
     container_wait container_why distribution_inspect distribution_manifest distribution_put exec_create exec_inspect
     exec_resize exec_start image_create image_history image_inspect image_list image_load image_prune image_push
-    image_remove image_save image_save_many image_search image_tag network_connect network_create network_disconnect
+    image_remove image_save image_save_many image_search image_tag network_connect network_create network_disconnect network_doctor
     network_inspect network_list network_prune network_remove registry_auth system_df system_events system_info
     system_ping system_ping_head system_verify system_version
     build_prune volume_create volume_inspect volume_list volume_prune volume_remove

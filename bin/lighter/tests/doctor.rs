@@ -1,0 +1,101 @@
+//! `network doctor`. The daemon plays in a network namespace of its own, which is made ill.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use testkit::world::ip;
+use testkit::{Daemon, World};
+
+fn nft(rules: &str) {
+    let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().expect("nft");
+    nft.stdin.take().unwrap().write_all(rules.as_bytes()).unwrap();
+    assert!(nft.wait().unwrap().success(), "{rules}");
+}
+
+fn sysctl(key: &str, value: &str) {
+    std::fs::write(format!("/proc/sys/net/{}", key.replace('.', "/")), value).unwrap();
+}
+
+/// A name server on this host, so that the host's own are of no concern; it answers all with nothing.
+fn name_server(at: &str) -> std::net::UdpSocket {
+    let socket = std::net::UdpSocket::bind((at, 53)).expect("port 53");
+    let server = socket.try_clone().unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = server.recv_from(&mut buffer) {
+            buffer[2] |= 0x80;
+            let _ = server.send_to(&buffer[..length], from);
+        }
+    });
+    socket
+}
+
+#[test]
+fn a_healthy_host_and_each_illness() {
+    let _world = World::cabled();
+    let _server = name_server("127.0.0.57");
+    let daemon = Daemon::with_flags(&["--dns", "127.0.0.57"]);
+    daemon.import("busybox");
+    daemon.run(&["network", "create", "--subnet", "10.80.0.0/24", "one"]).ok();
+    daemon.run(&["run", "-d", "--name", "web", "--network", "one", "-p", "8080:80", "busybox", "sleep", "1000"]).ok();
+    let healthy = daemon.run(&["network", "doctor"]).ok().stdout;
+    assert!(healthy.lines().all(|line| line.starts_with("ok  ")), "{healthy}");
+    assert!(healthy.contains("dns         127.0.0.57 (daemon.json's \"dns\") answers within"), "{healthy}");
+    daemon.run(&["network", "doctor", "-q"]).ok().stdout("");
+    let bridge = format!("br-{}", &daemon.run(&["network", "inspect", "-f", "{{.Id}}", "one"]).ok().stdout[..12]);
+    let ill = |words: &str, advice: &str| {
+        daemon.run(&["network", "doctor", "-q"]).status(1).stdout_has(words).stdout_has(advice);
+    };
+    sysctl("ipv4.ip_forward", "0");
+    ill("IPv4 forwarding is off", "-> sysctl -w net.ipv4.ip_forward=1");
+    sysctl("ipv4.ip_forward", "1");
+    ip(&["link", "set", "uplink", "mtu", "1300"]);
+    ill("have up to 1500 bytes, the way outside takes 1300", "restart the daemon");
+    ip(&["link", "set", "uplink", "mtu", "1500"]);
+    ip(&["link", "set", &bridge, "down"]);
+    ill("of network one is down", &format!("-> ip link set {bridge} up"));
+    ip(&["link", "set", &bridge, "up"]);
+    ip(&["route", "add", "10.80.0.128/25", "dev", "uplink"]);
+    ill("the subnet 10.80.0.0/24 of network one hides 10.80.0.128/25, which the host reaches by uplink", "--subnet");
+    ip(&["route", "del", "10.80.0.128/25", "dev", "uplink"]);
+    nft("table inet fw { chain forward { type filter hook forward priority 0; policy drop\n }\n }");
+    ill(
+        "chain inet fw forward drops what containers of network one send outside",
+        &format!("iifname \"{bridge}\" accept"),
+    );
+    let advice = daemon.run(&["network", "doctor", "--format", "json"]).status(1).stdout;
+    // what is advised helps
+    for line in advice.lines().filter(|line| line.contains("\"firewall\"")) {
+        let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+        nft(finding["Advice"].as_str().unwrap().trim_start_matches("nft "));
+    }
+    daemon.run(&["network", "doctor", "-q"]).ok().stdout("");
+    nft("delete table inet fw");
+    let veth = daemon.run(&["exec", "web", "cat", "/sys/class/net/eth0/iflink"]).ok().stdout;
+    let links = Command::new("ip").args(["-o", "link"]).output().unwrap().stdout;
+    let links = String::from_utf8(links).unwrap();
+    let veth = links.lines().find(|line| line.starts_with(&format!("{}:", veth.trim()))).unwrap();
+    ip(&["link", "del", veth.split([' ', '@']).nth(1).unwrap()]);
+    ill("deleted the link of container web on network one", "lighter restart web");
+    daemon.run(&["restart", "-t", "0", "web"]).ok();
+    daemon.run(&["network", "doctor", "-q"]).ok().stdout("");
+    nft("table inet fw { chain input { type filter hook input priority 0; policy drop; iifname lo accept\n }\n }");
+    let bypassed = daemon.run(&["network", "doctor", "-q"]).ok().stdout;
+    assert!(bypassed.starts_with("note     ports       published ports are open although"), "{bypassed}");
+    nft("delete table inet fw");
+}
+
+#[test]
+fn servers_that_do_not_answer() {
+    let _world = World::cabled();
+    let _server = name_server("127.0.0.58");
+    let mut daemon = Daemon::with_flags(&["--dns", "127.0.0.59"]);
+    let silent = "127.0.0.59 (daemon.json's \"dns\") does not answer";
+    daemon.run(&["network", "doctor", "-q"]).status(1).stdout_has(silent).stdout_has("ping 127.0.0.59");
+    daemon.kill();
+    daemon.set_flags(&["--dns", "127.0.0.58", "--dns", "127.0.0.59"]);
+    daemon.start_again();
+    let one = daemon.run(&["network", "doctor", "-q"]).ok().stdout;
+    assert!(one.starts_with(&format!("note     dns         {silent}")), "{one}");
+    daemon.run(&["network", "doctor", "extra"]).status(1).stderr_has("accepts no arguments");
+}
