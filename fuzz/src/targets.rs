@@ -2,6 +2,7 @@
 
 mod archives;
 mod documents;
+mod indexes;
 mod texts;
 #[cfg(feature = "daemon")]
 mod wire;
@@ -9,6 +10,8 @@ mod wire;
 pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("tar", archives::tar),
     ("unpack", archives::unpack),
+    ("erofs_tar", indexes::tar),
+    ("erofs_read", indexes::read),
     ("load", archives::load),
     ("import", archives::import),
     ("documents", documents::image),

@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::File,
-    io::{self, BufReader},
+    io::BufReader,
     os::unix::fs::FileExt,
     path::Path,
     time::Instant,
@@ -37,12 +37,8 @@ fn main() -> values::Result<()> {
     if let [dir] = dir {
         std::fs::create_dir_all(dir)?;
         let started = Instant::now();
-        archive::unpack::unpack(&file_again(tar)?, Path::new(dir), archive::unpack::Deletions::Mark)?;
+        archive::unpack::unpack(&File::open(tar)?, Path::new(dir), archive::unpack::Deletions::Mark)?;
         println!("unpacked {:?}", started.elapsed());
     }
     Ok(())
-}
-
-fn file_again(tar: &str) -> io::Result<File> {
-    File::open(tar)
 }

@@ -56,7 +56,7 @@ fn images() -> Images {
     let _ = fs::remove_dir_all(&root);
     let store = Arc::new(store::Store::open(&root.join("db")).expect("store"));
     let snapshots = snapshot::open(&root.join("snapshots"), Some("native")).expect("snapshots");
-    Images::open(Config { root: root.join("content"), store, snapshots }).expect("images")
+    Images::open(Config { root: root.join("content"), store, snapshots, boot: String::new() }).expect("images")
 }
 
 thread_local! {

@@ -41,12 +41,6 @@ pub fn read(index: &std::fs::File, tag: &str) -> Result<Tree> {
     tree(&mut source, tag)
 }
 
-/// As [`read`], without looking at the checksum.
-#[cfg(fuzzing)]
-pub fn read_unverified(index: &std::fs::File, tag: &str) -> Result<Tree> {
-    tree(&mut Source::open(index)?, tag)
-}
-
 fn tree(source: &mut Source<'_>, tag: &str) -> Result<Tree> {
     let superblock = Super::read(source)?;
     let own = Device { is_index: true, ..Device::new(tag, source.image())? };
@@ -82,7 +76,7 @@ impl Super {
         let half = |at: usize| u16::from_le_bytes([first[at], first[at + 1]]);
         let mut unsummed = first;
         unsummed[4..8].fill(0);
-        if word(0) != MAGIC || word(4) != crc32c(&unsummed) {
+        if word(0) != MAGIC || !sums_up(word(4), crc32c(&unsummed)) {
             return Err(damaged());
         }
         if word(8) != CHECKSUM || word(80) != CHUNKED | DEVICES || first[12] != BLOCK_BITS || word(40) != 0 {
@@ -245,7 +239,7 @@ impl Source<'_> {
             hasher.update(&buffer[..n]);
             at += n as u64;
         }
-        if hasher.finalize() == self.trailer().checksum { Ok(()) } else { Err(damaged()) }
+        if sums_up(hasher.finalize(), self.trailer().checksum) { Ok(()) } else { Err(damaged()) }
     }
 
     fn notes(&self) -> Result<Vec<u8>> {
@@ -254,6 +248,11 @@ impl Source<'_> {
         self.file().read_exact_at(&mut notes, at).during(|| "the index")?;
         Ok(notes)
     }
+}
+
+/// A fuzzer would never get past a checksum.
+fn sums_up(found: u32, expected: u32) -> bool {
+    found == expected || cfg!(fuzzing)
 }
 
 /// Where an inode is.
