@@ -1,13 +1,6 @@
 //! Indexes a plain tar and says how long it took: `index TAR INDEX [DIR]`; with DIR, unpacks it there too, to compare.
 
-use std::{
-    env,
-    fs::File,
-    io::BufReader,
-    os::unix::fs::FileExt,
-    path::Path,
-    time::Instant,
-};
+use std::{env, fs::File, io::BufReader, os::unix::fs::FileExt, path::Path, time::Instant};
 
 use erofs::Device;
 

@@ -9,6 +9,14 @@ pub(crate) const PATH_MAX: usize = 4096;
 /// Symlinks in one path (path_resolution(7)).
 const LINKS_MAX: u32 = 40;
 
+/// What following a path has taken so far.
+#[derive(Default)]
+pub(crate) struct Way {
+    links: u32,
+    /// Names looked up.
+    pub(crate) names: u64,
+}
+
 impl Tree {
     /// The directory at `path`, symlinks followed.
     ///
@@ -16,7 +24,7 @@ impl Tree {
     /// `ENOENT`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
     pub fn resolve(&self, path: &[u8]) -> Result<Id> {
         check_length(path)?;
-        self.follow(Self::ROOT, path, &mut 0)
+        self.follow(Self::ROOT, path, &mut Way::default())
     }
 
     /// The directory at `path`; symlinks are an error (`ELOOP`).
@@ -35,8 +43,8 @@ impl Tree {
         })
     }
 
-    /// From the directory `dir` on along `path`; `links` counts the symlinks.
-    pub(crate) fn follow(&self, mut dir: Id, path: &[u8], links: &mut u32) -> Result<Id> {
+    /// From the directory `dir` on along `path`.
+    pub(crate) fn follow(&self, mut dir: Id, path: &[u8], way: &mut Way) -> Result<Id> {
         // what is still to be followed, the next last
         let mut rest = vec![path];
         while let Some(path) = rest.pop() {
@@ -47,6 +55,7 @@ impl Tree {
             if !more.is_empty() {
                 rest.push(more);
             }
+            way.names += 1;
             match name {
                 b"." => continue,
                 b".." => {
@@ -59,8 +68,8 @@ impl Tree {
             match self.inode(id).content() {
                 Content::Directory(_) => dir = id,
                 Content::Symlink(target) => {
-                    *links += 1;
-                    if *links > LINKS_MAX {
+                    way.links += 1;
+                    if way.links > LINKS_MAX {
                         return Err(Errno::LOOP);
                     }
                     if target.starts_with(b"/") {

@@ -23,12 +23,15 @@ use crate::{
     device::Device,
     fault::Fault,
     format::{device_number, major_minor},
-    resolve::{PATH_MAX, check_length},
+    resolve::{PATH_MAX, Way, check_length},
     tree::{Content, Extent, File, Id, Meta, OPAQUE, Tree},
 };
 
 /// Names, targets, extended attributes and extents of all entries together, in bytes: they are kept in memory.
 const KEPT_MAX: usize = 512 << 20;
+
+/// Names looked up for all entries together: half a minute of it. Long paths through long symlinks take many.
+const LOOKUPS_MAX: u64 = if cfg!(test) { 1 << 20 } else { 1 << 28 };
 
 /// What became of a layer's tar.
 #[derive(Clone, Debug)]
@@ -81,6 +84,7 @@ pub struct TreeBuilder {
     implied: usize,
     orphans: usize,
     kept: usize,
+    lookups: u64,
 }
 
 impl TreeBuilder {
@@ -88,7 +92,7 @@ impl TreeBuilder {
         let mut tree = Tree::new(Meta::new(0o755));
         tree.devices.push(device);
         tree.set_implied(Tree::ROOT, true);
-        Self { tree, entries: 0, bytes: 0, implied: 1, orphans: 0, kept: 0 }
+        Self { tree, entries: 0, bytes: 0, implied: 1, orphans: 0, kept: 0, lookups: 0 }
     }
 
     /// Takes the next entry; a file's data is at byte `at` of the device ([`Reader::position`]).
@@ -158,11 +162,11 @@ impl TreeBuilder {
     fn make_dirs(&mut self, path: &[u8]) -> Result<Id, Fault> {
         check_length(path)?;
         let mut dir = Tree::ROOT;
-        let mut links = 0;
+        let mut way = Way::default();
         let mut end = 0;
         for name in path.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
             end += name.len() + usize::from(end > 0);
-            dir = match self.tree.follow(dir, name, &mut links) {
+            dir = match self.tree.follow(dir, name, &mut way) {
                 Ok(there) => there,
                 Err(Errno::NOENT | Errno::NOTDIR) => {
                     self.keep(name.len())?;
@@ -174,7 +178,25 @@ impl TreeBuilder {
                 Err(other) => return Err(other.into()),
             };
         }
+        self.looked_up(&way)?;
         Ok(dir)
+    }
+
+    /// [`Tree::resolve`]
+    fn resolve(&mut self, path: &[u8]) -> Result<Result<Id, Errno>, Fault> {
+        check_length(path)?;
+        let mut way = Way::default();
+        let found = self.tree.follow(Tree::ROOT, path, &mut way);
+        self.looked_up(&way)?;
+        Ok(found)
+    }
+
+    fn looked_up(&mut self, way: &Way) -> Result<(), Error> {
+        self.lookups += way.names;
+        if self.lookups > LOOKUPS_MAX {
+            return Err(Error::invalid("the archive's paths are too long to be followed"));
+        }
+        Ok(())
     }
 
     /// Makes a directory where there may be a deletion's mark of this layer, but nothing else.
@@ -211,7 +233,7 @@ impl TreeBuilder {
     fn make_way(&mut self, parent: &[u8], dir: Id, name: &[u8]) -> Result<Id, Fault> {
         let is_there = self.tree.visible(dir, name)?.is_some();
         self.tree.remove(dir, name);
-        Ok(if is_there { self.tree.resolve(parent)? } else { dir })
+        Ok(if is_there { self.resolve(parent)?? } else { dir })
     }
 
     fn file(&mut self, entry: &Entry, at: u64) -> Result<Content, Fault> {
@@ -243,8 +265,9 @@ impl TreeBuilder {
             let shown = String::from_utf8_lossy(&target);
             return Err(Error::invalid(format!("hard link to {shown:?}, which is not there")).into());
         }
+        check_length(&target)?;
         let (parent, last) = split(&target);
-        let linked = match self.tree.resolve(parent) {
+        let linked = match self.resolve(parent)? {
             Ok(from) => {
                 self.tree.visible(from, last)?;
                 // an orphan too: both are the same file then
@@ -335,4 +358,33 @@ fn symlink(target: &[u8]) -> Result<Content, Errno> {
 fn device(entry: &Entry, content: fn(u32, u32) -> Content) -> Content {
     let (major, minor) = major_minor(device_number(entry.device.0, entry.device.1));
     content(major, minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_cannot_ask_for_endless_time() {
+        let mut builder = TreeBuilder::new(Device::new("tar", 0).unwrap());
+        let mut add = |kind, path: String, link: String| {
+            builder.entry(&Entry { link: link.into_bytes(), ..Entry::new(kind, path) }, 0)
+        };
+        add(Kind::Directory, "d".to_owned(), String::new()).unwrap();
+        for i in 0..39 {
+            // hundreds of times in and out before it comes to the next
+            let next = if i == 0 { "d".to_owned() } else { format!("l{}", i - 1) };
+            add(Kind::Symlink, format!("l{i}"), "d/../".repeat(800) + &next).unwrap();
+        }
+        let refused = (0..1000).find_map(|i| add(Kind::Fifo, format!("l38/{i}"), String::new()).err());
+        assert_eq!(refused.unwrap().message, "l38/16: the archive's paths are too long to be followed");
+    }
+
+    #[test]
+    fn a_link_to_an_endless_path_is_refused() {
+        let mut builder = TreeBuilder::new(Device::new("tar", 0).unwrap());
+        let link = [&b"nothing/"[..], &[b'x'; 70_000]].concat();
+        let e = builder.entry(&Entry { link, ..Entry::new(Kind::HardLink, *b"h") }, 0).unwrap_err();
+        assert_eq!(e.message, "h: file name too long");
+    }
 }

@@ -20,10 +20,12 @@ use crate::{
         S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, SLOT, SUPER, SUPER_LEN, crc32c, device_number,
     },
     notes::{Notes, Orphan, Trailer},
+    resolve::PATH_MAX,
     tree::{Content, Id, Tree},
 };
 
-/// Writes the index of a tree. What it cannot point at is read from `data` and copied into it.
+/// Writes the index of a tree. What it cannot point at is read from `data` and copied into it. It is to be mounted with those
+/// of the tree's devices that are no indexes, in their order ([`devices`](crate::devices())).
 ///
 /// # Errors
 /// `InvalidArgument` for what the format has no place for; what `data` and `out` say.
@@ -64,7 +66,13 @@ fn check(tree: &Tree) -> Result<()> {
         if inode.meta.mtime.nanos >= 1_000_000_000 {
             return Err(fault("its time is out of range"));
         }
-        let Content::File(file) = inode.content() else { continue };
+        let file = match inode.content() {
+            Content::File(file) => file,
+            Content::Symlink(target) | Content::Orphan(target) if target.is_empty() || target.len() >= PATH_MAX => {
+                return Err(fault("its target is too long, or none"));
+            }
+            _ => continue,
+        };
         if i64::try_from(file.size()).is_err() {
             return Err(fault("its size is out of range"));
         }

@@ -95,7 +95,7 @@ fn an_archive_cannot_ask_for_endless_memory() {
     assert!(refused.unwrap().message.contains("too many to be kept"));
 }
 
-/// A component of a path, by a small number.
+/// A component of a path.
 fn component() -> impl Strategy<Value = &'static str> {
     prop_oneof![
         6 => Just("a"),

@@ -171,6 +171,7 @@ fn what_has_no_place_is_refused() {
         }
     });
     assert!(e.contains("too many extended attributes"), "{e}");
+    assert!(refused(&|tree| add(tree, Content::Symlink(vec![b'x'; 4096].into()))).contains("target is too long"));
     let e = refused(&|tree| tree.devices = vec![Device::new("tar", 0).unwrap(); 5000]);
     assert!(e.contains("too many layers"), "{e}");
     assert!(Device::new("tar", (2 << 40) - 1024).is_ok());
