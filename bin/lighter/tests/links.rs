@@ -81,3 +81,54 @@ fn the_voting_row_by_dockers_own_client() {
     daemon.run(&["exec", "vote", "ping", "-c", "1", "db"]).status(1);
     daemon.run(&["run", "---link", "redis:redis", "busybox"]).status(125).stderr_has("bad flag syntax: ---link");
 }
+
+/// A link gives its target another name, which goes by itself, with its own end, and follows both when they are renamed.
+#[test]
+fn names_of_links() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        redis(&daemon, &[]);
+        daemon.run(&["run", "-d", "--name", "vote", "--link", "redis:cache", "busybox", "sleep", "1000"]).ok();
+        daemon.run(&["run", "-d", "--name", "web", "--link", "redis", "busybox", "sleep", "1000"]).ok();
+        let names = |name: &str| {
+            let filter = format!("name=^{name}$");
+            let format = ["--format", "{{.Names}}"];
+            let long = daemon.run(&[&["ps", "--no-trunc", "--filter", &filter][..], &format].concat()).ok().stdout;
+            let short = daemon.run(&[&["ps", "--filter", &filter][..], &format].concat()).ok().stdout;
+            format!("{} {}", long.trim(), short.trim())
+        };
+        assert_eq!(names("redis"), "redis,vote/cache,web/redis redis");
+        assert_eq!(daemon.inspect("vote/cache", "{{.Name}}"), "/redis");
+        daemon.run(&["rename", "redis", "store"]).ok();
+        daemon.run(&["rename", "vote", "poll"]).ok();
+        assert_eq!(names("store"), "poll/cache,store,web/redis store");
+        assert_eq!(daemon.inspect("poll", "{{.HostConfig.Links}}"), "[/store:/poll/cache]");
+        daemon.run(&["restart", "-t", "0", "poll"]).ok();
+        daemon.run(&["exec", "poll", "nc", "cache", "6379"]).ok().stdout("PONG\n");
+        let other = "Conflict, cannot remove the default link name of the container";
+        daemon.run(&["rm", "--link", "store"]).status(1).stderr_has(other);
+        daemon.run(&["rm", "--link", "poll/nobody"]).status(1).stderr_has("No such container: poll/nobody");
+        daemon.run(&["rm", "--link", "poll/cache"]).ok().stdout("poll/cache\n");
+        assert_eq!(names("store"), "store,web/redis store");
+        assert_eq!(daemon.inspect("poll", "{{.HostConfig.Links}}"), "[]");
+        daemon.run(&["exec", "poll", "grep", "cache", "/etc/hosts"]).status(1);
+        daemon.run(&["rm", "-f", "web"]).ok();
+        assert_eq!(names("store"), "store store");
+    }
+}
+
+#[test]
+fn a_link_that_is_removed_lets_nothing_through() {
+    let mut daemon = Daemon::with_flags(&["--icc=false"]);
+    daemon.import("busybox");
+    redis(&daemon, &[]);
+    daemon.run(&["run", "-d", "--name", "vote", "--link", "redis:cache", "busybox", "sleep", "1000"]).ok();
+    let ask = ["exec", "vote", "nc", "-w", "1", &ip(&daemon, "redis"), "6379"];
+    daemon.run(&ask).ok().stdout("PONG\n");
+    daemon.run(&["rm", "-l", "vote/cache"]).ok();
+    daemon.run(&ask).stdout("");
+    daemon.kill();
+    daemon.start_again();
+    daemon.run(&ask).stdout("");
+    assert_eq!(daemon.inspect("vote", "{{.HostConfig.Links}}"), "[]");
+}

@@ -132,3 +132,38 @@ fn through_dockers_own_client() {
     daemon.run(&["rm", "-f", "web"]).ok();
     daemon.run(&["network", "rm", "n1"]).ok();
 }
+
+#[test]
+fn lists_of_networks() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        daemon.run(&["network", "create", "front"]).ok();
+        daemon.run(&["network", "create", "back", "--label", "k=v"]).ok();
+        run(&daemon, "web", &["--network", "front"]);
+        let list = |filters: &[&str]| {
+            let filters: Vec<&str> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
+            daemon.run(&[&["network", "ls", "--format", "{{.Name}}"][..], &filters].concat()).ok().stdout
+        };
+        assert_eq!(list(&["type=custom"]), "back\nfront\n");
+        assert_eq!(list(&["type=builtin", "driver=bridge"]), "bridge\n");
+        assert_eq!(list(&["dangling=true"]), "back\n");
+        assert_eq!(list(&["name=^f", "name=^none$"]), "front\nnone\n");
+        assert_eq!(list(&["label=k", "scope=local"]), "back\n");
+        assert_eq!(list(&["scope=swarm"]), "");
+        let wrong = |filter: &str, words: &str| {
+            daemon.run(&["network", "ls", "--filter", filter]).status(1).stderr_has(words);
+        };
+        wrong("type=x", "invalid filter: 'type'='x'");
+        wrong(
+            "dangling=x",
+            "invalid value for filter 'dangling', must be \"true\" (or \"1\"), or \"false\" (or \"0\")",
+        );
+        wrong("foo=x", "invalid filter 'foo'");
+        let by_network = |network: &str| {
+            daemon.run(&["ps", "--filter", &format!("network={network}"), "--format", "{{.Names}}"]).ok().stdout
+        };
+        let id = daemon.run(&["network", "inspect", "-f", "{{.Id}}", "front"]).ok().stdout;
+        assert_eq!((by_network("front").as_str(), by_network(&id[..8]).as_str()), ("web\n", "web\n"));
+        assert_eq!((by_network("back").as_str(), by_network("nobody").as_str()), ("", ""));
+    }
+}

@@ -129,3 +129,36 @@ fn through_dockers_own_client() {
     assert!(is_gone(&at, "site"));
     daemon.run(&["rm", "-f", "site"]).ok();
 }
+
+#[test]
+fn lists_by_ports() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        let run = |name: &str, flags: &[&str]| {
+            daemon.run(&[&["run", "-d", "--name", name][..], flags, &["busybox", "sleep", "1000"]].concat()).ok();
+        };
+        run("web", &["-p", "80", "--expose", "9000-9002/udp"]);
+        run("quiet", &[]);
+        let list = |filter: &str| daemon.run(&["ps", "--filter", filter, "--format", "{{.Names}}"]).ok().stdout;
+        let at = address(&daemon, "web", "80");
+        let port = at.rsplit(':').next().unwrap();
+        for (filter, found) in [
+            (format!("publish={port}"), "web\n"),
+            (format!("publish={port}-{port}/tcp"), "web\n"),
+            (format!("publish={port}/udp"), ""),
+            ("publish=80".into(), ""),
+            ("expose=80".into(), "web\n"),
+            ("expose=9001/udp".into(), "web\n"),
+            ("expose=8000-9999/udp".into(), "web\n"),
+            ("expose=9001".into(), ""),
+            ("expose=80/foo".into(), ""),
+        ] {
+            assert_eq!(list(&filter), found, "{filter}");
+        }
+        let wrong = |filter: &str, words: &str| {
+            daemon.run(&["ps", "--filter", filter]).status(1).stderr_has(words);
+        };
+        wrong("publish=x", "error while looking up for publish x: strconv.ParseUint: parsing \"x\": invalid syntax");
+        wrong("expose=5-3", "Invalid range specified for the Port: 5-3");
+    }
+}

@@ -100,7 +100,7 @@ impl Engine {
     }
 
     fn find(&self, id: &str) -> Result<Arc<Container>> {
-        self.shared.registry.find(id)
+        container::links::find(&self.shared, id)
     }
 
     pub fn config(&self) -> &Config {
@@ -254,13 +254,12 @@ impl Engine {
         Ok(container::wait::wait(&self.find(id)?, condition))
     }
 
-    /// # Errors
-    /// `NotImplemented` for `link`: there are no links yet.
+    /// `link`: `id` is the name that a link gives; only that goes.
     pub async fn container_remove(&self, id: &str, force: bool, volumes: bool, link: bool) -> Result<()> {
-        let container = self.find(id)?;
         if link {
-            return Err(Error::not_implemented("removing a link is not supported yet"));
+            return container::links::remove(&self.shared, id).await;
         }
+        let container = self.find(id)?;
         container::remove::remove(&container, id, force, volumes).await
     }
 
@@ -533,18 +532,13 @@ impl Engine {
         networks::prune(&self.shared, filters).await
     }
 
-    /// Ids of the networks on which a container is or is to be.
-    pub fn networks_in_use(&self) -> Vec<String> {
-        networks::in_use(&self.shared)
-    }
-
     /// Are they as they should be?
     pub async fn network_doctor(&self) -> Result<NetworkDoctor> {
         networks::doctor(&self.shared).await
     }
 
-    pub fn network_list(&self) -> Vec<Network> {
-        networks::list(&self.shared)
+    pub fn network_list(&self, filters: &Filters) -> Result<Vec<Network>> {
+        networks::listed(&self.shared, filters)
     }
 
     pub fn network_inspect(&self, name: &str) -> Result<Network> {

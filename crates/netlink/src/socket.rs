@@ -1,5 +1,5 @@
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
@@ -19,8 +19,10 @@ const DUMP: u16 = libc::NLM_F_DUMP as u16;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The kernel fills at most 32 KiB per datagram of a dump.
 const BUFFER: usize = 32 * 1024;
-/// A dump during which something changed is asked for again, this often.
-const DUMP_TRIES: usize = 8;
+/// A dump during which something changed is asked for again, at once this often, then after pauses, for so long.
+const DUMP_TRIES: u32 = 8;
+const DUMP_PAUSE: Duration = Duration::from_millis(3);
+const DUMP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A netlink socket of the network namespace in which it was opened.
 ///
@@ -129,13 +131,20 @@ impl Socket {
         request: impl Fn(&mut Batch),
         mut decode: impl FnMut(Message<'_>) -> Option<T>,
     ) -> Result<Vec<T>> {
-        let mut tries = DUMP_TRIES;
+        let begun = Instant::now();
+        let mut tries = 0;
         loop {
             let mut batch = Batch::new();
             request(&mut batch);
             let mut found = Vec::new();
             match self.query(batch, |message| found.extend(decode(message))) {
-                Err(error) if error.errno == Errno::INTR && tries > 1 => tries -= 1,
+                Err(error) if error.errno == Errno::INTR && begun.elapsed() < DUMP_PATIENCE => {
+                    tries += 1;
+                    if tries > DUMP_TRIES {
+                        // others add and remove all the while: somewhere between them is a gap
+                        std::thread::sleep(DUMP_PAUSE * (tries % DUMP_TRIES));
+                    }
+                }
                 Err(error) => return Err(error),
                 Ok(()) => return Ok(found),
             }

@@ -54,7 +54,7 @@ pub async fn create(
     undo.push(move || s.registry.remove(&i));
     crash::point("create.reserved");
     resolve_joined(shared, &mut host)?;
-    super::links::check(shared, host.links.as_deref().unwrap_or_default())?;
+    let link_targets = super::links::targets(shared, host.links.as_deref().unwrap_or_default())?;
     if let Some(donor) = host.network_mode.strip_prefix("container:") {
         let donor = shared.registry.find(donor)?.record();
         config.hostname.clone_from(&donor.config.hostname);
@@ -79,6 +79,7 @@ pub async fn create(
         platform: "linux".into(),
         mounts: mounts::to_mount_points(&resolved),
         networks,
+        link_targets,
         process_label: labels.process,
         mount_label: labels.mount,
     };

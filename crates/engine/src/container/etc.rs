@@ -114,6 +114,15 @@ fn rewrite(path: &Path, mut text: String) -> std::io::Result<()> {
     file.set_len(length as u64)
 }
 
+/// Takes a link's line out of a running container's hosts file.
+pub fn forget_host(shared: &Shared, record: &Record, name: &str) -> Result<()> {
+    let path = files(shared, record)?.hosts;
+    let old = std::fs::read_to_string(&path).during(|| format!("read {}", path.display()))?;
+    let is_it = |line: &&str| line.split_once('\t').is_some_and(|(_, names)| names.split(' ').next() == Some(name));
+    let new: String = old.lines().filter(|line| !is_it(line)).map(|line| format!("{line}\n")).collect();
+    if new == old { Ok(()) } else { std::fs::write(&path, new).during(|| format!("write {}", path.display())) }
+}
+
 /// A user's edits are kept: the file is only written when it is as we last left it.
 fn write_resolv_conf(shared: &Shared, record: &Record, endpoints: &[Endpoint], path: &Path) -> Result<()> {
     let mark = path.with_extension("conf.hash");

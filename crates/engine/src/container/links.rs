@@ -1,5 +1,6 @@
 //! `--link` on the default bridge: lines in `/etc/hosts`, variables, and where containers do not reach each other, a way.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::modes::NetworkMode;
 use super::networks;
 use super::record::Record;
 use crate::networks::BRIDGE;
-use crate::shared::Shared;
+use crate::shared::{Shared, blocking};
 
 /// Another container, by a name of one's own.
 pub struct Link {
@@ -31,19 +32,93 @@ pub fn parse(text: &str) -> Result<(&str, &str)> {
     Ok((target, alias))
 }
 
-/// Whether the targets of a new container's links are there.
+/// The targets of a new container's links, by alias.
 ///
 /// # Errors
-/// `InvalidArgument` (a 404 would have clients look for the image).
-pub fn check(shared: &Shared, links: &[String]) -> Result<()> {
-    for text in links {
-        let (target, _) = parse(text)?;
-        shared
-            .registry
-            .find(target)
-            .map_err(|e| Error::invalid(format!("could not get container for {target}: {e}")))?;
+/// `InvalidArgument` for one that is not there (a 404 would have clients look for the image).
+pub fn targets(shared: &Shared, links: &[String]) -> Result<BTreeMap<String, Id>> {
+    let target = |text: &String| {
+        let (target, alias) = parse(text)?;
+        let found = shared.registry.find(target);
+        let found = found.map_err(|e| Error::invalid(format!("could not get container for {target}: {e}")))?;
+        Ok((alias.to_owned(), found.id.clone()))
+    };
+    links.iter().map(target).collect()
+}
+
+/// Whom a link leads to: whom it led to first, under whatever name, or who has that name since.
+fn target(shared: &Shared, record: &Record, text: &str) -> Result<Arc<Container>> {
+    let (name, alias) = parse(text)?;
+    let first = record.link_targets.get(alias).and_then(|id| shared.registry.get(id));
+    first.map_or_else(|| shared.registry.find(name), Ok)
+}
+
+/// The links a container has on the default bridge.
+fn of(record: &Record) -> impl Iterator<Item = &String> {
+    let has_some = record.network() == NetworkMode::Bridge;
+    record.host.links.iter().flatten().filter(move |_| has_some)
+}
+
+/// The names that links give to their targets: `/PARENT/ALIAS`.
+pub fn names(shared: &Shared) -> HashMap<Id, Vec<String>> {
+    let mut names: HashMap<Id, Vec<String>> = HashMap::new();
+    for container in shared.registry.all() {
+        let record = container.record();
+        for text in of(&record) {
+            if let (Ok((_, alias)), Ok(target)) = (parse(text), target(shared, &record, text)) {
+                names.entry(target.id.clone()).or_default().push(format!("/{}/{alias}", record.name));
+            }
+        }
     }
-    Ok(())
+    names
+}
+
+/// The container that a link's name means, and whose link that is.
+fn by_name(shared: &Shared, name: &str) -> Option<(Arc<Container>, Arc<Container>)> {
+    let (parent, alias) = name.trim_start_matches('/').rsplit_once('/')?;
+    let parent = shared.registry.find(parent).ok().filter(|found| found.name() == parent)?;
+    let record = parent.record();
+    let text = of(&record).find(|text| parse(text).is_ok_and(|(_, of_it)| of_it == alias))?;
+    Some((target(shared, &record, text).ok()?, parent))
+}
+
+/// A container by what a user may call it: its id, its name, or one that a link gives it.
+///
+/// # Errors
+/// As those of the registry.
+pub fn find(shared: &Shared, key: &str) -> Result<Arc<Container>> {
+    shared.registry.find(key).or_else(|error| by_name(shared, key).map(|(found, _)| found).ok_or(error))
+}
+
+/// `rm --link PARENT/ALIAS`: the parent no longer finds the target by it.
+///
+/// # Errors
+/// `NotFound` where there is no such link; Docker's sentence for a container's own name.
+pub async fn remove(shared: &Arc<Shared>, asked: &str) -> Result<()> {
+    let Some((_, parent)) = by_name(shared, asked) else {
+        shared.registry.find(asked)?;
+        return Err(Error::internal("Conflict, cannot remove the default link name of the container"));
+    };
+    let alias = asked.rsplit('/').next().unwrap_or_default().to_owned();
+    let _changing = parent.changing.lock().await;
+    let mut record = (*parent.record()).clone();
+    let is_it = |text: &String| parse(text).is_ok_and(|(_, of_it)| of_it == alias);
+    record.host.links.get_or_insert_default().retain(|text| !is_it(text));
+    record.link_targets.remove(&alias);
+    let (s, r) = (shared.clone(), record.clone());
+    blocking(move || s.records.update(&r)).await?;
+    parent.set_record(record);
+    if !parent.state().is_running() {
+        return Ok(());
+    }
+    let (s, p) = (shared.clone(), parent.clone());
+    blocking(move || {
+        let record = p.record();
+        let links = resolve(&s, &record).unwrap_or_default();
+        s.serving.open(&s.networks, &p.id, passages(&s, &links, &p.volatile().endpoints));
+        super::etc::forget_host(&s, &record, &alias)
+    })
+    .await
 }
 
 /// The links of a container that is being started.
@@ -56,12 +131,9 @@ pub fn resolve(shared: &Shared, record: &Record) -> Result<Vec<Link>> {
 
 /// `begun`: one that runs already, although its state does not say so yet.
 fn resolve_with(shared: &Shared, record: &Record, begun: Option<(&Id, Ipv4Addr)>) -> Result<Vec<Link>> {
-    if record.network() != NetworkMode::Bridge {
-        return Ok(vec![]);
-    }
-    let of = |text: &String| {
-        let (name, alias) = parse(text)?;
-        let target = shared.registry.find(name)?;
+    let link = |text: &String| {
+        let (_, alias) = parse(text)?;
+        let target = target(shared, record, text)?;
         let volatile = target.volatile();
         let place = volatile.endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip);
         let begun = begun.filter(|(id, _)| **id == target.id).map(|(_, ip)| ip);
@@ -74,7 +146,7 @@ fn resolve_with(shared: &Shared, record: &Record, begun: Option<(&Id, Ipv4Addr)>
         })?;
         Ok(Link { target: target.record(), alias: alias.to_owned(), ip })
     };
-    record.host.links.iter().flatten().map(of).collect()
+    of(record).map(link).collect()
 }
 
 /// Their lines of `/etc/hosts`.
@@ -163,7 +235,7 @@ pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
         }
         for text in record.host.links.iter().flatten() {
             let Ok((name, alias)) = parse(text) else { continue };
-            if shared.registry.find(name).is_ok_and(|found| found.id == target.id)
+            if self::target(shared, &record, text).is_ok_and(|found| found.id == target.id)
                 && let Err(e) = super::etc::move_host(shared, &record, alias, ip)
             {
                 tracing::warn!("the link of container {} to {name} is not up to date: {e}", record.id);
@@ -180,10 +252,13 @@ pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
 }
 
 /// As `inspect` shows them.
-pub fn shown(record: &Record) -> Option<Vec<String>> {
+pub fn shown(shared: &Shared, record: &Record) -> Option<Vec<String>> {
     let links = record.host.links.as_ref()?;
     let show = |text: &String| match parse(text) {
-        Ok((target, alias)) => format!("/{target}:/{}/{alias}", record.name),
+        Ok((name, alias)) => {
+            let name = target(shared, record, text).map_or_else(|_| name.to_owned(), |found| found.name());
+            format!("/{name}:/{}/{alias}", record.name)
+        }
         Err(_) => text.clone(),
     };
     Some(links.iter().map(show).collect())

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use api::Filters;
 use api::types::ContainerSummary;
+use network::Protocol;
 use values::{Error, Result};
 
 use super::handle::Container;
 use super::state::Phase;
-use super::view;
+use super::{networks, view};
 use crate::shared::Shared;
 
 const FILTERS: &[&str] = &[
@@ -52,7 +53,9 @@ pub fn list(
     if limit > 0 {
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
-    found.iter().map(|c| view::summary(shared, c, size)).collect()
+    let links = super::links::names(shared);
+    let of = |c: &Container| links.get(&c.id).map_or(&[][..], Vec::as_slice);
+    found.iter().map(|c| view::summary(shared, c, size, of(c))).collect()
 }
 
 struct Wanted<'a> {
@@ -61,6 +64,8 @@ struct Wanted<'a> {
     exited: Vec<i32>,
     before: Option<values::Timestamp>,
     since: Option<values::Timestamp>,
+    exposed: Vec<Ports>,
+    published: Vec<Ports>,
 }
 
 impl<'a> Wanted<'a> {
@@ -100,6 +105,8 @@ impl<'a> Wanted<'a> {
             exited: filters.get("exited").map(number).collect::<Result<_>>()?,
             before: created("before")?,
             since: created("since")?,
+            exposed: filters.get("expose").map(|text| Ports::parse("expose", text)).collect::<Result<_>>()?,
+            published: filters.get("publish").map(|text| Ports::parse("publish", text)).collect::<Result<_>>()?,
         })
     }
 
@@ -129,8 +136,8 @@ impl<'a> Wanted<'a> {
                 })
             })
             && f.matches("volume", |v| record.mounts.iter().any(|m| m.name == v || m.destination == v || m.source == v))
-            && f.matches("expose", |p| has_port(&record.config.exposed_ports.keys().collect::<Vec<_>>(), p))
-            && f.matches("publish", |_| false)
+            && (self.exposed.is_empty() || of_one(&self.exposed, networks::exposed(&record.config)))
+            && (self.published.is_empty() || of_one(&self.published, published(container)))
             && f.matches("health", |h| container.health_word() == h)
             && f.matches("is-task", |t| matches!(t, "0" | "false"))
             && f.matches("isolation", |i| i == "default" || i.is_empty())
@@ -144,13 +151,81 @@ fn is_ancestor(shared: &Shared, wanted: &str, record: &super::record::Record) ->
         .is_ok_and(|image| image.id == record.image || shared.images.descends(&record.image, &image.id))
 }
 
-/// `80`, `80/tcp`, `80-90/udp`
-fn has_port(exposed: &[&String], wanted: &str) -> bool {
-    let (range, kind) = wanted.split_once('/').unwrap_or((wanted, "tcp"));
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { return false };
-    exposed.iter().any(|key| {
-        let (port, of) = key.split_once('/').unwrap_or((key, "tcp"));
-        of == kind && port.parse::<u16>().is_ok_and(|p| (first..=last).contains(&p))
-    })
+/// `80`, `80/tcp`, `80-90/udp`; `None` for a protocol that no port has.
+#[derive(Debug, PartialEq, Eq)]
+struct Ports {
+    protocol: Option<Protocol>,
+    first: u16,
+    last: u16,
+}
+
+impl Ports {
+    /// Docker answers 500 to what is none.
+    fn parse(key: &str, text: &str) -> Result<Self> {
+        if text.contains(':') {
+            return Err(Error::internal(format!("filter for '{key}' should not contain ':': {text}")));
+        }
+        let bad = |why: String| Error::internal(format!("error while looking up for {key} {text}: {why}"));
+        let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        if range.is_empty() {
+            return Err(bad("Empty string specified for ports.".into()));
+        }
+        let number = |text: &str| {
+            text.parse::<u16>().ok().filter(|_| !text.starts_with('+')).ok_or_else(|| {
+                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                let why = if digits { "value out of range" } else { "invalid syntax" };
+                bad(format!("strconv.ParseUint: parsing {text:?}: {why}"))
+            })
+        };
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (number(first)?, number(last)?);
+        if last < first {
+            return Err(bad(format!("Invalid range specified for the Port: {range}")));
+        }
+        Ok(Self { protocol: Protocol::parse(protocol).filter(|_| !protocol.is_empty()), first, last })
+    }
+}
+
+fn of_one(wanted: &[Ports], ports: Vec<(Protocol, u16)>) -> bool {
+    let is_in = |(protocol, port): &(Protocol, u16)| {
+        wanted.iter().any(|w| w.protocol == Some(*protocol) && (w.first..=w.last).contains(port))
+    };
+    ports.iter().any(is_in)
+}
+
+/// Ports of the host.
+fn published(container: &Container) -> Vec<(Protocol, u16)> {
+    let ports = container.volatile().ports;
+    ports.into_iter().filter(|port| port.host_port != 0).map(|port| (port.protocol, port.host_port)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_of_filters() {
+        let check = |text: &str, expected: Result<(Option<Protocol>, u16, u16), &str>| {
+            let parsed = Ports::parse("publish", text).map(|p| (p.protocol, p.first, p.last)).map_err(|e| e.message);
+            let why = |why| format!("error while looking up for publish {text}: {why}");
+            assert_eq!(parsed, expected.map_err(why), "{text}");
+        };
+        check("80", Ok((Some(Protocol::Tcp), 80, 80)));
+        check("80-90/udp", Ok((Some(Protocol::Udp), 80, 90)));
+        check("80/foo", Ok((None, 80, 80)));
+        check("", Err("Empty string specified for ports."));
+        check("/tcp", Err("Empty string specified for ports."));
+        check("5-3", Err("Invalid range specified for the Port: 5-3"));
+        check("-5", Err("strconv.ParseUint: parsing \"\": invalid syntax"));
+        check("1-70000", Err("strconv.ParseUint: parsing \"70000\": value out of range"));
+        let colon = Ports::parse("publish", "0.0.0.0:80").unwrap_err().message;
+        assert_eq!(colon, "filter for 'publish' should not contain ':': 0.0.0.0:80");
+    }
+
+    #[test]
+    fn one_of_the_ports() {
+        let wanted = [Ports::parse("expose", "80-81").unwrap(), Ports::parse("expose", "53/udp").unwrap()];
+        assert!(of_one(&wanted, vec![(Protocol::Tcp, 81)]) && of_one(&wanted, vec![(Protocol::Udp, 53)]));
+        assert!(!of_one(&wanted, vec![(Protocol::Tcp, 53), (Protocol::Udp, 80)]));
+    }
 }

@@ -33,6 +33,9 @@ pub struct Record {
     /// The networks it is on, by name. None in records of the first release.
     #[serde(default)]
     pub networks: Option<BTreeMap<String, EndpointSettings>>,
+    /// What its links led to when it was created, by alias: containers change their names.
+    #[serde(default)]
+    pub link_targets: BTreeMap<String, Id>,
     /// For SELinux; empty where it is not labelled.
     #[serde(default)]
     pub process_label: String,

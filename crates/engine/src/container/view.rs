@@ -40,7 +40,7 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
         driver: shared.snapshots.driver().into(),
         platform: "linux".into(),
         exec_ids: shared.execs.ids_of(&record.id),
-        host_config: HostConfig { links: links::shown(&record), ..record.host.clone() },
+        host_config: HostConfig { links: links::shown(shared, &record), ..record.host.clone() },
         graph_driver: Some(DriverData { name: shared.snapshots.driver().into(), ..DriverData::default() }),
         size_rw: sizes.map(|s| s as i64),
         size_rootfs: sizes.map(|s| s as i64 + base() as i64),
@@ -54,13 +54,18 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
     })
 }
 
-pub fn summary(shared: &Shared, container: &Container, size: bool) -> Result<ContainerSummary> {
+/// `links`: the names that others give it.
+pub fn summary(shared: &Shared, container: &Container, size: bool, links: &[String]) -> Result<ContainerSummary> {
     let record = container.record();
     let volatile = container.volatile();
     let usage = if size { shared.snapshots.usage(record.id.as_str())?.bytes } else { 0 };
+    let mut names: Vec<String> = links.to_vec();
+    names.push(format!("/{}", record.name));
+    names.sort();
+    names.dedup();
     Ok(ContainerSummary {
         id: record.id.to_string(),
-        names: Some(vec![format!("/{}", record.name)]),
+        names: Some(names),
         image: image_name(shared, &record),
         image_id: record.image.to_string(),
         command: command_line(&record.argv()),

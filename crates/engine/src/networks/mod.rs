@@ -3,6 +3,7 @@
 mod connect;
 mod create;
 mod doctor;
+mod list;
 mod options;
 mod record;
 mod remove;
@@ -16,6 +17,7 @@ use values::{Error, Result, Timestamp};
 pub use connect::{agree, announce, answer, connect, disconnect, namespace, note, publish};
 pub use create::create;
 pub use doctor::doctor;
+pub use list::listed;
 pub use record::NetworkRecord;
 pub use remove::{prune, remove};
 
