@@ -45,6 +45,7 @@ pub struct Settings {
     pub defaults: Defaults,
     pub registries: registry::Config,
     pub selinux: bool,
+    pub image_gc: engine::GcPolicy,
 }
 
 /// Whose the socket is, besides root's.
@@ -80,6 +81,7 @@ impl Settings {
             defaults: defaults(&v)?,
             registries: registries(&v)?,
             selinux: v.bool("selinux-enabled").unwrap_or(false),
+            image_gc: image_gc(&v)?,
         };
         // a slice is checked as one once the driver is known
         if settings.cgroup_driver == Some(Driver::Cgroupfs) || !settings.cgroup_parent.ends_with(".slice") {
@@ -108,6 +110,7 @@ impl Settings {
             labels: self.labels.clone(),
             registries: self.registries.clone(),
             selinux: self.selinux,
+            image_gc: self.image_gc.clone(),
             debug: self.log.level == log::Level::Debug,
             live_restore: self.live_restore,
             shutdown_timeout: self.shutdown_timeout,
@@ -335,6 +338,37 @@ fn texts(v: &Reader<'_>, key: &str) -> BTreeMap<String, String> {
     pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
+fn image_gc(v: &Reader<'_>) -> Result<engine::GcPolicy> {
+    let default = engine::GcPolicy::default();
+    let percent = |key: &str, default: u8| match v.int(key) {
+        None => Ok(default),
+        Some(n @ 1..=100) => Ok(n as u8),
+        Some(n) => Err(bad(key, n, "it must be a percentage from 1 to 100")),
+    };
+    let (high, low) = (percent("image-gc-high", default.high)?, percent("image-gc-low", default.low)?);
+    if low > high {
+        return Err(bad("image-gc-low", low, &format!("it must not be larger than image-gc-high ({high})")));
+    }
+    let max_size = match v.0.get("image-gc-max-size") {
+        None => default.max_size,
+        Some(size) => {
+            let bytes = size.as_str().map_or_else(|| Ok(size.as_i64().unwrap_or(-1)), values::size::parse_binary)?;
+            u64::try_from(bytes).map_err(|_| bad("image-gc-max-size", size, "it must not be negative"))?
+        }
+    };
+    let min_age = match v.text("image-gc-min-age") {
+        None => default.min_age,
+        Some(text) => {
+            let nanos = values::duration::parse_go(text).ok().and_then(|nanos| u64::try_from(nanos).ok());
+            Duration::from_nanos(
+                nanos.ok_or_else(|| bad("image-gc-min-age", text, "it must be a duration such as 168h"))?,
+            )
+        }
+    };
+    let enabled = v.bool("image-gc").unwrap_or(default.enabled);
+    Ok(engine::GcPolicy { enabled, high, low, max_size, min_age, keep: v.list("image-gc-keep") })
+}
+
 fn registries(v: &Reader<'_>) -> Result<registry::Config> {
     fn all<T: std::str::FromStr<Err = Error>>(texts: Vec<String>) -> Result<Vec<T>> {
         texts.iter().map(|text| text.parse()).collect()
@@ -427,6 +461,10 @@ mod tests {
         assert_eq!((s.storage_driver.as_deref(), s.log.level), (Some("overlay"), log::Level::Debug));
         assert_eq!((s.defaults.shm_size, s.defaults.ulimits["core"]), (1 << 30, (-1, -1)));
         assert_eq!(s.defaults.log_opts["max-size"], "1m");
+        let s = settings("--image-gc=false --image-gc-max-size 1g --image-gc-keep a/* --image-gc-min-age 36h", "");
+        let gc = s.unwrap().image_gc;
+        assert_eq!((gc.enabled, gc.high, gc.low, gc.max_size), (false, 90, 80, 1 << 30));
+        assert_eq!((gc.keep, gc.min_age), (vec!["a/*".to_owned()], Duration::from_secs(36 * 3600)));
         let s = settings("--default-runtime b --add-runtime a=/a", "").map_err(|e| e.message);
         assert!(s.is_err());
         let s =
@@ -470,6 +508,10 @@ mod tests {
         check("--default-ulimit sky=1", "invalid ulimit type: sky");
         check("--default-ulimit nofile=2:1", "ulimit soft limit must be less than or equal to hard limit: 2 > 1");
         check("--default-ipc-mode host", "invalid default-ipc-mode host: it must be one of private, shareable");
+        check("--image-gc-high 101", "invalid image-gc-high 101: it must be a percentage from 1 to 100");
+        check("--image-gc-high 50", "invalid image-gc-low 80: it must not be larger than image-gc-high (50)");
+        check("--image-gc-min-age 3d", "invalid image-gc-min-age 3d: it must be a duration such as 168h");
+        check("--image-gc-max-size -1", "invalid size: '-1'");
         check("--shutdown-timeout -2", "invalid shutdown-timeout -2: it must be a number of seconds, or -1");
         for line in ["--default-shm-size 0", "--default-shm-size x"] {
             assert!(settings(line, "").is_err(), "{line}");

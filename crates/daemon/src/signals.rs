@@ -63,6 +63,7 @@ fn reload(configuration: &mut Configuration, engine: &Engine) {
         }
     };
     log::set_level(configuration.settings.log.level);
+    engine.set_image_gc(configuration.settings.image_gc.clone());
     engine.set_registries(configuration.settings.registries.clone());
     if !changes.later.is_empty() {
         let keys = changes.later.join(", ");

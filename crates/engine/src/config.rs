@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cgroups::Driver;
+use crate::garbage::Policy;
 use crate::remap::Remap;
 
 #[derive(Clone, Debug)]
@@ -34,6 +35,7 @@ pub struct Config {
     pub registries: ::registry::Config,
     /// Containers are labelled for SELinux, where the kernel has it.
     pub selinux: bool,
+    pub image_gc: Policy,
     /// Containers go on when the daemon ends.
     pub live_restore: bool,
     /// Time for containers to end when the daemon ends and `live_restore` is off.

@@ -28,6 +28,11 @@ pub struct ListOptions {
     pub manifests: bool,
 }
 
+/// Whether one of the image's names fits a pattern of the filter `reference`.
+pub fn is_called(image: &Image, pattern: &str) -> bool {
+    image.repo_tags.iter().chain(&image.repo_digests).any(|name| filter::is_named(name, pattern))
+}
+
 /// The images that a prune with these filters is about, used ones too; `nameless` ones alone, or all.
 ///
 /// # Errors

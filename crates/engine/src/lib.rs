@@ -18,6 +18,7 @@ mod events;
 mod exec;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod garbage;
 mod image_prune;
 mod image_view;
 mod images;
@@ -75,6 +76,7 @@ pub use container::wait::WaitCondition;
 pub use distribution::{PullOptions, PushOptions, SearchOptions};
 pub use events::EventStream;
 pub use exec::ExecStart;
+pub use garbage::Policy as GcPolicy;
 pub use images::ImportOptions;
 pub use runtimes::BUILT_IN as BUILT_IN_RUNTIMES;
 
@@ -91,6 +93,7 @@ impl Engine {
         let shared = open::open(config).await?;
         restore::restore(&shared).await?;
         verify::verify_recent(&shared);
+        shared.garbage.soon();
         Ok(Arc::new(Self { shared }))
     }
 
@@ -508,6 +511,11 @@ impl Engine {
 
     pub async fn volume_prune(&self, filters: Filters) -> Result<VolumePruneResponse> {
         volumes::prune(&self.shared, filters).await
+    }
+
+    /// Counts from now on.
+    pub fn set_image_gc(&self, policy: GcPolicy) {
+        self.shared.garbage.set_policy(policy);
     }
 
     // ── networks ──

@@ -19,6 +19,7 @@ use crate::container::{log, verbs};
 use crate::dns::{Names, Upstream};
 use crate::events::Events;
 use crate::exec::Execs;
+use crate::garbage::{self, Garbage};
 use crate::machine::Machine;
 use crate::networks::Directory;
 use crate::records::Records;
@@ -40,6 +41,7 @@ pub async fn open(config: Config) -> Result<Arc<Shared>> {
     let shared = blocking(move || open_blocking(config, log_watcher, tidy)).await?;
     shared.settling.start(shared.images.clone());
     shared.settling.soon();
+    garbage::start(&shared);
     Ok(shared)
 }
 
@@ -76,6 +78,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     let selinux = selinux(&config, &machine);
     let cgroup_parents = CgroupParents::new(&config.run_root);
     let networks = Arc::new(open_networks(&config, &records, &daemon_id, &directory)?);
+    let garbage = Garbage::of(config.image_gc.clone());
     let distribution = RwLock::new(Arc::new(::registry::Client::new(config.registries.clone())));
     Ok(Arc::new(Shared {
         config,
@@ -100,6 +103,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         machine,
         tidy,
         settling: Settling::default(),
+        garbage,
         shim_program,
         daemon_id,
         creating: Mutex::new(HashMap::new()),

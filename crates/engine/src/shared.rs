@@ -21,6 +21,7 @@ use crate::container::stats::Sampling;
 use crate::dns::{Names, Upstream};
 use crate::events::Events;
 use crate::exec::Execs;
+use crate::garbage::Garbage;
 use crate::machine::Machine;
 use crate::networks::Directory;
 use crate::records::Records;
@@ -60,6 +61,7 @@ pub struct Shared {
     pub selinux: Option<Policy>,
     pub tidy: Tidy,
     pub settling: Settling,
+    pub garbage: Garbage,
     /// The shim's program on a read-only mount of its own: nobody who gets at `/proc/PID/exe` of a shim, or of a container
     /// that is being set up, can write to it (CVE-2019-5736).
     pub shim_program: OwnedFd,
@@ -206,10 +208,19 @@ impl Drop for ImageHold {
 }
 
 impl Shared {
+    /// A container of the image was made or removed.
+    pub fn image_used(&self, id: &values::Digest) {
+        if let Err(e) = self.images.used(id) {
+            // it may be taken for one that rested longer
+            tracing::debug!("use of image {id} is not recorded: {e}");
+        }
+    }
+
     /// After an image came: what its coming took of memory is given back, and its layers do not stay recent.
     pub fn image_came(&self) {
         self.tidy.soon();
         self.settling.soon();
+        self.garbage.soon();
     }
 
     pub fn emit_container(&self, action: &str, container: &Container) {

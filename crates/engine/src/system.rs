@@ -263,6 +263,7 @@ pub(crate) mod tests {
 
     pub(crate) fn config() -> Config {
         Config {
+            image_gc: Default::default(),
             registries: ::registry::Config::default(),
             data_root: "/var/lib/lighter".into(),
             runtimes: BTreeMap::new(),

@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) parsed: oci::image::Image,
     pub(crate) chain: Vec<Digest>,
     pub(crate) blobs: Vec<Digest>,
+    /// It came from a registry.
+    pub(crate) pulled: bool,
 }
 
 /// A manifest and its configuration, found to belong together.
@@ -80,6 +82,7 @@ impl Images {
             parent: draft.parsed.parent.parse().ok(),
             at: Timestamp::now(),
             other_tops: Vec::new(),
+            pulled: draft.pulled,
         };
         let _writer = self.writer();
         let mut batch = Batch::new();
@@ -99,7 +102,10 @@ impl Images {
         };
         match &known {
             None => batch.put(&IMAGES, id.as_str(), &record)?,
-            Some(known) if more.is_empty() && known.manifest.digest == record.manifest.digest => {}
+            Some(known)
+                if more.is_empty()
+                    && known.manifest.digest == record.manifest.digest
+                    && known.pulled >= record.pulled => {}
             Some(known) => batch.put(&IMAGES, id.as_str(), &merged(known, &record, &more))?,
         }
         let tag = reference.map(|r| Tag { reference: r.clone(), image: id.clone(), at: record.at });
@@ -140,7 +146,15 @@ fn merged(known: &ImageRecord, new: &ImageRecord, more: &[Digest]) -> ImageRecor
     other_tops.sort();
     other_tops.dedup();
     let blobs = [&known.blobs[..], more].concat();
-    ImageRecord { blobs, other_tops, descriptor: known.descriptor.clone(), parent: known.parent.clone(), ..new.clone() }
+    let pulled = known.pulled || new.pulled;
+    ImageRecord {
+        blobs,
+        other_tops,
+        pulled,
+        descriptor: known.descriptor.clone(),
+        parent: known.parent.clone(),
+        ..new.clone()
+    }
 }
 
 pub(crate) fn put_tag(batch: &mut Batch, tag: &Tag) -> Result<()> {

@@ -212,6 +212,10 @@ impl Content {
         File::open(self.blobs()).and_then(|dir| dir.sync_all()).during(|| "content directory")
     }
 
+    pub(crate) fn trash(&self) -> &Trash {
+        &self.trash
+    }
+
     pub(crate) fn remove(&self, digest: &Digest) -> Result<()> {
         self.trash.throw(&self.path(digest)).during(|| format!("content {digest}"))
     }

@@ -81,7 +81,8 @@ impl Images {
         blobs.push(manifest.digest.clone());
         blobs.sort_unstable();
         blobs.dedup();
-        let draft = Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs };
+        let draft =
+            Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs, pulled: false };
         Ok(self.commit(draft, options.reference.as_ref())?.0)
     }
 

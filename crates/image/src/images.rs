@@ -109,6 +109,12 @@ impl Images {
         self.content.read(digest)
     }
 
+    /// Waits until what was removed has given its room back.
+    pub fn wait_for_trash(&self) {
+        self.content.trash().wait();
+        self.snapshots.trash().wait();
+    }
+
     /// Throws away what nobody needs.
     pub(crate) fn collect(&self) -> Result<()> {
         if !self.ledger().has_dead() {

@@ -97,7 +97,8 @@ impl Images {
         };
         let manifest = place(&mut lease, self.content.stage_bytes(&to_json(&manifest)?)?, media::OCI_MANIFEST)?;
         let blobs = [&manifest, &config, &layer].map(|d| d.digest.clone()).to_vec();
-        let draft = Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs };
+        let draft =
+            Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs, pulled: false };
         Ok(self.commit(draft, reference)?.0)
     }
 

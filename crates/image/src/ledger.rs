@@ -15,6 +15,8 @@ pub(crate) struct Ledger {
     pub(crate) tags: BTreeMap<String, Tag>,
     pub(crate) blobs: HashMap<Digest, Blob>,
     pub(crate) layers: HashMap<Digest, Layer>,
+    /// When a container of an image was last made or removed.
+    pub(crate) uses: HashMap<Digest, Timestamp>,
     /// Images that cannot be shown or used, and what of theirs is kept (and counted).
     pub(crate) broken: BTreeMap<Digest, ImageRecord>,
     /// Containers which keep layers of an image that is gone, and their topmost layers.

@@ -21,6 +21,7 @@ mod claims;
 mod commit;
 mod content;
 mod derive;
+mod garbage;
 mod history;
 mod image;
 mod images;
@@ -51,6 +52,7 @@ mod usage;
 mod verify;
 
 pub use derive::{DeriveOptions, WriteLayer};
+pub use garbage::{Collected, Collection};
 pub use image::Image;
 pub use images::{Config, Images};
 pub use import::ImportOptions;

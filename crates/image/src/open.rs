@@ -11,7 +11,7 @@ use crate::{
     content::Content,
     images::{Config, Images},
     ledger::{Ledger, Tag},
-    records::{FACTS, HOLDS, IMAGES, ImageRecord, LAYERS, SEEDED, TAGS},
+    records::{FACTS, HOLDS, IMAGES, ImageRecord, LAYERS, SEEDED, TAGS, USES},
 };
 
 impl Images {
@@ -41,6 +41,12 @@ impl Images {
             if let Err(e) = open_image(&content, &mut ledger, &record) {
                 keep_what_is_left(&mut ledger, record);
                 problems.push(format!("image {id} is not usable: {e}"));
+            }
+            Ok(())
+        })?;
+        config.store.for_each(&USES, |id, at| {
+            if let Ok(id) = id.parse() {
+                ledger.uses.insert(id, at);
             }
             Ok(())
         })?;

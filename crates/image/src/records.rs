@@ -13,6 +13,8 @@ pub(crate) const TAGS: Table<TagRecord> = Table::new("image-tags", 1);
 pub(crate) const LAYERS: Table<LayerRecord> = Table::new("layers", 1);
 /// Containers, by id, whose image was removed while they stand on it.
 pub(crate) const HOLDS: Table<HoldRecord> = Table::new("layer-holds", 1);
+/// When a container of an image was last made or removed, by the image's id; not to the minute.
+pub(crate) const USES: Table<Timestamp> = Table::new("image-uses", 1);
 /// Layers committed a short while ago, by chain id.
 pub(crate) const RECENT: Table<RecentRecord> = Table::new("recent-layers", 1);
 /// Single facts: [`SEEDED`].
@@ -34,6 +36,9 @@ pub(crate) struct ImageRecord {
     /// Topmost layers of other platforms of the same index, pulled before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) other_tops: Vec<Digest>,
+    /// It came from a registry, where it can be had again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pulled: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use values::{Digest, Error, ErrorKind, Reference, Result};
 use crate::{
     image::Image,
     images::Images,
-    records::{HOLDS, HoldRecord, IMAGES, ImageRecord, TAGS},
+    records::{HOLDS, HoldRecord, IMAGES, ImageRecord, TAGS, USES},
     report::{Removed, Use},
     resolve::{Found, PREFIX_MIN},
     step::step,
@@ -82,6 +82,7 @@ impl Images {
         let mut batch = Batch::new();
         names.iter().for_each(|name| batch.delete(&TAGS, &name.to_string()));
         batch.delete(&IMAGES, id.as_str());
+        batch.delete(&USES, id.as_str());
         let held: Vec<_> =
             top.iter().flat_map(|top| uses.iter().map(|user| (user.container.clone(), top.clone()))).collect();
         for (container, top) in &held {
@@ -101,6 +102,12 @@ impl Images {
         Ok(untagged.chain([Removed::Deleted(id.clone())]).collect())
     }
 
+    /// An image that nobody uses, with all its names. Under the writer's lock.
+    pub(crate) fn remove_whole(&self, image: &Image) -> Result<Vec<Removed>> {
+        let untag = self.ledger().tags_of(&image.id).map(|tag| tag.reference.clone()).collect();
+        self.carry_out(image, Plan { untag, delete: true }, &[])
+    }
+
     /// One transaction; then it is gone for everybody.
     fn carry_out(&self, image: &Image, plan: Plan, uses: &[Use]) -> Result<Vec<Removed>> {
         let mut batch = Batch::new();
@@ -111,6 +118,7 @@ impl Images {
         let mut held = Vec::new();
         if plan.delete {
             batch.delete(&IMAGES, image.id.as_str());
+            batch.delete(&USES, image.id.as_str());
             if let Some(top) = image.chain.last() {
                 for user in uses {
                     batch.put(&HOLDS, &user.container, &HoldRecord { top: top.clone() })?;
@@ -131,6 +139,7 @@ impl Images {
         }
         if let Some(record) = record {
             ledger.images.remove(&image.id);
+            ledger.uses.remove(&image.id);
             ledger.drop_uses(&record);
         }
         let untagged = plan.untag.iter().map(|reference| Removed::Untagged(reference.familiar()));

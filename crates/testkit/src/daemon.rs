@@ -100,6 +100,11 @@ impl Daemon {
         Self::with(&[], Some(megabytes))
     }
 
+    /// The same with flags.
+    pub fn on_small_disk_with(megabytes: u32, flags: &[&str]) -> Self {
+        Self::with(flags, Some(megabytes))
+    }
+
     /// An error of this text in its log is none of the test.
     pub fn forgive(&mut self, text: &str) {
         self.forgiven.push(text.to_owned());

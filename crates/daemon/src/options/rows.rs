@@ -65,6 +65,19 @@ pub const ROWS: &[Row] = &[
     Row::new("http-proxy", Text, "Proxy for registries without TLS (URL)"),
     Row::new("https-proxy", Text, "Proxy for registries with TLS (URL)"),
     Row::new("icc", Bool, "Containers on the default bridge reach each other").default("true"),
+    Row::new("image-gc", Bool, "Remove images that were not used for long when the disk fills up")
+        .default("true")
+        .reload(),
+    Row::new("image-gc-high", Int, "Percent of the disk in use at which removing them begins").default("90").reload(),
+    Row::new("image-gc-keep", List, "Image that is never removed by itself (NAME[:TAG], * and ? fit anything)")
+        .reload(),
+    Row::new("image-gc-low", Int, "Percent of the disk in use at which removing them ends").default("80").reload(),
+    Row::new("image-gc-max-size", Size, "Bytes that images may take before removing them begins; 0: any")
+        .default("0")
+        .reload(),
+    Row::new("image-gc-min-age", Text, "Time after its last use for which a named image is kept")
+        .default("168h")
+        .reload(),
     Row::new("init", Bool, "Run an init in containers that forwards signals and reaps processes"),
     Row::missing("init-path", Text),
     Row::new("insecure-registries", List, "Registry without TLS or a known certificate: host[:port] or network")

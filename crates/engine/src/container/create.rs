@@ -30,6 +30,8 @@ pub async fn create(
     }
     let image = shared.images.resolve(&body.config.image)?;
     let held = shared.hold_image(&image.id);
+    // removed just before it was held
+    let image = shared.images.get(&image.id).ok_or_else(|| no_such(&body.config.image))?;
     if image.is_artifact {
         let name = &body.config.image;
         return Err(Error::invalid(format!("{name} is an artifact and has no root filesystem to run")));
@@ -112,6 +114,7 @@ pub async fn create(
         write_down(&s, &r, &mut holds)?;
         crash::point("create.recorded");
         undo.commit();
+        s.image_used(&r.image);
         Ok(holds)
     });
     let holds = made.await?;
@@ -121,8 +124,14 @@ pub async fn create(
     shared.registry.insert(container.clone());
     crash::point("create.supervised");
     shared.emit_container("create", &container);
+    shared.garbage.soon();
     drop((held, holds));
     Ok(CreateResponse { id: id.to_string(), warnings })
+}
+
+fn no_such(name: &str) -> Error {
+    let name = name.parse::<values::Reference>().map_or_else(|_| name.into(), |name| name.or_latest().familiar());
+    Error::not_found(format!("No such image: {name}"))
 }
 
 /// The volumes that the container will have: none of them goes while this is held.

@@ -62,6 +62,7 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
         if never_came_up {
             super::lost::end_cgroup(&shared.cgroup_path(&id));
         }
+        shared.image_used(&record.image);
         shared.snapshots.remove(id.as_str())?;
         crash::point("remove.snapshot-gone");
         shared.remove_directories(&id)?;

@@ -428,6 +428,7 @@ impl Supervisor {
         self.container.waits_no_more();
         self.container.set_link(None);
         self.shared.tidy.soon();
+        self.shared.garbage.soon();
         self.shared.execs.container_ended(&self.container.id);
         let endpoints = std::mem::take(&mut self.volatile.endpoints);
         let ports = std::mem::take(&mut self.volatile.ports);

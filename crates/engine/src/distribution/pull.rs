@@ -16,7 +16,11 @@ use values::{Error, Platform, Reference, Result};
 
 use super::progress::Layer;
 use super::pull_failure;
-use crate::shared::Shared;
+use crate::garbage;
+use crate::shared::{Shared, blocking};
+
+/// The kernel's words for a full disk.
+const NO_SPACE: &str = "no space left on device";
 
 #[derive(Clone, Debug, Default)]
 pub struct PullOptions {
@@ -114,7 +118,17 @@ impl Work<'_> {
         };
         let begin = JsonMessage { id: wanted, ..JsonMessage::status(format!("Pulling from {}", reference.path)) };
         let _ = self.messages.send(begin);
-        let pulled = self.receive(repository.clone(), reference, fetched).await?;
+        let pulled = match self.receive(repository.clone(), reference, fetched.clone()).await {
+            // once more, if there is room now
+            Err(e) if e.message.contains(NO_SPACE) && !self.messages.is_closed() => {
+                let shared = self.shared.clone();
+                match blocking(move || garbage::collect(&shared)).await {
+                    Ok(true) => self.receive(repository.clone(), reference, fetched).await?,
+                    _ => return Err(e),
+                }
+            }
+            pulled => pulled?,
+        };
         self.say(format!("Digest: {}", pulled.id));
         self.emit(reference);
         self.shared.image_came();

@@ -73,7 +73,7 @@ fn has_label(labels: &std::collections::BTreeMap<String, String>, wanted: &str) 
 }
 
 /// Docker's `FamiliarMatch`: the pattern against the whole name, or against it without tag and digest.
-fn is_named(name: &str, wanted: &str) -> bool {
+pub(super) fn is_named(name: &str, wanted: &str) -> bool {
     if pattern::matches(wanted, name) {
         return true;
     }

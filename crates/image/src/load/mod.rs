@@ -136,6 +136,7 @@ impl Images {
             parsed: candidate.parsed.config.clone(),
             chain: chain.clone(),
             blobs: candidate.blobs.clone(),
+            pulled: false,
         };
         if candidate.references.is_empty() {
             let (id, _) = self.commit(draft(&candidate), None)?;

@@ -84,6 +84,7 @@ impl Images {
             parsed: parsed.config,
             chain,
             blobs,
+            pulled: true,
         };
         let had = self.find_name(request.reference);
         let (id, replaced) = self.commit(draft, Some(request.reference))?;

@@ -60,6 +60,21 @@ impl Partials {
         }
     }
 
+    /// All of them: digest, bytes, when something was last added.
+    pub(crate) fn list(&self) -> Vec<(Digest, u64, SystemTime)> {
+        let one = |entry: fs::DirEntry| {
+            let digest = format!("sha256:{}", entry.file_name().to_str()?).parse().ok()?;
+            let metadata = entry.metadata().ok()?;
+            Some((digest, metadata.len(), metadata.modified().ok()?))
+        };
+        fs::read_dir(&self.root).into_iter().flatten().flatten().filter_map(one).collect()
+    }
+
+    /// Whether there was one that is gone now. It must be nobody's.
+    pub(crate) fn remove(&self, digest: &Digest) -> bool {
+        fs::remove_file(self.root.join(digest.hex())).is_ok()
+    }
+
     /// What there is of a blob, or an empty beginning. More than `size` bytes cannot be of it.
     pub(crate) fn take(&self, digest: &Digest, size: u64) -> Result<Partial> {
         let path = self.root.join(digest.hex());
