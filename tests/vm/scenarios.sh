@@ -204,12 +204,12 @@ selinux_suite() {
   check "another type" "*:spc_t:s0:c*" sh_ "lighter run --rm --security-opt label=type:spc_t $image cat /proc/self/attr/current"
   check "another level" "*:s0:c5,c6" sh_ \
     "lighter run --rm --security-opt label=level:s0:c5,c6 $image cat /proc/self/attr/current | tr -d '\000'"
-  check "disabled" "0" sh_ "lighter run --rm --security-opt label=disable $image grep -c ':s0:c' /proc/self/attr/current"
+  check "disabled" "0*" sh_ "lighter run --rm --security-opt label=disable $image grep -c ':s0:c' /proc/self/attr/current"
   check "no such option" '*Bad label option "nonsense"*' lighter run --rm --security-opt label=nonsense $image true
   lighter run -d --name two --pid container:one $image sleep 1000 >/dev/null
   check "who joins another's processes has its label" "$process" lighter inspect -f '{{.ProcessLabel}}' two
   lighter run -d --name three --privileged $image sleep 1000 >/dev/null
-  check "privileged" "[label=disable]" lighter inspect -f '{{.ProcessLabel}}{{.HostConfig.SecurityOpt}}' three
+  check "privileged" "?label=disable?" lighter inspect -f '{{.ProcessLabel}}{{.HostConfig.SecurityOpt}}' three
   check "an external runtime" "*:s0:c*" \
     sh_ "lighter run --rm --runtime debian $image cat /proc/self/attr/current | tr -d '\000'"
   lighter rm -f one two three >/dev/null

@@ -387,11 +387,8 @@ fn paths_sysctls_personality_and_propagation() {
 fn what_this_runtime_lacks_is_said() {
     let b = Bundle::new(&["true"]);
     for (path, value, reason) in [
-        ("linux.intelRdt", json!({"closID": "x"}), "intelRdt is not supported"),
+        ("linux.intelRdt", json!({"closID": "x"}), "no resctrl file system is mounted"),
         ("linux.mountLabel", json!("a:b:c"), "selinux is disabled or not supported"),
-        ("linux.netDevices", json!({"eth7": {}}), "netDevices is not supported"),
-        ("linux.memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"}), "memoryPolicy is not supported"),
-        ("linux.seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"}), "listenerPath"),
         ("process.selinuxLabel", json!("a:b:c"), "selinux is disabled or not supported"),
     ] {
         let b = Bundle::new(&["true"]);
@@ -416,6 +413,138 @@ fn seccomp() {
     b.set("linux.seccomp", closed).is_refused("without names");
 }
 
+/// A process that answers for others' system calls: here nobody, once its end of the socket has all it wants to know.
+struct Agent(std::os::unix::net::UnixListener);
+
+impl Agent {
+    /// What one connection brings: the state, and the filter's listener.
+    fn told(&self) -> (Value, std::os::fd::OwnedFd) {
+        let (mut socket, _) = self.0.accept().unwrap();
+        let (mut text, mut fds) = (vec![0; 64 << 10], Vec::new());
+        let length = sys::scm::receive(&socket, &mut text, &mut fds).unwrap();
+        text.truncate(length);
+        std::io::Read::read_to_end(&mut socket, &mut text).unwrap();
+        (serde_json::from_slice(&text).unwrap(), fds.pop().unwrap())
+    }
+}
+
+#[test]
+fn seccomp_listeners_get_the_state_and_the_descriptor() {
+    let b = Bundle::new(&["sh", "-c", "mkdir /tmp-x; echo $?; sleep 1000"]);
+    let socket = b.path.join("agent");
+    let agent = Agent(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let rule = json!({"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"});
+    let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": socket, "listenerMetadata": "some=thing",
+        "syscalls": [rule]});
+    b.set("linux.seccomp", profile).set("annotations", json!({"k": "v"})).set("root.readonly", json!(false));
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| agent.told());
+        b.ok(&["run", "-d", &b.id]);
+        let (state, listener) = told.join().unwrap();
+        assert_eq!((&state["fds"], &state["metadata"]), (&json!(["seccompFd"]), &json!("some=thing")));
+        assert_eq!((&state["state"]["id"], &state["state"]["status"]), (&json!(b.id), &json!("creating")));
+        assert_eq!((&state["pid"], &state["state"]["pid"]), (&b.state()["pid"], &b.state()["pid"]));
+        assert_eq!((&state["state"]["bundle"], &state["state"]["annotations"]["k"]), (&json!(b.path), &json!("v")));
+        // the call is asked about, and waits
+        let mut polled = [rustix::event::PollFd::new(&listener, rustix::event::PollFlags::IN)];
+        let patience = rustix::event::Timespec { tv_sec: 20, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1));
+        assert!(!b.path.join("rootfs/tmp-x").exists());
+        // an exec's process is told of, too; with nobody to answer its call fails
+        let told = scope.spawn(|| agent.told());
+        let exec = scope.spawn(|| b.output(&["exec", &b.id, "sh", "-c", "mkdir /tmp-y"]));
+        let (state, of_exec) = told.join().unwrap();
+        assert_eq!((&state["state"]["status"], &state["state"]["id"]), (&json!("running"), &json!(b.id)));
+        assert_ne!(state["pid"], b.state()["pid"]);
+        drop((listener, of_exec));
+        let exec = exec.join().unwrap();
+        assert!(text(&exec.stderr).contains("Function not implemented"), "{exec:?}");
+    });
+    // a container is not made without somebody to ask
+    let b = Bundle::new(&["true"]);
+    let rule = json!({"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"});
+    let profile = |path: &str| json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": path, "syscalls": [rule]});
+    b.set("linux.seccomp", profile("/nowhere")).is_refused("unable to hand over the seccomp listener");
+    b.set("linux.seccomp", profile("")).is_refused("listenerPath is not set");
+}
+
+/// A pair of links in the host's namespace; what is left of it goes at the end.
+struct Pair(String, String);
+
+impl Pair {
+    fn new(number: u32) -> Self {
+        let name = |end: char| format!("lt{}{number}{end}", std::process::id() % 1_000_000);
+        let pair = Self(name('a'), name('b'));
+        ip(&["link", "add", &pair.0, "mtu", "1321", "type", "veth", "peer", "name", &pair.1]);
+        pair
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for name in [&self.0, &self.1] {
+            let _ = std::process::Command::new("ip").args(["link", "del", name]).output();
+        }
+    }
+}
+
+fn ip(args: &[&str]) {
+    let output = std::process::Command::new("ip").args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {output:?}");
+}
+
+#[test]
+fn network_devices_are_moved_with_their_addresses() {
+    let b = Bundle::new(&["true"]);
+    let pair = Pair::new(1);
+    ip(&["link", "set", &pair.0, "up"]);
+    ip(&["addr", "add", "10.222.3.4/24", "dev", &pair.0]);
+    ip(&["addr", "add", "fd00:222::4/64", "dev", &pair.0, "nodad"]);
+    b.set("linux.netDevices", json!({(pair.0.as_str()): {"name": "eth7"}}));
+    let script = "cat /sys/class/net/eth7/mtu /sys/class/net/eth7/flags; grep -c 10.222.3.4 /proc/net/fib_trie; \
+                  grep -c '^fd0002220000.* eth7$' /proc/net/if_inet6";
+    let seen = b.says(script);
+    let lines: Vec<&str> = seen.lines().collect();
+    assert_eq!(lines[0], "1321");
+    assert_eq!(u32::from_str_radix(lines[1].trim_start_matches("0x"), 16).unwrap() & 1, 1, "it is up");
+    assert!(lines[2] != "0" && lines[3] == "1", "{seen}");
+    // it went with the namespace
+    support::eventually(|| !std::path::Path::new("/sys/class/net").join(&pair.1).exists());
+
+    let pair = Pair::new(2);
+    b.set("linux.netDevices", json!({(pair.0.as_str()): {"name": "net%d"}}));
+    assert_eq!(b.says("cat /sys/class/net/net0/mtu"), "1321");
+    let pair = Pair::new(3);
+    b.set("linux.netDevices", json!({(pair.0.as_str()): {"name": "lo"}}))
+        .is_refused("there is a device \"lo\" already");
+    assert!(std::path::Path::new("/sys/class/net").join(&pair.0).exists());
+    b.set("linux.netDevices", json!({"nosuchdev0": {}})).is_refused("there is no such device");
+    b.set("linux.netDevices", json!({"a/b": {}})).is_refused("invalid network device name");
+    b.set("linux.netDevices", json!({(pair.0.as_str()): {}}));
+    b.change(|config| {
+        let list = config["linux"]["namespaces"].as_array_mut().unwrap();
+        list.retain(|namespace| namespace["type"] != "network");
+        config["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] != "sysfs");
+    });
+    b.is_refused("without a private NET namespace");
+}
+
+#[test]
+fn memory_policies() {
+    let b = Bundle::new(&["true"]);
+    if !std::path::Path::new("/proc/self/numa_maps").exists() {
+        b.set("linux.memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"})).is_refused("memory policy");
+        return;
+    }
+    b.set("linux.memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": "0"}));
+    assert_ne!(b.says("grep -c 'bind:0' /proc/self/numa_maps"), "0");
+    b.set("linux.memoryPolicy", json!({"mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}));
+    assert_ne!(b.says("grep -c 'interleave=static:0' /proc/self/numa_maps"), "0");
+    b.set("linux.memoryPolicy", json!({"mode": "MPOL_BIND", "nodes": ""}))
+        .is_refused("error setting the memory policy");
+    b.set("linux.memoryPolicy", json!({"mode": "MPOL_WISH"})).is_refused("invalid memory policy mode");
+}
+
 #[test]
 fn limits_at_create_and_by_update() {
     let b = Bundle::new(&["sleep", "1000"]);
@@ -436,6 +565,10 @@ fn limits_at_create_and_by_update() {
     assert_eq!(read("cpu.cfs_quota_us", "cpu.max"), if v2 { "50000 100000" } else { "50000" });
     assert_eq!((read("cpuset.cpus", "cpuset.cpus"), read("pids.max", "pids.max")), ("0".into(), "33".into()));
     b.ok(&["update", "--memory", "48m", "--pids-limit", "44", &b.id]);
+    assert_eq!(read("memory.limit_in_bytes", "memory.max"), (48 << 20).to_string());
+    std::fs::write(b.path.join("low"), r#"{"memory": {"limit": 4096, "checkBeforeUpdate": true}}"#).unwrap();
+    let refused = b.output(&["update", "--resources", b.path.join("low").to_str().unwrap(), &b.id]);
+    assert!(text(&refused.stderr).contains("unable to set memory limit to 4096"), "{refused:?}");
     assert_eq!(read("memory.limit_in_bytes", "memory.max"), (48 << 20).to_string());
     std::fs::write(b.path.join("more"), r#"{"pids": {"limit": 55}}"#).unwrap();
     b.ok(&["update", "--resources", "more", &b.id]);

@@ -116,6 +116,28 @@ fn devices_by_name() {
 }
 
 #[test]
+fn network_devices_by_name() {
+    let directory = std::path::PathBuf::from(format!("/tmp/lighter-cdi-net-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let ends = ["a", "b"].map(|end| format!("lc{}{end}", std::process::id()));
+    let mut daemon = Daemon::with_flags(&["--cdi-spec-dir", directory.to_str().unwrap()]);
+    daemon.import("busybox");
+    let ip = |args: &[&str]| std::process::Command::new("ip").args(args).output().unwrap().status.success();
+    through_both(&mut daemon, |daemon| {
+        assert!(ip(&["link", "add", &ends[0], "type", "veth", "peer", "name", &ends[1]]));
+        let edits = format!(r#"{{"netDevices":[{{"hostInterfaceName":"{}","name":"eth7"}}]}}"#, ends[0]);
+        let text = format!(
+            r#"{{"cdiVersion":"1.1.0","kind":"vendor.com/nic","devices":[{{"name":"one","containerEdits":{edits}}}]}}"#
+        );
+        std::fs::write(directory.join("nic.json"), text).unwrap();
+        let seen = run(daemon, &["--device", "vendor.com/nic=one", "--network", "none"], "ls /sys/class/net");
+        let _ = ip(&["link", "del", &ends[1]]);
+        assert_eq!(seen, "eth7\nlo\n");
+    });
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
 fn gpus_without_a_driver() {
     let mut daemon = Daemon::with_flags(&["--cdi-spec-dir", "/nowhere"]);
     daemon.import("busybox");

@@ -1,6 +1,6 @@
 //! `--security-opt`: filters of system calls, profiles, labels, hidden paths.
 
-use testkit::{Cli, Daemon, Finished, real_docker};
+use testkit::{Cli, Daemon, Finished, eventually, real_docker};
 
 /// Once with each client.
 fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
@@ -40,6 +40,40 @@ fn actions_of_a_profile_of_ones_own() {
             let got = with_profile(daemon, &profile(&rule), &[], "exec mkdir /tmp-made").status(status);
             assert!(got.stderr.contains(said), "{action}: {}", got.stderr);
         }
+    });
+}
+
+/// A profile's listener is told of the container and gets its filter; here it ends at once, and so does the call.
+#[test]
+fn calls_that_somebody_else_answers() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |daemon| {
+        let socket = daemon.directory.join("agent");
+        let _ = std::fs::remove_file(&socket);
+        let agent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let told = std::thread::spawn(move || {
+            [(); 2].map(|()| {
+                let (mut socket, _) = agent.accept().unwrap();
+                let mut text = String::new();
+                std::io::Read::read_to_string(&mut socket, &mut text).unwrap();
+                text
+            })
+        });
+        let rule = r#"{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_NOTIFY"}"#;
+        let listener = format!(r#""defaultAction":"SCMP_ACT_ALLOW","listenerPath":"{}""#, socket.display());
+        let profile = profile(rule).replace(r#""defaultAction":"SCMP_ACT_ALLOW""#, &listener);
+        std::fs::write(daemon.directory.join("notify.json"), profile).unwrap();
+        let option = format!("seccomp={}", daemon.directory.join("notify.json").display());
+        let script = "mkdir /made; sleep 1000";
+        daemon.run(&["run", "-d", "--name", "nn", "--security-opt", &option, "busybox", "sh", "-c", script]).ok();
+        daemon.run(&["exec", "nn", "mkdir", "/made"]).status(1).stderr_has("Function not implemented");
+        eventually("it is said", || daemon.run(&["logs", "nn"]).stderr.contains("Function not implemented"));
+        let id = daemon.inspect("nn", "{{.Id}}");
+        let [of_container, of_exec] = told.join().unwrap();
+        for (text, status) in [(of_container, "creating"), (of_exec, "running")] {
+            assert!(text.contains(&id) && text.contains(status) && text.contains("seccompFd"), "{text}");
+        }
+        daemon.run(&["rm", "-f", "nn"]).ok();
     });
 }
 

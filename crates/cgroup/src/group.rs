@@ -188,8 +188,22 @@ impl Cgroup {
 
     /// Changes limits of a living group. Device rules are not touched.
     pub fn update(&self, resources: &Resources) -> Result<()> {
+        self.check_memory(resources)?;
         let resources = Resources { devices: Vec::new(), ..resources.clone() };
         self.write_all(plan(self.version, &resources)?)
+    }
+
+    /// v2 takes a limit below what is used, and kills; `checkBeforeUpdate` has it refused, as v1 does.
+    fn check_memory(&self, resources: &Resources) -> Result<()> {
+        let memory = resources.memory.as_ref().filter(|memory| memory.check_before_update == Some(true));
+        let Some(limit) = memory.and_then(|memory| memory.limit).and_then(|limit| u64::try_from(limit).ok()) else {
+            return Ok(());
+        };
+        let used = self.usage()?.memory.current;
+        if limit == 0 || used <= limit {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("unable to set memory limit to {limit} (current usage: {used})")))
     }
 
     /// Changes what differs between two sets of limits, `before` being what the group has. All or nothing: when the kernel

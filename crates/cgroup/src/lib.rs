@@ -10,6 +10,7 @@
 //! Source: <https://docs.kernel.org/admin-guide/cgroup-v1/> and <https://docs.kernel.org/admin-guide/cgroup-v2.html>.
 
 mod children;
+mod delegate;
 mod devices;
 mod foreign;
 mod freeze;

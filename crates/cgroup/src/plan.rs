@@ -36,11 +36,14 @@ pub fn plan(version: Version, resources: &Resources) -> Result<Vec<Write>> {
         plan.block(block)?;
     }
     for huge in &resources.hugepage_limits {
-        let file = match version {
-            Version::V1 => format!("hugetlb.{}.limit_in_bytes", huge.page_size),
-            Version::V2 => format!("hugetlb.{}.max", huge.page_size),
+        let (file, reserved) = match version {
+            Version::V1 => ("limit_in_bytes", "rsvd.limit_in_bytes"),
+            Version::V2 => ("max", "rsvd.max"),
         };
-        plan.push("hugetlb", file, huge.limit);
+        let name = |file: &str| format!("hugetlb.{}.{file}", huge.page_size);
+        plan.push("hugetlb", name(file), huge.limit);
+        // Linux 5.7: already a reservation is refused, where a fault would be the process' end.
+        plan.push_or("hugetlb", name(reserved), Some(&name(file)), huge.limit);
     }
     plan.network_and_rdma(resources)?;
     if version == Version::V1 {
@@ -370,8 +373,12 @@ mod tests {
         );
         check(V2, block, &["io io.bfq.weight=300", "io io.max=8:0 rbps=1024", "io io.max=8:0 wiops=9"]);
         let huge = r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#;
-        check(V1, huge, &["hugetlb hugetlb.2MB.limit_in_bytes=4194304"]);
-        check(V2, huge, &["hugetlb hugetlb.2MB.max=4194304"]);
+        check(
+            V1,
+            huge,
+            &["hugetlb hugetlb.2MB.limit_in_bytes=4194304", "hugetlb hugetlb.2MB.rsvd.limit_in_bytes=4194304"],
+        );
+        check(V2, huge, &["hugetlb hugetlb.2MB.max=4194304", "hugetlb hugetlb.2MB.rsvd.max=4194304"]);
         let devices = r#"{"devices":[{"allow":false,"access":"rwm"},
             {"allow":true,"type":"c","major":1,"minor":3,"access":"rwm"},{"allow":true,"type":"b","access":"m"}]}"#;
         check(

@@ -236,3 +236,48 @@ fn flows_are_told_and_forgotten() {
         assert_eq!(conntrack::udp_to(&mut socket, true, 5301).unwrap().len(), 1);
     });
 }
+
+#[test]
+fn a_link_moves_with_its_addresses() {
+    in_namespace(|| {
+        let mut host = Socket::route().unwrap();
+        let mut batch = Batch::new();
+        let veth =
+            Veth { name: "mv0", master: None, mtu: 1300, peer_name: "mv1", peer_mac: None, peer_namespace: None };
+        route::add_veth(&mut batch, &veth);
+        route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::name("mv0") });
+        route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::name("mv1") });
+        host.execute(batch).unwrap();
+        let index = route::link(&mut host, Target::Name("mv1")).unwrap().unwrap().index;
+        let given: Vec<_> = ["10.9.8.7", "fd00::7"]
+            .map(|text| Address { link: index, ip: ip(text), prefix_len: 24 })
+            .into_iter()
+            .collect();
+        let mut batch = Batch::new();
+        given.iter().for_each(|address| route::add_address(&mut batch, address));
+        host.execute(batch).unwrap();
+        // that of the link itself (fe80::) is not global
+        let kept = route::kept_addresses(&mut host, index).unwrap();
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        let (namespace, mut inside) = other_namespace();
+        let mut batch = Batch::new();
+        route::move_link(&mut batch, index, namespace.as_fd(), "eth7");
+        host.execute(batch).unwrap();
+        let moved = route::link(&mut inside, Target::Name("eth7")).unwrap().unwrap();
+        assert_eq!((moved.mtu, moved.up), (1300, false));
+        let mut batch = Batch::new();
+        kept.iter().for_each(|address| route::give_address(&mut batch, address, moved.index));
+        route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(moved.index) });
+        inside.execute(batch).unwrap();
+        let mut found = route::addresses(&mut inside).unwrap();
+        found.extend(route::addresses6(&mut inside).unwrap());
+        for address in given {
+            assert!(found.contains(&Address { link: moved.index, ..address }), "{found:?}");
+        }
+        // a name that is taken
+        let taken = route::link(&mut host, Target::Name("mv0")).unwrap().unwrap().index;
+        let mut batch = Batch::new();
+        route::move_link(&mut batch, taken, namespace.as_fd(), "eth7");
+        assert!(host.execute(batch).unwrap_err().exists());
+    });
+}

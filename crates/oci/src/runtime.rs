@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// The version of the specification which we write.
-pub const VERSION: &str = "1.2.1";
+pub const VERSION: &str = "1.3.0";
 
 fn is_false(value: &bool) -> bool {
     !*value

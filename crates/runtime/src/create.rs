@@ -20,7 +20,10 @@ use crate::link::{self, Word};
 use crate::namespaces::Namespaces;
 use crate::plan::Ground;
 use crate::program::{Program, Slot};
-use crate::{Fds, Launch, SeccompProgram, StartError, child, mount_root, process, rootfs, seccomp};
+use crate::seccomp::Listener;
+use crate::{
+    Fds, Launch, SeccompProgram, StartError, child, mount_root, net_devices, process, resctrl, rootfs, seccomp,
+};
 
 /// A process that has not set its container up after this long is stuck in the kernel (a mount, a file system which does
 /// not answer).
@@ -50,6 +53,8 @@ pub struct Running {
     /// Keeps the root file system alive: drop it *after* the exit was reported, because the last user's
     /// end pays for the unmount (an overlay's syncs its upper file system).
     pub root: Option<OwnedFd>,
+    /// Groups of the resctrl file system that go with it.
+    pub resctrl: resctrl::Groups,
 }
 
 /// Makes the container: cgroup, namespaces, mounts, everything up to `execve`.
@@ -86,20 +91,21 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     refuse(launch, &linux)?;
     let namespaces = Namespaces::plan(&linux, fds.netns, fds.userns)?;
     let root = root(launch, fds.lowest.as_ref().map(AsFd::as_fd), &namespaces, &linux.mount_label)?;
-    let filter = filter(launch, &linux)?;
+    net_devices::check(&linux, &namespaces)?;
+    let resctrl = linux.intel_rdt.as_ref().map(|rdt| resctrl::mounted().map(|root| (root, rdt))).transpose()?;
+    let filter = filter(launch, &linux)?.map(|filter| filter.of(&launch.id, &bundle, &launch.spec.annotations));
     let scope = scope(&linux)?;
     let resources = resources(&linux);
     let cgroup = Guard(Some(make_cgroup(launch, &linux, scope.as_ref(), &resources)?));
     let group = cgroup.0.as_ref().ok_or_else(|| StartError::other("no cgroup"))?;
     crash::point("runtime.grouped");
-    let ground = Ground {
-        launch,
-        linux: &linux,
-        cgroup: group,
-        scoped: scope.is_some(),
-        namespaces: &namespaces,
-        filter: filter.as_ref(),
-    };
+    if let Some(uid) = owner(launch, &namespaces) {
+        group.give(uid)?;
+    }
+    // On v1 systemd is told of the process before it moves in.
+    let waits = (scope.is_some() && group.version() == cgroup::Version::V1) || !linux.net_devices.is_empty();
+    let ground =
+        Ground { launch, linux: &linux, cgroup: group, waits, namespaces: &namespaces, filter: filter.as_ref() };
     let plan = ground.plan(root, fds.stdio, extra)?;
     let clone_into = group.clone_into()?;
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
@@ -110,12 +116,21 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let pid = child.0.as_ref().map_or(0, |child| child.pid);
     if let Some(scope) = &scope {
         adopt(group, scope, pid, &resources)?;
-        if clone_into.is_none() {
-            // A child that failed meanwhile says so below.
-            let _ = ours.release();
-        }
     }
-    meet(launch, &bundle, &plan.program, &ours, &child, pid)?;
+    let mut groups = match resctrl {
+        Some((root, rdt)) => resctrl::join(&root, rdt, &launch.id, pid)?,
+        None => resctrl::Guard::default(),
+    };
+    if !linux.net_devices.is_empty() {
+        let namespace = net_devices::namespace_of(pid, &namespaces)?;
+        net_devices::move_all(&linux.net_devices, namespace.as_fd())?;
+    }
+    if waits {
+        // A child that failed meanwhile says so below.
+        let _ = ours.release();
+    }
+    let told = Told { launch, bundle: &bundle, listener: filter.as_ref().and_then(SeccompProgram::listener) };
+    meet(&told, &plan.program, &ours, &child, pid)?;
     crash::point("runtime.ready");
     if namespaces.user.is_some() {
         // It has no power over these itself.
@@ -125,7 +140,8 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let (cgroup, mut program) = (cgroup.take(), plan.program);
     let devpts = plan.devpts.map(|slot| duplicate(&program, slot)).transpose()?;
     let root = program.root.map(|slot| program.fds.swap_remove(slot));
-    let running = Running { pid, pidfd, console: plan.console, cgroup, devpts, root };
+    let resctrl = std::mem::take(&mut groups.0);
+    let running = Running { pid, pidfd, console: plan.console, cgroup, devpts, root, resctrl };
     Ok(Created { running: Some(running), link: ours })
 }
 
@@ -158,6 +174,7 @@ impl Drop for Created {
             end(&running.pidfd);
             let _ = running.cgroup.kill_all();
             let _ = running.cgroup.remove();
+            running.resctrl.remove();
         }
     }
 }
@@ -208,14 +225,8 @@ fn end(pidfd: &OwnedFd) {
 
 /// What the specification asks for and we do not have is said, never ignored.
 fn refuse(launch: &Launch, linux: &Linux) -> Result<(), StartError> {
-    let unsupported = [
-        (linux.intel_rdt.is_some(), "intelRdt"),
-        (!linux.net_devices.is_empty(), "netDevices"),
-        (linux.memory_policy.is_some(), "memoryPolicy"),
-        (linux.personality.as_ref().is_some_and(|one| !one.flags.is_empty()), "personality flags"),
-    ];
-    if let Some((_, what)) = unsupported.iter().find(|(asked, _)| *asked) {
-        return Err(StartError::other(format!("{what} is not supported by this runtime")));
+    if linux.personality.as_ref().is_some_and(|one| !one.flags.is_empty()) {
+        return Err(StartError::other("personality flags is not supported by this runtime"));
     }
     if !linux.mount_label.is_empty() {
         process::selinux_or_error()?;
@@ -289,6 +300,18 @@ fn adopt(group: &Cgroup, scope: &Scope, pid: i32, resources: &Resources) -> Resu
         .map_err(unable)
 }
 
+/// Whose the group becomes: the container's user, where it has ids and a view of control groups of its own and may write there.
+fn owner(launch: &Launch, namespaces: &Namespaces) -> Option<u32> {
+    let user = namespaces.user.as_ref().filter(|_| namespaces.cgroup)?;
+    let writable = launch.spec.mounts.iter().any(|mount| {
+        mount.source == "cgroup"
+            && mount.destination == "/sys/fs/cgroup"
+            && !mount.options.iter().any(|option| option == "ro")
+    });
+    let uid = launch.spec.process.as_ref().map_or(0, |process| process.user.uid);
+    user.mapping.uid(uid).filter(|_| writable)
+}
+
 fn unable(error: values::Error) -> StartError {
     StartError::other(format!("unable to apply cgroup configuration: {}", error.message))
 }
@@ -337,23 +360,28 @@ pub(crate) fn in_pid_namespace<T>(
     result
 }
 
+/// What others are told of the container while it is made.
+struct Told<'a> {
+    launch: &'a Launch,
+    bundle: &'a str,
+    listener: Option<&'a Listener>,
+}
+
 /// Listens until the child is ready, running hooks when it asks.
-fn meet(
-    launch: &Launch,
-    bundle: &str,
-    program: &Program,
-    link: &link::End,
-    child: &Kill,
-    pid: i32,
-) -> Result<(), StartError> {
+fn meet(told: &Told<'_>, program: &Program, link: &link::End, child: &Kill, pid: i32) -> Result<(), StartError> {
+    let launch = told.launch;
     loop {
         match link.listen(PATIENCE).map_err(|errno| silent(errno, pid, PATIENCE))? {
             Word::Ready => return Ok(()),
             Word::Failed { step, errno } => return Err(program.failure(step, errno)),
             Word::Gone | Word::Entered { .. } => return Err(gone(child)),
+            Word::Listening { fd } => {
+                hand_over(told.listener, child, fd, pid, "creating")?;
+                let _ = link.release();
+            }
             Word::Met => {
                 let hooks = launch.spec.hooks.clone().unwrap_or_default();
-                let state = crate::hooks::state(launch, bundle, "creating", pid);
+                let state = crate::hooks::state(launch, told.bundle, "creating", pid);
                 run_all(&hooks.prestart, &state, Place::Host)?;
                 run_all(&hooks.create_runtime, &state, Place::Host)?;
                 if let Some(child) = &child.0 {
@@ -363,6 +391,20 @@ fn meet(
             }
         }
     }
+}
+
+/// Gives the listener of a process' filter to whoever will answer.
+pub(crate) fn hand_over(
+    listener: Option<&Listener>,
+    child: &Kill,
+    fd: i32,
+    pid: i32,
+    status: &str,
+) -> Result<(), StartError> {
+    let (Some(listener), Some(child)) = (listener, &child.0) else {
+        return Err(StartError::other("a filter has a listener that nobody asked for"));
+    };
+    listener.hand_over(child.pidfd.as_fd(), fd, pid, status)
 }
 
 /// It says nothing.

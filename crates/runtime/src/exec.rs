@@ -11,12 +11,14 @@ use sys::clone::{Child, Clone};
 use sys::crash;
 use sys::namespace::Kinds;
 
-use crate::create::{Kill, gone, silent};
+use crate::create::{Kill, gone, hand_over, silent};
 use crate::failure::text;
 use crate::link::{self, Word};
 use crate::plan::{first_steps, give_streams, identify, standard_streams};
 use crate::process::{self, Enter};
 use crate::program::{Program, Step, Wait};
+use crate::resctrl::Groups;
+use crate::seccomp::Listener;
 use crate::user::{self, Identity};
 use crate::user_namespace::Mapping;
 use crate::{Running, SeccompProgram, StartError, Stdio, child, schedule};
@@ -147,12 +149,18 @@ fn attempt(
     let wait = if mapped { Wait::Parent } else { Wait::Nothing };
     let end = process::End { wait, init: false, preserve, mapped, enter: Some(enter) };
     program.steps.extend(process::steps(&process, &identity, exec.seccomp.as_ref(), stdio, end)?);
-    let child = start(&program, clone_into, mapped.then_some(&process))?;
+    let listener = exec.seccomp.as_ref().and_then(SeccompProgram::listener);
+    let child = start(&program, clone_into, mapped.then_some(&process), listener)?;
     Ok(ExecRunning { pid: child.pid, pidfd: child.pidfd, console })
 }
 
 /// `outside`: a process in a user namespace, whose limits we set before it may go on.
-fn start(program: &Program, clone_into: Option<OwnedFd>, outside: Option<&Process>) -> Result<Child, Failed> {
+fn start(
+    program: &Program,
+    clone_into: Option<OwnedFd>,
+    outside: Option<&Process>,
+    listener: Option<&Listener>,
+) -> Result<Child, Failed> {
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let what = Clone { namespaces: None, cgroup: clone_into.as_ref().map(AsFd::as_fd) };
     let child = sys::clone::spawn(&what, || child::run(program, &theirs))
@@ -175,6 +183,10 @@ fn start(program: &Program, clone_into: Option<OwnedFd>, outside: Option<&Proces
                 child = Kill(Some(Child { pid: entered, pidfd: open(entered)? }));
                 pid = entered;
                 crash::point("runtime.exec-entered");
+                let _ = ours.release();
+            }
+            Word::Listening { fd } => {
+                hand_over(listener, &child, fd, pid, "running")?;
                 let _ = ours.release();
             }
             Word::Failed { step, errno } => {
@@ -233,6 +245,6 @@ impl Running {
         let raw = rustix::process::Pid::from_raw(pid).ok_or_else(|| not_running(sys::Errno::SRCH))?;
         let pidfd = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty()).map_err(not_running)?;
         let cgroup = Cgroup::open(cgroup_path)?;
-        Ok(Self { pid, pidfd, console: None, cgroup, devpts: None, root: None })
+        Ok(Self { pid, pidfd, console: None, cgroup, devpts: None, root: None, resctrl: Groups::default() })
     }
 }

@@ -74,6 +74,7 @@ fn describe(step: &Step) -> String {
         Step::Scheduler(_) => "error setting scheduler".to_owned(),
         Step::IoPriority(_) => "failed to set I/O priority".to_owned(),
         Step::Personality(_) => "error setting personality".to_owned(),
+        Step::MemoryPolicy { .. } => "error setting the memory policy".to_owned(),
         Step::NoNewPrivileges => "set no_new_privs".to_owned(),
         Step::BoundingSet(_) => "can't apply bounding set".to_owned(),
         Step::Groups(_) => "setgroups".to_owned(),

@@ -16,6 +16,8 @@ pub(crate) enum Word {
     Met,
     /// It goes on as this process, and waits.
     Entered { pid: i32 },
+    /// Its filter asks somebody, by this descriptor of its; and it waits.
+    Listening { fd: RawFd },
     /// Everything is done.
     Ready,
     /// It ended or executed its program.
@@ -41,6 +43,7 @@ impl End {
             Word::Met => (2, 0, 0),
             Word::Ready => (3, 0, 0),
             Word::Entered { pid } => (4, 0, pid),
+            Word::Listening { fd } => (5, 0, fd),
             Word::Gone => return Ok(()),
         };
         let mut message = [0u8; 12];
@@ -78,6 +81,7 @@ impl End {
             2 => Word::Met,
             3 => Word::Ready,
             4 => Word::Entered { pid: number(8) as i32 },
+            5 => Word::Listening { fd: number(8) as i32 },
             _ => Word::Gone,
         })
     }

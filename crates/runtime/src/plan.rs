@@ -17,7 +17,7 @@ use crate::process::{self, c_string};
 use crate::program::{Program, Slot, Step, Wait};
 use crate::user::{self, Identity};
 use crate::user_namespace::Mapping;
-use crate::{Launch, SeccompProgram, StartError, Stdio, devices, mount_options, sysctl};
+use crate::{Launch, SeccompProgram, StartError, Stdio, devices, memory_policy, mount_options, sysctl};
 
 /// The group which terminals belong to, as in the mount options of a devpts.
 const TTY_GROUP: u32 = 5;
@@ -35,15 +35,15 @@ pub(crate) struct Ground<'a> {
     pub(crate) launch: &'a Launch,
     pub(crate) linux: &'a Linux,
     pub(crate) cgroup: &'a Cgroup,
-    /// systemd is told of the group, and of the process, before this moves in.
-    pub(crate) scoped: bool,
+    /// The keeper has something to do for the process before it goes on.
+    pub(crate) waits: bool,
     pub(crate) namespaces: &'a Namespaces,
     pub(crate) filter: Option<&'a SeccompProgram>,
 }
 
 impl Ground<'_> {
     pub(crate) fn plan(self, root: OwnedFd, stdio: Stdio, extra: Extra) -> Result<Plan, StartError> {
-        let Self { launch, linux, cgroup, scoped, namespaces, filter } = self;
+        let Self { launch, linux, cgroup, waits, namespaces, filter } = self;
         let spec = &launch.spec;
         let given = spec.process.as_ref().ok_or_else(|| StartError::other("process property must not be empty"))?;
         let mut process = Process { terminal: matches!(stdio, Stdio::Terminal { .. }), ..given.clone() };
@@ -82,10 +82,10 @@ impl Ground<'_> {
         if let Some(mapping) = mapping {
             give_streams(&program, stdio, &process, identity.uid, mapping)?;
         }
+        if waits {
+            program.steps.push(Step::Await);
+        }
         if !early {
-            if scoped {
-                program.steps.push(Step::Await);
-            }
             program.join(cgroup)?;
             if namespaces.cgroup {
                 program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
@@ -101,6 +101,7 @@ impl Ground<'_> {
         if let Some(personality) = &linux.personality {
             program.steps.push(Step::Personality(domain(&personality.domain)?));
         }
+        program.steps.extend(linux.memory_policy.as_ref().map(memory_policy::step).transpose()?);
         let wait = match extra.fifo {
             Some(fifo) => Wait::Fifo(program.keep(fifo)),
             None => Wait::Parent,

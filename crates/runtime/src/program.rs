@@ -119,6 +119,11 @@ pub(crate) enum Step {
     Scheduler(sys::schedule::Attributes),
     IoPriority(u32),
     Personality(u64),
+    /// Mode with flags, nodes as bits.
+    MemoryPolicy {
+        mode: u32,
+        nodes: Vec<u64>,
+    },
     NoNewPrivileges,
     BoundingSet(u64),
     Groups(Vec<rustix::process::Gid>),

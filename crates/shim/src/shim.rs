@@ -368,6 +368,7 @@ impl Shim {
         }
         crash::point("shim.releasing");
         self.running.cgroup.remove()?;
+        self.running.resctrl.remove();
         crash::point("shim.group-released");
         if let Some(listener) = self.listener.take() {
             self.poller.remove(&listener);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ::oci::runtime::{Device, DeviceRule, Hook as OciHook, Hooks, Mount as OciMount};
+use ::oci::runtime::{Device, DeviceRule, Hook as OciHook, Hooks, Mount as OciMount, NetDevice};
 use values::{Error, Result};
 
 use super::spec::{DeviceNode, Edits, Hook, Mount};
@@ -36,6 +36,11 @@ pub(super) fn check(edits: &Edits) -> Result<(), String> {
             return Err(format!("invalid mount of {:?} at {:?}", mount.host_path, mount.container_path));
         }
     }
+    for device in &edits.net_devices {
+        if device.host_interface_name.is_empty() || device.name.is_empty() {
+            return Err("invalid network device: hostInterfaceName and name must be set".to_owned());
+        }
+    }
     for hook in &edits.hooks {
         if !hook.path.starts_with('/') || !HOOKS.iter().chain(&LATE_HOOKS).any(|name| *name == hook.hook_name) {
             return Err(format!("invalid hook {:?} ({:?})", hook.hook_name, hook.path));
@@ -53,10 +58,8 @@ pub fn apply(edits: &[&Edits], launch: &mut runtime::Launch) -> Result<()> {
 }
 
 fn apply_one(edits: &Edits, launch: &mut runtime::Launch) -> Result<()> {
-    if !edits.net_devices.is_empty() || edits.intel_rdt.is_some() {
-        return Err(Error::not_implemented(
-            "CDI device injection failed: network devices and Intel RDT of CDI devices are not supported",
-        ));
+    if edits.intel_rdt.is_some() {
+        return Err(Error::not_implemented("CDI device injection failed: Intel RDT of CDI devices is not supported"));
     }
     let process = launch.spec.process.get_or_insert_default();
     for variable in &edits.env {
@@ -70,6 +73,10 @@ fn apply_one(edits: &Edits, launch: &mut runtime::Launch) -> Result<()> {
         add_hook(hook, launch.spec.hooks.get_or_insert_default())?;
     }
     let linux = launch.spec.linux.get_or_insert_default();
+    for device in &edits.net_devices {
+        let inside = NetDevice { name: device.name.clone() };
+        linux.net_devices.insert(device.host_interface_name.clone(), inside);
+    }
     for wanted in &edits.device_nodes {
         let device = device(wanted)?;
         if device.kind != "p" {
@@ -210,7 +217,8 @@ mod tests {
             (r#"{"mounts":[{"hostPath":"/x"}]}"#, "invalid mount"),
             (r#"{"hooks":[{"hookName":"never","path":"/x"}]}"#, "invalid hook"),
             (r#"{"hooks":[{"hookName":"poststop","path":"/x"}]}"#, "CDI device injection failed: hook /x at poststop"),
-            (r#"{"intelRdt":{}}"#, "CDI device injection failed: network devices"),
+            (r#"{"intelRdt":{}}"#, "CDI device injection failed: Intel RDT"),
+            (r#"{"netDevices":[{"hostInterfaceName":"eth7"}]}"#, "invalid network device"),
         ] {
             let message = applied(json).unwrap_err();
             assert!(message.starts_with(start), "{json}: {message}");

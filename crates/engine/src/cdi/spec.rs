@@ -30,11 +30,19 @@ pub struct Edits {
     pub env: Vec<String>,
     pub device_nodes: Vec<DeviceNode>,
     /// Network interfaces to be moved in.
-    pub net_devices: Vec<serde_json::Value>,
+    pub net_devices: Vec<NetDevice>,
     pub hooks: Vec<Hook>,
     pub mounts: Vec<Mount>,
     pub intel_rdt: Option<serde_json::Value>,
     pub additional_gids: Vec<u32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetDevice {
+    pub host_interface_name: String,
+    /// In the container.
+    pub name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

@@ -97,7 +97,7 @@ pub fn seccomp_program(
         None | Some("" | "builtin") => default_program(capabilities).map(Some),
         Some(json) => {
             let profile = seccomp::profile(json, capabilities, &input.machine.kernel)?;
-            compile(&profile).map(Some)
+            compile(&profile).map(|program| Some(program.of(input.id, "", &input.host.annotations)))
         }
     }
 }

@@ -7,6 +7,7 @@ mod address;
 mod bridge;
 mod child;
 mod link;
+mod moving;
 mod table;
 mod veth;
 
@@ -14,6 +15,7 @@ pub use address::{Address, add_address, addresses, addresses6, delete_address};
 pub use bridge::{Bridge, add_bridge};
 pub use child::{Child, ChildKind, add_child};
 pub use link::{Link, LinkChange, Target, delete_link, link, links, ports, set_link, settle_link};
+pub use moving::{Kept, give_address, kept_addresses, move_link};
 pub use table::{Route, add_default_route, add_link_route, delete_default_route, lookup, routes, routes6};
 pub use veth::{Veth, add_veth};
 
@@ -47,6 +49,7 @@ mod tests {
             for kind in [libc::RTM_NEWLINK, libc::RTM_NEWADDR, libc::RTM_NEWROUTE] {
                 let message = Message { kind, flags: 0, sequence: 0, payload: &bytes };
                 let _ = (super::link::decode(message), super::address::decode(message), super::table::decode(message));
+                let _ = super::moving::decode(message, 1);
             }
             let _ = crate::parse::messages(&bytes).count();
         }

@@ -125,12 +125,19 @@ impl Child<'_> {
             Step::Scheduler(attributes) => sys::schedule::set(attributes),
             Step::IoPriority(value) => sys::schedule::set_io_priority(*value),
             Step::Personality(value) => sys::schedule::set_personality(*value),
+            Step::MemoryPolicy { mode, nodes } => sys::memory::set_policy(*mode, nodes),
             Step::NoNewPrivileges => rustix::thread::set_no_new_privs(true),
             Step::BoundingSet(keep) => bounding_set(*keep),
             Step::Groups(groups) => rustix::thread::set_thread_groups(groups),
             Step::Ids { uid, gid } => set_ids(*uid, *gid),
             Step::Capabilities(sets) => set_capabilities(sets),
-            Step::Seccomp { filter, flags } => sys::seccomp::install(filter, *flags).map(drop),
+            Step::Seccomp { filter, flags } => match sys::seccomp::install(filter, *flags)? {
+                None => Ok(()),
+                // Whoever will answer has it before anything is asked of him but this.
+                Some(listener) => {
+                    self.link.say(Word::Listening { fd: listener.as_raw_fd() }).and_then(|()| self.link.wait())
+                }
+            },
             Step::Chdir { path, last } => self.chdir(path, *last),
             Step::Find => self.find(),
             Step::Ready(wait) => {

@@ -30,6 +30,8 @@ pub(super) struct Record {
     /// The container's filter, for execs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seccomp: Option<crate::SeccompProgram>,
+    #[serde(default, skip_serializing_if = "crate::resctrl::Groups::is_empty")]
+    pub(super) resctrl: crate::resctrl::Groups,
 }
 
 /// A container's directory.
@@ -108,6 +110,7 @@ impl Record {
             hooks: launch.spec.hooks.clone().unwrap_or_default(),
             annotations: launch.spec.annotations.clone(),
             seccomp,
+            resctrl: running.resctrl.clone(),
         }
     }
 

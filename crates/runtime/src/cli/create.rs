@@ -9,7 +9,7 @@ use super::bundle::{Home, Record, load};
 use super::{Failure, Global, Outcome, console, manage};
 use crate::create::{Extra, create_with};
 use crate::hooks::{Place, run_all, run_each};
-use crate::{Fds, Launch, Running, Stdio, capability, seccomp};
+use crate::{Fds, Launch, Running, SeccompProgram, Stdio, capability, seccomp};
 
 pub(super) const FLAGS: &[Flag] = &[
     Flag::text("bundle", "b"),
@@ -80,7 +80,9 @@ fn make(global: &Global, arguments: &Arguments, detach: bool) -> Result<(Home, R
     for name in launch.spec.process.iter().filter_map(|p| p.capabilities.as_ref()).flat_map(capability::unknown) {
         global.log.warn(&format!("capability {name:?} is unknown and left out"));
     }
-    launch.seccomp = filter.map(seccomp::compile).transpose().map_err(|error| error.message)?;
+    let filter = filter.map(seccomp::compile).transpose().map_err(|error| error.message)?;
+    let named = |filter: SeccompProgram| filter.of(id, &bundle.to_string_lossy(), &launch.spec.annotations);
+    launch.seccomp = filter.map(named);
     let preserve = arguments.number("preserve-fds")? + listen_fds(&mut launch);
     let stdio = streams(&launch, arguments.text("console-socket"), detach)?;
     let home = Home::of(global, id);

@@ -77,6 +77,7 @@ pub(super) fn destroy(global: &Global, home: &Home, record: &Record, kill: bool)
         let _ = group.kill_all();
         group.remove().map_err(|error| error.message)?;
     }
+    record.resctrl.remove();
     let state = record.state(home);
     home.remove();
     // A failure is a warning, and the container is gone.

@@ -11,8 +11,8 @@
 use oci::runtime::{Seccomp, SyscallArg, SyscallRule};
 use sys::seccomp::Instruction;
 
-use super::SeccompProgram;
 use super::syscalls::{NO, TABLE};
+use super::{Listener, SeccompProgram};
 
 const LD_W_ABS: u16 = 0x20;
 const JEQ: u16 = 0x15;
@@ -31,6 +31,12 @@ const ALLOW: u32 = 0x7fff_0000;
 const LOG: u32 = 0x7ffc_0000;
 const KILL_PROCESS: u32 = 0x8000_0000;
 const ERRNO: u32 = 0x0005_0000;
+const NOTIFY: u32 = 0x7fc0_0000;
+const NOTIFY_ACTION: &str = "SCMP_ACT_NOTIFY";
+/// `SECCOMP_FILTER_FLAG_…` of linux/seccomp.h.
+const TSYNC: u32 = 1;
+const TSYNC_ESRCH: u32 = 1 << 4;
+const WAIT_KILLABLE: u32 = 1 << 5;
 const ENOSYS: u32 = 38;
 const EPERM: u32 = 1;
 /// x32 calls have x86_64's architecture and this bit in their number.
@@ -101,16 +107,23 @@ pub(super) fn compile(profile: &Seccomp) -> Result<SeccompProgram, String> {
 
 /// On a kernel without x32 its calls get the kernel's own answer, ENOSYS, and no table.
 fn compile_for(profile: &Seccomp, x32: bool) -> Result<SeccompProgram, String> {
-    if !profile.listener_path.is_empty() || !profile.listener_metadata.is_empty() {
-        return Err("a listener (listenerPath) is not supported".to_owned());
-    }
+    let listener = listener(profile)?;
     if profile.default_errno_ret.is_some()
         && !matches!(profile.default_action.as_str(), "SCMP_ACT_ERRNO" | "SCMP_ACT_TRACE")
     {
         return Err(format!("defaultErrnoRet is not for {}", profile.default_action));
     }
     let default = action(&profile.default_action, profile.default_errno_ret)?;
-    let flags = flags(&profile.flags)?;
+    let mut flags = flags(&profile.flags)?;
+    if listener.is_some() {
+        flags |= sys::seccomp::NEW_LISTENER;
+        if flags & TSYNC != 0 {
+            // both answer by a number
+            flags |= TSYNC_ESRCH;
+        }
+    } else if flags & WAIT_KILLABLE != 0 {
+        return Err("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs SCMP_ACT_NOTIFY".to_owned());
+    }
     let mut columns = columns(profile)?;
     columns.retain(|column| *column != X32 || x32);
     let rules = profile.syscalls.iter().map(|rule| read(rule, default)).collect::<Result<Vec<_>, _>>()?;
@@ -125,7 +138,33 @@ fn compile_for(profile: &Seccomp, x32: bool) -> Result<SeccompProgram, String> {
     if filter.len() > MAX {
         return Err(format!("the filter has {} instructions, more than the kernel's {MAX}", filter.len()));
     }
-    Ok(SeccompProgram { filter, flags })
+    Ok(SeccompProgram { filter, flags, listener })
+}
+
+/// Who is asked, where some rule asks.
+fn listener(profile: &Seccomp) -> Result<Option<Listener>, String> {
+    if profile.listener_path.is_empty() && !profile.listener_metadata.is_empty() {
+        return Err("listenerMetadata is set, but listenerPath is not".to_owned());
+    }
+    if profile.default_action == NOTIFY_ACTION {
+        return Err("SCMP_ACT_NOTIFY cannot be used as default action".to_owned());
+    }
+    let asks = profile.syscalls.iter().filter(|rule| rule.action == NOTIFY_ACTION);
+    // With it a process tells its keeper that there is somebody to be asked.
+    if asks.clone().any(|rule| rule.names.iter().any(|name| name == "write")) {
+        return Err("SCMP_ACT_NOTIFY cannot be used for the write syscall".to_owned());
+    }
+    if asks.count() == 0 {
+        return Ok(None);
+    }
+    if profile.listener_path.is_empty() {
+        return Err("SCMP_ACT_NOTIFY is used, but listenerPath is not set".to_owned());
+    }
+    Ok(Some(Listener {
+        path: profile.listener_path.clone(),
+        metadata: profile.listener_metadata.clone(),
+        ..Listener::default()
+    }))
 }
 
 /// The columns of the architectures which share one audit number.
@@ -204,7 +243,7 @@ fn action(name: &str, errno: Option<u32>) -> Result<u32, String> {
         "SCMP_ACT_TRAP" => 0x0003_0000,
         "SCMP_ACT_KILL" | "SCMP_ACT_KILL_THREAD" => 0,
         "SCMP_ACT_KILL_PROCESS" => KILL_PROCESS,
-        "SCMP_ACT_NOTIFY" => return Err("SCMP_ACT_NOTIFY is not supported".to_owned()),
+        NOTIFY_ACTION => NOTIFY,
         other => return Err(format!("unknown action {other:?}")),
     })
 }
@@ -213,9 +252,10 @@ fn flags(names: &[String]) -> Result<u32, String> {
     names.iter().try_fold(0, |flags, name| {
         Ok(flags
             | match name.as_str() {
-                "SECCOMP_FILTER_FLAG_TSYNC" => 1,
+                "SECCOMP_FILTER_FLAG_TSYNC" => TSYNC,
                 "SECCOMP_FILTER_FLAG_LOG" => 2,
                 "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => 4,
+                "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => WAIT_KILLABLE,
                 other => return Err(format!("unknown or unsupported flag {other:?}")),
             })
     })

@@ -176,7 +176,9 @@ fn nothing_is_weakened_silently() {
         Seccomp { default_action: String::new(), ..good() },
         Seccomp { architectures: vec!["SCMP_ARCH_PDP11".to_owned()], ..good() },
         Seccomp { flags: vec!["SECCOMP_FILTER_FLAG_WHAT".to_owned()], ..good() },
-        Seccomp { listener_path: "/x".to_owned(), ..good() },
+        Seccomp { listener_metadata: "x".to_owned(), ..good() },
+        Seccomp { default_action: "SCMP_ACT_NOTIFY".to_owned(), listener_path: "/x".to_owned(), ..good() },
+        Seccomp { flags: vec!["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV".to_owned()], ..good() },
     ];
     let mut profile = good();
     profile.syscalls[0].action = "SCMP_ACT_NOTIFY".to_owned();
@@ -190,6 +192,34 @@ fn nothing_is_weakened_silently() {
     for profile in bad {
         assert!(compile(&profile).is_err(), "{profile:?}");
     }
+}
+
+#[test]
+fn who_is_asked() {
+    let rule = |name: &str| SyscallRule {
+        names: vec![name.to_owned()],
+        action: "SCMP_ACT_NOTIFY".to_owned(),
+        ..SyscallRule::default()
+    };
+    let asking = |name: &str| Seccomp {
+        default_action: "SCMP_ACT_ALLOW".to_owned(),
+        flags: vec!["SECCOMP_FILTER_FLAG_TSYNC".to_owned()],
+        listener_path: "/run/agent".to_owned(),
+        listener_metadata: "m".to_owned(),
+        syscalls: vec![rule(name)],
+        ..Seccomp::default()
+    };
+    let program = compile(&asking("mkdir")).unwrap();
+    let listener = program.listener().unwrap();
+    assert_eq!((listener.path.as_str(), listener.metadata.as_str()), ("/run/agent", "m"));
+    assert_eq!(program.flags(), 1 | 1 << 4 | sys::seccomp::NEW_LISTENER);
+    assert!(program.instructions().iter().any(|one| one.k == NOTIFY));
+    let text = serde_json::to_string(&program).unwrap();
+    assert_eq!(serde_json::from_str::<SeccompProgram>(&text).unwrap(), program);
+    assert!(compile(&asking("write")).is_err());
+    // nobody asks
+    let quiet = compile(&Seccomp { listener_path: "/x".to_owned(), ..default_profile(&[]) }).unwrap();
+    assert!(quiet.listener().is_none() && quiet.flags() & sys::seccomp::NEW_LISTENER == 0);
 }
 
 #[test]
