@@ -167,3 +167,110 @@ fn lists_of_networks() {
         assert_eq!((by_network("back").as_str(), by_network("nobody").as_str()), ("", ""));
     }
 }
+
+#[test]
+fn networks_with_a_borrowed_configuration() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        let create = ["network", "create"];
+        let lend =
+            ["--config-only", "--subnet", "10.91.0.0/24", "-o", "com.docker.network.driver.mtu=1300", "--label", "a=b"];
+        daemon.run(&[&create[..], &lend, &["lender"]].concat()).ok();
+        daemon.run(&["network", "create", "--config-from", "lender", "borrower"]).ok();
+        let show = |name: &str| {
+            let format =
+                "{{.Driver}} {{(index .IPAM.Config 0).Subnet}} {{.ConfigOnly}} {{.ConfigFrom.Network}} {{.Labels}}";
+            daemon.run(&["network", "inspect", "-f", format, name]).ok().stdout
+        };
+        assert_eq!(show("lender"), "null 10.91.0.0/24 true  map[a:b]\n");
+        assert_eq!(show("borrower"), "bridge 10.91.0.0/24 false lender map[a:b]\n");
+        let run = ["run", "--rm", "--network", "borrower", "busybox", "cat", "/sys/class/net/eth0/mtu"];
+        daemon.run(&run).ok().stdout("1300\n");
+        for (flags, words) in [
+            (
+                &["--config-from", "lender", "--subnet", "10.92.0.0/24"][..],
+                "user specified configurations are not supported",
+            ),
+            (
+                &["--config-from", "lender", "-o", "foo=bar"],
+                "network driver options are not supported if the network depends",
+            ),
+            (&["--config-from", "nobody"], "configuration network \"nobody\" does not exist"),
+            (&["--config-from", "borrower"], "configuration network \"borrower\" does not exist"),
+            (&["--config-from", "lender", "--config-only"], "a configuration network cannot depend on another"),
+        ] {
+            daemon.run(&[&create[..], flags, &["other"]].concat()).status(1).stderr_has(words);
+        }
+        let on_lender = ["run", "--network", "lender", "busybox", "true"];
+        daemon.run(&on_lender).status(125).stderr_has("cannot create endpoint on configuration-only network");
+        daemon.run(&["network", "rm", "lender"]).status(1).stderr_has("configuration network \"lender\" is in use");
+        daemon.run(&["network", "rm", "borrower", "lender"]).ok().stdout("borrower\nlender\n");
+    }
+}
+
+/// A container's default route; empty for none.
+fn default_route(daemon: &Daemon, container: &str) -> String {
+    let routes = daemon.run(&["exec", container, "ip", "route"]).ok().stdout;
+    routes.lines().find(|line| line.starts_with("default")).unwrap_or_default().trim().to_owned()
+}
+
+/// What one end on a network can be asked for.
+#[test]
+fn settings_of_endpoints() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        daemon.run(&["network", "create", "one"]).ok();
+        daemon.run(&["network", "create", "two"]).ok();
+        let sysctl = "driver-opt=com.docker.network.endpoint.sysctls";
+        let one = format!("name=one,link-local-ip=169.254.9.9,{sysctl}=net.ipv4.conf.IFNAME.log_martians=1");
+        run(&daemon, "web", &["--network", &one, "--network", "name=two,gw-priority=5"]);
+        let inside = |command: &[&str]| daemon.run(&[&["exec", "web"][..], command].concat()).ok().stdout;
+        assert_eq!(inside(&["cat", "/proc/sys/net/ipv4/conf/eth0/log_martians"]), "1\n");
+        assert_eq!(inside(&["cat", "/proc/sys/net/ipv4/conf/eth1/log_martians"]), "0\n");
+        assert!(inside(&["ip", "addr", "show", "eth0"]).contains("inet 169.254.9.9/16"));
+        let way_out = || default_route(&daemon, "web");
+        let gateway = daemon.inspect("web", "{{.NetworkSettings.Networks.two.Gateway}}");
+        assert_eq!(way_out(), format!("default via {gateway} dev eth1"));
+        assert_eq!(daemon.inspect("web", "{{.NetworkSettings.Networks.two.GwPriority}}"), "5");
+        daemon.run(&["network", "disconnect", "two", "web"]).ok();
+        let gateway = daemon.inspect("web", "{{.NetworkSettings.Networks.one.Gateway}}");
+        assert_eq!(way_out(), format!("default via {gateway} dev eth0"));
+        let connect = ["network", "connect", "--gw-priority", "7", "--link-local-ip", "169.254.9.10", "two", "web"];
+        daemon.run(&connect).ok();
+        let gateway = daemon.inspect("web", "{{.NetworkSettings.Networks.two.Gateway}}");
+        assert_eq!(way_out(), format!("default via {gateway} dev eth1"));
+        daemon
+            .run(&["run", "--rm", "--link-local-ip", "169.254.9.9", "busybox", "ip", "addr"])
+            .ok()
+            .stdout_has("169.254.9.9");
+        let wrong = format!("name=one,{sysctl}=net.ipv4.ip_forward=1");
+        let words = "invalid config for network one: invalid endpoint settings:\nunrecognised network interface sysctl \
+            'net.ipv4.ip_forward=1'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V'";
+        daemon.run(&["run", "--network", &wrong, "busybox", "true"]).status(125).stderr_has(words);
+        let missing = format!("name=one,{sysctl}=net.ipv4.conf.IFNAME.nosuch=1");
+        daemon.run(&["run", "--network", &missing, "busybox", "true"]).status(125).stderr_has("nosuch");
+    }
+}
+
+#[test]
+fn gateway_modes_as_docker_shows_them() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        let mode = |mode: &str| format!("com.docker.network.bridge.gateway_mode_ipv4={mode}");
+        let create = |flags: &[&str]| daemon.run(&[&["network", "create"][..], flags].concat());
+        create(&["-o", &mode("routed"), "routed"]).ok();
+        run(&daemon, "web", &["--network", "routed", "-p", "80"]);
+        let ports = daemon.inspect("web", "{{json .NetworkSettings.Ports}}");
+        assert!(ports.starts_with("{\"80/tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"\"}"), "{ports}");
+        daemon.run(&["port", "web"]).ok().stdout_has("80/tcp -> 0.0.0.0:\n");
+        create(&["-o", &mode("isolated"), "alone"]).status(1).stderr_has("can only be used for an internal network");
+        let words = "failed to parse com.docker.network.bridge.gateway_mode_ipv4 value: foo (unknown gateway mode foo)";
+        create(&["-o", &mode("foo"), "alone"]).status(1).stderr_has(words);
+        create(&["-o", &mode("isolated"), "--internal", "alone"]).ok();
+        let gateway = "{{(index .IPAM.Config 0).Gateway}}";
+        daemon.run(&["network", "inspect", "-f", gateway, "alone"]).ok().stdout("\n");
+        run(&daemon, "hermit", &["--network", "alone"]);
+        assert_eq!(daemon.inspect("hermit", "{{.NetworkSettings.Networks.alone.Gateway}}"), "");
+        assert_eq!(default_route(&daemon, "hermit"), "");
+    }
+}

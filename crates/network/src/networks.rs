@@ -217,6 +217,13 @@ impl Networks {
             seed: seed(&self.shared.owner, &plan.id),
         };
         plan.subnets = plan::subnets(asked, ipv4, ipv6, &space)?;
+        let isolated = [true, false].map(|ipv4| plan.gateway_mode(ipv4) == GatewayMode::Isolated);
+        for subnet in &mut plan.subnets {
+            // nobody would answer there
+            let named = asked.iter().any(|one| one.gateway.is_some() && one.gateway == subnet.gateway);
+            let isolated = isolated[usize::from(subnet.net.addr().is_ipv6())];
+            subnet.gateway = subnet.gateway.filter(|_| named || !isolated);
+        }
         networks.insert(plan.id.clone(), Arc::new(Net::new(plan.clone())));
         Ok(plan)
     }

@@ -76,6 +76,9 @@ pub fn request(
     is_main: bool,
 ) -> Result<EndpointRequest> {
     let found = networks::find(shared, name)?;
+    if found.config_only {
+        return Err(Error::forbidden("cannot create endpoint on configuration-only network"));
+    }
     let mac = [settings.mac_address.as_str(), if is_main { &record.config.mac_address } else { "" }];
     let mac = mac.into_iter().find(|mac| !mac.is_empty()).map(super::join::parse_mac).transpose()?;
     let ipam = settings.ipam_config.clone().unwrap_or_default();
@@ -103,15 +106,25 @@ fn address<T: std::str::FromStr>(text: &str) -> Result<Option<T>> {
     if text.is_empty() { Ok(None) } else { text.parse().map_err(bad).map(Some) }
 }
 
-/// `net.ipv4.conf.IFNAME.log_martians=1,…`: only what is the link's own.
+/// `net.ipv4.conf.IFNAME.log_martians=1,…`: only what is the link's own. Docker's client sends `ifname`.
 fn sysctls(text: &str) -> Result<Vec<(String, String)>> {
     let one = |entry: &str| {
-        let bad = || Error::invalid(format!("invalid endpoint sysctl {entry:?}: net.FAMILY.KIND.IFNAME.NAME=VALUE"));
-        let (key, value) = entry.split_once('=').ok_or_else(bad)?;
-        let parts: Vec<&str> = key.split('.').collect();
-        let good = matches!(parts[..], ["net", "ipv4" | "ipv6" | "mpls", _, "IFNAME", _])
-            && parts.iter().all(|p| !p.is_empty() && !p.contains('/'));
-        if good { Ok((key.to_owned(), value.to_owned())) } else { Err(bad()) }
+        let (key, value) = entry.split_once('=').unwrap_or((entry, ""));
+        match key.split('.').collect::<Vec<_>>()[..] {
+            ["net", family @ ("ipv4" | "ipv6" | "mpls"), kind, link, name]
+                if link.eq_ignore_ascii_case("IFNAME")
+                    && [kind, name].iter().all(|p| !p.is_empty() && !p.contains('/')) =>
+            {
+                if !entry.contains('=') {
+                    return Err(Error::invalid(format!("expected sysctl '{entry}' to have format name=value")));
+                }
+                Ok((format!("net.{family}.{kind}.IFNAME.{name}"), value.to_owned()))
+            }
+            _ => Err(Error::invalid(format!(
+                "unrecognised network interface sysctl '{entry}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' \
+                 must be 'ipv4', 'ipv6' or 'mpls'"
+            ))),
+        }
     };
     text.split(',').map(one).collect()
 }
@@ -317,6 +330,10 @@ mod tests {
     #[test]
     fn endpoint_sysctls() {
         assert_eq!(sysctls("net.ipv4.conf.IFNAME.log_martians=1").unwrap().len(), 1);
+        let lower = sysctls("net.ipv4.conf.ifname.log_martians=1,net.ipv6.conf.IFNAME.forwarding=0").unwrap();
+        assert_eq!(lower[0], ("net.ipv4.conf.IFNAME.log_martians".to_owned(), "1".to_owned()));
+        assert!(sysctls("net.ipv4.conf.IFNAME.log_martians").unwrap_err().message.contains("format name=value"));
+        assert!(sysctls("net.ipv4.conf.eth0.log_martians=1").unwrap_err().message.contains("unrecognised"));
         assert!(sysctls("net.ipv4.ip_forward=1").is_err() && sysctls("kernel.x=1").is_err());
         assert!(sysctls("net.ipv4.conf.IFNAME./../../../kernel=1").is_err());
     }

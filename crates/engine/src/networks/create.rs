@@ -45,7 +45,7 @@ fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<Network
     if !ipv4 && !ipv6 {
         return Err(Error::invalid("IPv4 or IPv6 must be enabled"));
     }
-    let asked = subnets(&body.ipam, plan.driver)?;
+    let asked = subnets(&body.ipam, &plan)?;
     link_is_free(shared, &plan)?;
     let plan = shared.networks.plan(plan, &asked, ipv4, ipv6)?;
     let record = NetworkRecord { shown: shown(id, &body, &plan.subnets), plan: Some(plan) };
@@ -114,17 +114,19 @@ fn with_borrowed(shared: &Shared, mut body: NetworkCreateRequest) -> Result<Netw
         return Ok(body);
     }
     if body.config_only {
-        return Err(Error::forbidden("config-only network cannot be created from another network"));
+        return Err(Error::forbidden("a configuration network cannot depend on another configuration network"));
     }
-    let found =
-        super::find(shared, &from).map_err(|_| Error::not_found(format!("config-from network {from:?} not found")))?;
+    let missing = || Error::not_found(format!("configuration network {from:?} does not exist"));
+    let found = super::find(shared, &from).map_err(|_| missing())?;
     let lender = shared.directory.all().into_iter().find(|record| record.id() == found.id && record.shown.config_only);
-    let Some(lender) = lender else {
-        return Err(Error::forbidden(format!("configuration network {from:?} is not a config-only network")));
-    };
-    let own = body.options.as_ref().is_some_and(|o| !o.is_empty())
-        || body.ipam.as_ref().is_some_and(|ipam| ipam.config.as_ref().is_some_and(|c| !c.is_empty()));
-    if own {
+    let lender = lender.ok_or_else(missing)?;
+    if body.options.as_ref().is_some_and(|options| !options.is_empty()) {
+        return Err(Error::forbidden(
+            "network driver options are not supported if the network depends on a configuration network",
+        ));
+    }
+    let own_subnets = body.ipam.as_ref().is_some_and(|ipam| ipam.config.as_ref().is_some_and(|c| !c.is_empty()));
+    if own_subnets || body.labels.as_ref().is_some_and(|labels| !labels.is_empty()) {
         return Err(Error::forbidden(
             "user specified configurations are not supported if the network depends on a configuration network",
         ));
@@ -132,7 +134,9 @@ fn with_borrowed(shared: &Shared, mut body: NetworkCreateRequest) -> Result<Netw
     body.options = lender.shown.options.clone();
     body.ipam = Some(lender.shown.ipam.clone());
     body.enable_ipv6 = Some(lender.shown.enable_ipv6);
-    body.internal = lender.shown.internal;
+    body.enable_ipv4 = Some(lender.shown.enable_ipv4);
+    body.labels = lender.shown.labels.clone();
+    body.internal |= lender.shown.internal;
     Ok(body)
 }
 
@@ -152,12 +156,12 @@ fn link_is_free(shared: &Shared, plan: &Plan) -> Result<()> {
     }
 }
 
-fn subnets(ipam: &Option<Ipam>, driver: Driver) -> Result<Vec<SubnetRequest>> {
+fn subnets(ipam: &Option<Ipam>, plan: &Plan) -> Result<Vec<SubnetRequest>> {
     let configs = ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
     let asked: Vec<SubnetRequest> = configs.map(subnet).collect::<Result<_>>()?;
     for v4 in [true, false] {
         let count = asked.iter().filter(|s| s.net.is_some_and(|net| net.addr().is_ipv4() == v4)).count();
-        if driver == Driver::Bridge && count > 1 {
+        if plan.driver == Driver::Bridge && count > 1 {
             return Err(Error::forbidden("bridge driver doesn't support multiple subnets"));
         }
     }
@@ -220,7 +224,11 @@ fn shown(id: &str, body: &NetworkCreateRequest, subnets: &[Subnet]) -> Network {
         id: id.into(),
         created: Timestamp::now().to_rfc3339_nano(),
         scope: "local".into(),
-        driver: if body.driver.is_empty() || body.driver == "default" { "bridge".into() } else { body.driver.clone() },
+        driver: match body.driver.as_str() {
+            _ if body.config_only => "null".into(),
+            "" | "default" => "bridge".into(),
+            driver => driver.into(),
+        },
         enable_ipv4: body.enable_ipv4.unwrap_or(true),
         enable_ipv6: subnets.iter().any(|s| s.net.addr().is_ipv6()) || body.enable_ipv6.unwrap_or(false),
         ipam: Ipam {

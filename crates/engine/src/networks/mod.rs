@@ -69,6 +69,8 @@ pub struct Found {
     /// As `network ls` shows it.
     pub driver: String,
     pub internal: bool,
+    /// It lends its configuration; nobody is on it.
+    pub config_only: bool,
 }
 
 /// By id, by name, or by the beginning of exactly one id.
@@ -100,6 +102,7 @@ fn everything(shared: &Shared) -> Vec<Found> {
         name: name.into(),
         driver: if name == NONE { "null".into() } else { name.into() },
         internal: false,
+        config_only: false,
     };
     let mut all: Vec<Found> = [BRIDGE, HOST, NONE]
         .into_iter()
@@ -111,6 +114,7 @@ fn everything(shared: &Shared) -> Vec<Found> {
         name: record.name().into(),
         driver: record.shown.driver.clone(),
         internal: record.shown.internal,
+        config_only: record.shown.config_only,
     }));
     all
 }

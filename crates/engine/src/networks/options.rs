@@ -63,12 +63,12 @@ fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
             plan.guarded = match value {
                 "respect" => Some(true),
                 "bypass" => Some(false),
-                _ => return Err(bad(key, value)),
+                _ => return Err(bad(key, value, "it must be respect or bypass")),
             }
         }
         "default_bridge" => drop(boolean(key, value)?),
-        "gateway_mode_ipv4" => plan.gateway_mode4 = gateway_mode(value)?,
-        "gateway_mode_ipv6" => plan.gateway_mode6 = gateway_mode(value)?,
+        "gateway_mode_ipv4" => plan.gateway_mode4 = gateway_mode(key, value)?,
+        "gateway_mode_ipv6" => plan.gateway_mode6 = gateway_mode(key, value)?,
         "trusted_host_interfaces" => plan.trusted = links(key, value)?,
         _ => return any(plan, key, value),
     }
@@ -82,7 +82,7 @@ fn any(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
         "com.docker.network.container_iface_prefix" => {
             if value.is_empty() || value.len() > 12 || value.contains(['/', ':']) || value.contains(char::is_whitespace)
             {
-                return Err(bad(key, value));
+                return Err(bad(key, value, "it must be a beginning of a link's name, at most 12 bytes"));
             }
             plan.ifname_prefix = value.into();
         }
@@ -135,13 +135,13 @@ fn ipvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-fn gateway_mode(value: &str) -> Result<GatewayMode> {
+fn gateway_mode(key: &str, value: &str) -> Result<GatewayMode> {
     Ok(match value {
         "" | "nat" => GatewayMode::Nat,
         "nat-unprotected" => GatewayMode::NatUnprotected,
         "routed" => GatewayMode::Routed,
         "isolated" => GatewayMode::Isolated,
-        _ => return Err(Error::invalid(format!("unknown gateway mode {value}"))),
+        _ => return Err(bad(key, value, &format!("unknown gateway mode {value}"))),
     })
 }
 
@@ -152,22 +152,23 @@ fn links(key: &str, value: &str) -> Result<Vec<String>> {
     if names.iter().all(|name| good(name)) {
         Ok(names.into_iter().map(str::to_owned).collect())
     } else {
-        Err(bad(key, value))
+        Err(bad(key, value, "names of links with colons between them are wanted"))
     }
 }
 
 /// All addresses of the host are no address in particular.
 fn host_ip(key: &str, value: &str) -> Result<Option<IpAddr>> {
-    let ip: IpAddr = value.parse().map_err(|_| bad(key, value))?;
+    let ip: IpAddr = value.parse().map_err(|_| bad(key, value, "nil ip"))?;
     Ok(Some(ip).filter(|ip| !ip.is_unspecified()))
 }
 
 fn mtu(key: &str, value: &str) -> Result<Option<u32>> {
-    let mtu: u32 = value.parse().map_err(|_| bad(key, value))?;
+    let bad_number = || bad(key, value, &format!("strconv.Atoi: parsing {value:?}: invalid syntax"));
+    let mtu: u32 = value.parse().map_err(|_| bad_number())?;
     match mtu {
         0 => Ok(None),
         68..=65535 => Ok(Some(mtu)),
-        _ => Err(bad(key, value)),
+        _ => Err(bad(key, value, "it must be from 68 to 65535, or 0")),
     }
 }
 
@@ -175,12 +176,12 @@ fn boolean(key: &str, value: &str) -> Result<bool> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" | "" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(bad(key, value)),
+        _ => Err(bad(key, value, &format!("strconv.ParseBool: parsing {value:?}: invalid syntax"))),
     }
 }
 
-fn bad(key: &str, value: &str) -> Error {
-    Error::invalid(format!("invalid value {value:?} of the network option {key}"))
+fn bad(key: &str, value: &str, why: &str) -> Error {
+    Error::invalid(format!("failed to parse {key} value: {value} ({why})"))
 }
 
 #[cfg(test)]
@@ -209,15 +210,15 @@ mod tests {
         check("bridge", "com.docker.network.bridge.enable_icc", "false", Ok("icc: false"));
         check("bridge", "com.docker.network.bridge.host_binding_ipv4", "127.0.0.1", Ok("host_ip: Some(127.0.0.1)"));
         check("bridge", "com.lighter.network.host_firewall", "respect", Ok("guarded: Some(true)"));
-        check("bridge", "com.lighter.network.host_firewall", "maybe", Err("invalid value \"maybe\""));
+        check("bridge", "com.lighter.network.host_firewall", "maybe", Err("value: maybe ("));
         check("macvlan", "com.lighter.network.host_firewall", "respect", Err("unknown option"));
         check("bridge", "com.docker.network.driver.mtu", "1300", Ok("mtu: Some(1300)"));
-        check("bridge", "com.docker.network.driver.mtu", "x", Err("invalid value \"x\""));
+        check("bridge", "com.docker.network.driver.mtu", "x", Err("strconv.Atoi: parsing \"x\": invalid syntax"));
         check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "routed", Ok("gateway_mode4: Routed"));
         check("bridge", "com.docker.network.bridge.gateway_mode_ipv6", "nat-unprotected", Ok("mode6: NatUnprotected"));
         let isolated = "gateway mode 'isolated' can only be used for an internal network";
         check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "isolated", Err(isolated));
-        check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "x", Err("unknown gateway mode x"));
+        check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "x", Err("value: x (unknown gateway mode x)"));
         check("bridge", "com.docker.network.bridge.trusted_host_interfaces", "a:b", Ok("trusted: [\"a\", \"b\"]"));
         check("bridge", "foo", "bar", Err("unknown option \"foo\""));
         check("macvlan", "macvlan_mode", "passthru", Ok("mode: 8"));

@@ -29,9 +29,11 @@ pub async fn remove(shared: &Arc<Shared>, key: &str) -> Result<()> {
         )));
     }
     let lent = |record: &&Arc<NetworkRecord>| record.shown.config_from.network == found.name;
-    if let Some(borrower) = shared.directory.all().iter().find(lent) {
-        let (name, by) = (&found.name, borrower.name());
-        return Err(Error::forbidden(format!("configuration network {name:?} is in use by network {by:?}")));
+    if shared.directory.all().iter().any(|record| lent(&record)) {
+        let name = &found.name;
+        return Err(Error::forbidden(format!(
+            "error while removing network: configuration network {name:?} is in use"
+        )));
     }
     let (s, id) = (shared.clone(), found.id.clone());
     blocking(move || {

@@ -35,7 +35,9 @@ pub fn check(config: &ContainerConfig, host: &HostConfig, networking: Option<&Ne
     }
     for (name, settings) in endpoints.into_iter().flatten() {
         let own = NetworkMode::parse(name)?;
-        endpoint(settings, matches!(own, NetworkMode::Named(_)))?;
+        endpoint(settings, matches!(own, NetworkMode::Named(_))).map_err(|e| {
+            if is_of_settings(&e) { e.context(format!("invalid config for network {name}")) } else { e }
+        })?;
         if !settings.mac_address.is_empty() && !matches!(own, NetworkMode::Bridge | NetworkMode::Named(_)) {
             return Err(Error::invalid("conflicting options: mac-address and the network mode"));
         }
@@ -78,7 +80,7 @@ fn conflicts(config: &ContainerConfig, host: &HostConfig, mode: NetworkMode<'_>)
 /// `InvalidArgument` in Docker's words.
 pub fn endpoint(settings: &EndpointSettings, user_defined: bool) -> Result<()> {
     let ipam = settings.ipam_config.clone().unwrap_or_default();
-    let fixed = !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty() || !ipam.link_local_ips.is_empty();
+    let fixed = !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty();
     if fixed && !user_defined {
         return Err(Error::invalid("user specified IP address is supported on user defined networks only"));
     }
@@ -105,6 +107,14 @@ pub fn endpoint(settings: &EndpointSettings, user_defined: bool) -> Result<()> {
         mac(&settings.mac_address)?;
     }
     crate::container::networks::check_options(settings)
+        .map_err(|e| Error { message: format!("{OF_SETTINGS}{}", e.message), ..e })
+}
+
+/// How Docker begins what is wrong with an endpoint's settings.
+const OF_SETTINGS: &str = "invalid endpoint settings:\n";
+
+fn is_of_settings(error: &Error) -> bool {
+    error.message.starts_with(OF_SETTINGS)
 }
 
 /// A hardware address `02:42:ac:11:00:02`.
