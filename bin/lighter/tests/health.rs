@@ -65,6 +65,25 @@ fn events_are_dockers() {
 }
 
 #[test]
+fn probes_can_be_looked_at_as_execs() {
+    let d = Daemon::with_images(&["busybox"]);
+    checked(&d, "web", "sleep 0.3; exit 3", &[]);
+    let look = |id: &str| d.raw(&format!("GET /v1.47/exec/{id}/json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    let started = || events(&d, &["event=exec_start: /bin/sh -c sleep 0.3; exit 3"], "{{.Actor.Attributes.execID}}");
+    eventually("one runs, and is among the container's", || {
+        let ids = d.inspect("web", "{{.ExecIDs}}");
+        started().iter().any(|id| ids.contains(id) && look(id).contains(r#""Running":true"#))
+    });
+    let first = started().remove(0);
+    eventually("it ended", || look(&first).contains(r#""Running":false,"ExitCode":3"#));
+    let seen = look(&first);
+    let process = r#""entrypoint":"/bin/sh","arguments":["-c","sleep 0.3; exit 3"]"#;
+    assert!(seen.contains(process) && !seen.contains(r#""Pid":0"#), "{seen}");
+    // as many as the health log holds
+    eventually("the oldest is forgotten", || look(&first).contains("404 Not Found"));
+}
+
+#[test]
 fn late_probes_are_killed_with_what_they_started() {
     let d = Daemon::with_images(&["busybox"]);
     checked(&d, "slow", "echo begun; sleep 77; true", &["--health-timeout", "200ms", "--health-retries", "1"]);

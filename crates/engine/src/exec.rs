@@ -51,6 +51,26 @@ enum Progress {
 }
 
 impl Exec {
+    fn new(id: Id, container: Arc<Container>, asked: ExecCreateRequest, keys: Vec<u8>) -> Self {
+        Self {
+            id,
+            container,
+            asked,
+            keys,
+            progress: Mutex::new(Progress::Created),
+            ended: watch::channel(false).0,
+            started: watch::channel(false).0,
+        }
+    }
+
+    /// Its end may have been told already.
+    fn run_as(&self, pid: i32) {
+        let mut progress = self.progress();
+        if matches!(*progress, Progress::Starting) {
+            *progress = Progress::Running { pid };
+        }
+    }
+
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,6 +144,38 @@ impl Execs {
         shared.events.emit("container", "exec_die", container.id.as_str(), attributes);
     }
 
+    /// A health probe, which is an exec that nobody asked for: it can be looked at as others can.
+    pub fn probe(&self, container: &Arc<Container>, id: &Id, argv: &[String]) {
+        let asked = ExecCreateRequest {
+            cmd: Some(argv.to_vec().into()),
+            attach_stdout: true,
+            attach_stderr: true,
+            ..ExecCreateRequest::default()
+        };
+        let exec = Exec::new(id.clone(), container.clone(), asked, Vec::new());
+        *exec.progress() = Progress::Starting;
+        self.lock().insert(id.clone(), Arc::new(exec));
+    }
+
+    /// It runs.
+    pub fn probe_started(&self, id: &Id, pid: i32) {
+        let exec = self.lock().get(id).cloned();
+        if let Some(exec) = exec {
+            exec.run_as(pid);
+        }
+    }
+
+    /// It ended, or was never begun.
+    pub fn probe_ended(&self, id: &str, code: i32) {
+        if let Ok(exec) = self.find(id) {
+            exec.end(code);
+        }
+    }
+
+    pub fn forget(&self, id: &Id) {
+        self.lock().remove(id);
+    }
+
     /// Its execs ended with it.
     pub fn container_ended(&self, container: &Id) {
         let all = self.lock();
@@ -164,15 +216,7 @@ pub async fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: Exe
     }
     let keys = detach_keys::parse(Some(&asked.detach_keys))?;
     refuse_unknown_user(container, &asked.user).await?;
-    let exec = Arc::new(Exec {
-        id: Id::random(),
-        container: container.clone(),
-        asked,
-        keys,
-        progress: Mutex::new(Progress::Created),
-        ended: watch::channel(false).0,
-        started: watch::channel(false).0,
-    });
+    let exec = Arc::new(Exec::new(Id::random(), container.clone(), asked, keys));
     let id = exec.id.clone();
     emit(shared, &exec, "exec_create");
     crash::point("exec.created");
@@ -291,13 +335,7 @@ async fn run(shared: &Arc<Shared>, exec: &Arc<Exec>, how: &ExecStartRequest) -> 
     let outcome = shim_link::exec(&directory, order).await;
     let (reply, stream) = exec.container.answered(asked, &directory, outcome).await.map_err(plain)?;
     match reply {
-        Reply::Started(started) => {
-            let mut progress = exec.progress();
-            // its end may have been told already
-            if matches!(*progress, Progress::Starting) {
-                *progress = Progress::Running { pid: started.pid };
-            }
-        }
+        Reply::Started(started) => exec.run_as(started.pid),
         Reply::Failed(failed) => {
             let built_in = crate::runtimes::BUILT_IN.contains(&exec.container.record().host.runtime.as_str());
             let message = match built_in || launch::is_daemons_own(&failed.message) {

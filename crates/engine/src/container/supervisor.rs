@@ -3,6 +3,7 @@
 //! Letters come in, [`state`](super::state) says what they mean, the new state is written down, published, and its
 //! effects are begun. Nothing here waits: what takes time is a task of its own and comes back as a letter.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Supervisor {
     timer: Option<AbortHandle>,
     /// The last probe that was asked of the shim, and its turn.
     probe: Option<(String, u64)>,
+    /// The last ones, which can be looked at as execs.
+    probes: VecDeque<Id>,
     /// The shim of the current launch, and its directory.
     link: Option<(PathBuf, ShimLink)>,
     /// The end of the previous shim: its cgroup must be gone before the next is made.
@@ -49,6 +52,8 @@ pub struct Supervisor {
     kept: Vec<PathBuf>,
 }
 
+/// So many probes can be looked at, as many as have a place in the container's health log.
+const PROBES: usize = 5;
 /// Between tries to record a state: from this, doubled, to that.
 const RECORD_AGAIN: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
 
@@ -69,6 +74,7 @@ pub fn supervise(shared: &Arc<Shared>, record: Record, volatile: Volatile) -> Ar
         check,
         timer: None,
         probe: None,
+        probes: VecDeque::new(),
         link: None,
         closing: None,
         freezing: None,
@@ -279,11 +285,18 @@ impl Supervisor {
 
     fn ask_for_health(&mut self, turn: u64) {
         let Some(check) = self.check.clone() else { return };
-        let id = Id::random().to_string();
+        let id = Id::random();
         let command = exec::command(&check.argv);
-        self.emit_exec(&format!("exec_create: {command}"), &id, None);
-        self.emit_exec(&format!("exec_start: {command}"), &id, None);
-        self.probe = Some((id.clone(), turn));
+        self.shared.execs.probe(&self.container, &id, &check.argv);
+        self.probes.push_back(id.clone());
+        if self.probes.len() > PROBES
+            && let Some(old) = self.probes.pop_front()
+        {
+            self.shared.execs.forget(&old);
+        }
+        self.emit_exec(&format!("exec_create: {command}"), id.as_str(), None);
+        self.emit_exec(&format!("exec_start: {command}"), id.as_str(), None);
+        self.probe = Some((id.to_string(), turn));
         tokio::spawn(health::probe::run(self.shared.clone(), self.container.clone(), check, id, turn));
     }
 
@@ -293,6 +306,7 @@ impl Supervisor {
             true => (health::state::NO_CODE, health::state::timed_out(check.timeout, &told.output)),
             false => (told.code, told.output),
         };
+        self.shared.execs.probe_ended(&told.id, told.code);
         self.emit_exec("exec_die", &told.id, Some(told.code));
         let turn = self.probe.take_if(|(id, _)| *id == told.id).map(|(_, turn)| turn);
         let outcome = health::Outcome { begun: told.begun, ended: told.at, code, output };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::types::ExecCreateRequest;
 use shim::protocol::{self, Reply, Request};
-use values::{Error, Result, Timestamp};
+use values::{Error, Id, Result, Timestamp};
 
 use super::check::Check;
 use super::state::{Fact, NO_CODE, Outcome};
@@ -13,18 +13,19 @@ use crate::shared::Shared;
 use crate::{exec, oci};
 
 /// Posts the outcome of a probe that cannot be started.
-pub async fn run(shared: Arc<Shared>, container: Arc<Container>, check: Check, id: String, turn: u64) {
+pub async fn run(shared: Arc<Shared>, container: Arc<Container>, check: Check, id: Id, turn: u64) {
     let begun = Timestamp::now();
-    if let Err(e) = ask(&shared, &container, &check, id).await {
+    if let Err(e) = ask(&shared, &container, &check, &id).await {
+        shared.execs.probe_ended(id.as_str(), exec_code(&e));
         let outcome = Outcome { begun, ended: Timestamp::now(), code: NO_CODE, output: e.message };
         container.post(Mail::Health(Fact::Probed { turn: Some(turn), outcome }));
     }
 }
 
-async fn ask(shared: &Arc<Shared>, container: &Arc<Container>, check: &Check, id: String) -> Result<()> {
+async fn ask(shared: &Arc<Shared>, container: &Arc<Container>, check: &Check, id: &Id) -> Result<()> {
     let asked = ExecCreateRequest { cmd: Some(check.argv.clone().into()), ..ExecCreateRequest::default() };
     let order = protocol::Probe {
-        id,
+        id: id.to_string(),
         process: oci::exec(
             &launch::exec_input(shared, &container.record(), &links::now(shared, &container.record())),
             &asked,
@@ -33,7 +34,10 @@ async fn ask(shared: &Arc<Shared>, container: &Arc<Container>, check: &Check, id
     };
     let (_, link) = container.link()?;
     match link.ask(Request::Probe(Box::new(order))).await {
-        Ok(Reply::Started(_)) => Ok(()),
+        Ok(Reply::Started(started)) => {
+            shared.execs.probe_started(id, started.pid);
+            Ok(())
+        }
         Ok(Reply::Failed(failed)) => Err(Error::internal(exec::failure(failed.message))),
         Ok(other) => Err(Error::internal(format!("the shim answered unexpectedly: {other:?}"))),
         Err(e) if e.kind == values::ErrorKind::Unavailable => {
@@ -41,4 +45,9 @@ async fn ask(shared: &Arc<Shared>, container: &Arc<Container>, check: &Check, id
         }
         Err(e) => Err(e),
     }
+}
+
+/// As of any exec that was not begun.
+fn exec_code(error: &Error) -> i32 {
+    launch::exit_code(protocol::FailureKind::Other, &error.message)
 }
