@@ -422,11 +422,6 @@ impl Walk<'_> {
     pub fn path(&self) -> &[u8] {
         &self.path
     }
-
-    /// Leaves out what is in the directory [`Walk::step`] came to.
-    pub fn skip(&mut self) {
-        self.next = None;
-    }
 }
 
 /// The same names, kinds, attributes, contents and hard links, in the same devices.
