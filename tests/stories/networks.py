@@ -268,7 +268,7 @@ class Story:
         self.check(True, "votes are carried on")
         self("stop", "-t", "2", "db")
         self("rm", "-f", "result")
-        self("run", "--name=result", "--link", "db:db", "result-app", fails="annot link to a non running container: /db AS /result/db")
+        self("run", "--name=result", "--link", "db:db", "result-app", fails="Cannot link to a non running container: /db AS /result/db")
         self("run", "---link", "db:db", "result-app", fails="bad flag syntax: ---link")
 
     def sse(self):

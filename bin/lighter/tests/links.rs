@@ -25,7 +25,7 @@ fn a_link_is_a_host_and_variables() {
     let run = ["run", "--rm", "--name", "vote", "--link", "redis:cache", "busybox", "sh", "-c", script];
     daemon.run(&run).ok().stdout(&expected);
     daemon.run(&["stop", "-t", "0", "redis"]).ok();
-    daemon.run(&run).status(125).stderr_has("cannot link to a non running container: /redis AS /vote/cache");
+    daemon.run(&run).status(125).stderr_has("Cannot link to a non running container: /redis AS /vote/cache");
     let nobody = ["create", "--link", "nobody", "busybox", "true"];
     daemon.run(&nobody).status(1).stderr_has("could not get container for nobody");
 }

@@ -46,6 +46,9 @@ fn running_containers_come_and_go_and_a_killed_daemon_knows_it() {
     daemon.run(&["network", "connect", "--alias", "w", "back", "web"]).ok();
     let db = ip(&daemon, "db", "back");
     assert!(reaches(&daemon, "web", &db));
+    let own = format!("{}\t{}\n", ip(&daemon, "web", "back"), daemon.inspect("web", "{{.Config.Hostname}}"));
+    let hosts = |daemon: &Daemon| daemon.run(&["exec", "web", "cat", "/etc/hosts"]).ok().stdout;
+    assert!(hosts(&daemon).contains(&own), "its own line for each place");
     daemon.run(&["network", "connect", "back", "web"]).status(1).stderr_has("endpoint with name web already exists");
     daemon.kill();
     daemon.start_again();
@@ -53,6 +56,7 @@ fn running_containers_come_and_go_and_a_killed_daemon_knows_it() {
     assert!(reaches(&daemon, "web", &db));
     daemon.run(&["network", "disconnect", "back", "web"]).ok();
     assert!(!reaches(&daemon, "web", &db));
+    assert!(!hosts(&daemon).contains(&own));
     daemon.run(&["network", "disconnect", "back", "web"]).status(1).stderr_has("is not connected to network back");
     daemon.run(&["restart", "-t", "0", "web"]).ok();
     assert_eq!(daemon.inspect("web", "{{len .NetworkSettings.Networks}}"), "1");
@@ -103,6 +107,8 @@ fn what_is_wrong_is_said() {
         (&["n1"][..], "network with name n1 already exists"),
         (&["bridge"], "operation is not permitted on predefined bridge network"),
         (&["--subnet", "10.199.0.0/25", "n2"], "Pool overlaps with other one on this address space"),
+        (&[" "], "invalid name: name is empty"),
+        (&["a/b"], "invalid network name \"a/b\": '/' is not allowed in it"),
         (&["--driver", "foo", "n2"], "plugin \"foo\" not found"),
         (&["-o", "foo=bar", "n2"], "unknown option \"foo\" of a network"),
         (&["--gateway", "10.1.0.1", "n2"], "every ip-range or gateway must have a corresponding subnet"),

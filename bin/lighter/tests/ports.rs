@@ -89,6 +89,10 @@ fn who_has_a_port_is_said() {
     let at = address(&daemon, "web", "80");
     let (_, port) = at.rsplit_once(':').unwrap();
     let wanted = format!("{port}:80");
+    for (wanted, names) in [(port, "web\n"), ("1-9/udp", ""), ("80", "")] {
+        let filter = format!("publish={wanted}");
+        daemon.run(&["ps", "--filter", &filter, "--format", "{{.Names}}"]).ok().stdout(names);
+    }
     let taken = format!("Bind for 0.0.0.0:{port} failed: port is already allocated (by container web)");
     daemon.run(&["run", "-d", "--name", "late", "-p", &wanted, "busybox", "true"]).status(125).stderr_has(&taken);
     assert_eq!(daemon.inspect("late", "{{.State.Status}}"), "created");

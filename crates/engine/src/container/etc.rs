@@ -85,9 +85,28 @@ pub fn write(
     Ok(files)
 }
 
-/// After a running container's networks changed: whom it asks for names.
-pub fn renew(shared: &Shared, record: &Record, endpoints: &[Endpoint]) -> Result<()> {
-    write_resolv_conf(shared, record, endpoints, &files(shared, record)?.resolv_conf)
+/// After a running container's networks changed: whom it asks for names, and its own lines of the hosts file. `left`:
+/// addresses it has no more.
+pub fn renew(shared: &Shared, record: &Record, endpoints: &[Endpoint], left: &[IpAddr]) -> Result<()> {
+    let files = files(shared, record)?;
+    write_resolv_conf(shared, record, endpoints, &files.resolv_conf)?;
+    let own = |ip: IpAddr| {
+        let entry = hosts::Entry::own(ip, record.hostname(), &record.config.domainname);
+        format!("{ip}\t{}\n", entry.names.join(" "))
+    };
+    let gone: Vec<String> = left.iter().copied().map(own).collect();
+    let there = endpoints.iter().flat_map(Endpoint::addresses).map(own);
+    let _held = shared.serving.following();
+    let path = &files.hosts;
+    let old = std::fs::read_to_string(path).during(|| format!("read {}", path.display()))?;
+    // what the user wrote stays where it is
+    let mut new: String = old.split_inclusive('\n').filter(|line| !gone.iter().any(|own| own == line)).collect();
+    for line in there {
+        if !new.split_inclusive('\n').any(|known| known == line) {
+            new.push_str(&line);
+        }
+    }
+    if new == old { Ok(()) } else { rewrite(path, new).during(|| format!("write {}", path.display())) }
 }
 
 /// Lets a name of a running container's hosts file lead to another address.

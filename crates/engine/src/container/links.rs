@@ -136,10 +136,13 @@ fn resolve_with(shared: &Shared, record: &Record, begun: Option<(&Id, Ipv4Addr)>
         let target = target(shared, record, text)?;
         let volatile = target.volatile();
         let place = volatile.endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip);
+        if volatile.state.is_running() && !volatile.endpoints.is_empty() && place.is_none() {
+            return Err(Error::invalid(format!("container {} not attached to default bridge network", target.id)));
+        }
         let begun = begun.filter(|(id, _)| **id == target.id).map(|(_, ip)| ip);
         let ip = begun.or(place.filter(|_| volatile.state.is_running())).ok_or_else(|| {
             Error::conflict(format!(
-                "cannot link to a non running container: /{} AS /{}/{alias}",
+                "Cannot link to a non running container: /{} AS /{}/{alias}",
                 target.name(),
                 record.name
             ))
@@ -190,7 +193,7 @@ fn of_one(alias: &str, me: &str, ip: Ipv4Addr, ports: &[(Protocol, u16)], env: O
     if let Some((protocol, port)) = ports.first() {
         variables.push(format!("{prefix}_PORT={}://{ip}:{port}", protocol.name()));
     }
-    for run in ports.chunk_by(|a, b| a.0 == b.0 && b.1 == a.1.wrapping_add(1)).filter(|run| run.len() > 2) {
+    for run in ports.chunk_by(|a, b| a.0 == b.0 && b.1 == a.1.wrapping_add(1)).filter(|run| run.len() > 1) {
         let ((protocol, first), last) = (run[0], run[run.len() - 1].1);
         let name = protocol.name();
         let key = format!("{prefix}_PORT_{first}_{}", name.to_uppercase());
@@ -253,7 +256,8 @@ pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
 
 /// As `inspect` shows them.
 pub fn shown(shared: &Shared, record: &Record) -> Option<Vec<String>> {
-    let links = record.host.links.as_ref()?;
+    // on networks of one's own they are the endpoint's
+    let links = record.host.links.as_ref().filter(|_| record.network() == NetworkMode::Bridge)?;
     let show = |text: &String| match parse(text) {
         Ok((name, alias)) => {
             let name = target(shared, record, text).map_or_else(|_| name.to_owned(), |found| found.name());

@@ -30,7 +30,9 @@ impl<'a> NetworkMode<'a> {
             "host" => Self::Host,
             "none" => Self::None,
             _ => match text.strip_prefix("container") {
-                Some("" | ":") => return Err(Error::invalid("invalid container format container:<name|id>")),
+                Some("" | ":") => {
+                    return Err(Error::invalid("invalid network mode: invalid container format container:<name|id>"));
+                }
                 Some(rest) if rest.starts_with(':') => Self::Container(&rest[1..]),
                 _ => Self::Named(text),
             },
@@ -156,7 +158,10 @@ mod tests {
             assert_eq!(NetworkMode::parse(text), Ok(expected), "{text}");
         }
         for bad in ["container", "container:"] {
-            assert_eq!(NetworkMode::parse(bad).unwrap_err().message, "invalid container format container:<name|id>");
+            assert_eq!(
+                NetworkMode::parse(bad).unwrap_err().message,
+                "invalid network mode: invalid container format container:<name|id>"
+            );
         }
         assert!(NetworkMode::None.is_private() && !NetworkMode::Container("x").is_private());
     }

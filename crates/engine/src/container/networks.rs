@@ -40,6 +40,15 @@ pub fn attachments(
         if name == networks::BRIDGE && mode != NetworkMode::Bridge && *settings == EndpointSettings::default() {
             continue;
         }
+        // one that is not there is missed by the start
+        let checked = match networks::find(shared, &name) {
+            Ok(found) => networks::check_endpoint(shared, &found, settings),
+            Err(_) => super::validate::endpoint(settings, true, None),
+        };
+        checked.map_err(|e| {
+            let of_settings = super::validate::is_of_settings(&e);
+            if of_settings { e.context(format!("invalid config for network {name}")) } else { e }
+        })?;
         all.insert(name, settings.clone());
     }
     Ok(all)

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use api::types::{
-    ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, HealthSummary, HealthcheckResult,
-    HostConfig, NetworkSettings, PortMap, SummaryHostConfig, SummaryNetworkSettings,
+    ContainerConfig, ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, HealthSummary,
+    HealthcheckResult, HostConfig, NetworkSettings, PortMap, SummaryHostConfig, SummaryNetworkSettings,
 };
 use values::{Result, Timestamp, duration};
 
 use super::handle::Container;
 use super::health::{Health, Outcome, Status};
+use super::modes::NetworkMode;
 use super::record::{Record, Volatile};
 use super::state::{Phase, State};
 use super::{links, networks};
@@ -48,10 +49,23 @@ pub fn inspect(shared: &Shared, container: &Container, size: bool) -> Result<Con
         process_label: record.process_label.clone(),
         mount_label: record.mount_label.clone(),
         app_armor_profile: apparmor(shared, &record, &volatile.state),
-        config: record.config.clone(),
+        config: shown_config(&record),
         network_settings: network_settings(shared, &record, &volatile),
         ..ContainerInspect::default()
     })
+}
+
+/// The configuration with the hardware address where Docker's clients before API 1.44 look for it.
+fn shown_config(record: &Record) -> ContainerConfig {
+    let mut config = record.config.clone();
+    if config.mac_address.is_empty() {
+        let main =
+            if record.host.network_mode == "default" { crate::networks::BRIDGE } else { &record.host.network_mode };
+        if let Some(settings) = record.attachments().get(main) {
+            config.mac_address.clone_from(&settings.mac_address);
+        }
+    }
+    config
 }
 
 /// `links`: the names that others give it.
@@ -204,6 +218,7 @@ pub fn status_text(state: &State, health: Option<Status>, now: Timestamp) -> Str
 
 fn network_settings(shared: &Shared, record: &Record, volatile: &Volatile) -> NetworkSettings {
     let running = volatile.state.is_running();
+    let own = running && !matches!(record.network(), NetworkMode::Container(_));
     let ports = if running && !volatile.endpoints.is_empty() {
         networks::port_map(&record.config, &volatile.ports)
     } else {
@@ -214,8 +229,8 @@ fn network_settings(shared: &Shared, record: &Record, volatile: &Volatile) -> Ne
         (name, settings)
     });
     NetworkSettings {
-        sandbox_id: if running { shared.network_id(record.id.as_str()) } else { String::new() },
-        sandbox_key: if running { format!("/proc/{}/ns/net", volatile.state.pid) } else { String::new() },
+        sandbox_id: if own { shared.network_id(record.id.as_str()) } else { String::new() },
+        sandbox_key: if own { format!("/proc/{}/ns/net", volatile.state.pid) } else { String::new() },
         ports: Some(ports),
         networks: Some(shown.collect()),
         ..NetworkSettings::default()
@@ -241,7 +256,12 @@ fn endpoint_settings(
             None => crate::networks::find(shared, name).map(|found| found.id).unwrap_or_default(),
         };
     }
-    let Some(endpoint) = found else { return settings };
+    let Some(endpoint) = found else {
+        if volatile.state.is_running() && matches!(name, crate::networks::HOST | crate::networks::NONE) {
+            settings.endpoint_id = shared.network_id(&format!("{name}/{}", record.id));
+        }
+        return settings;
+    };
     let text = |ip: Option<String>| ip.unwrap_or_default();
     settings.endpoint_id.clone_from(&endpoint.endpoint_id);
     settings.mac_address.clone_from(&endpoint.mac);

@@ -1,6 +1,7 @@
 //! Putting containers on networks and taking them off, running or not.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use sys::crash;
 use tokio::sync::oneshot;
 use values::{Error, Result};
 
-use super::{BRIDGE, Found, HOST, NONE, find, is_predefined};
+use super::{Found, HOST, NONE, find};
 use crate::container::modes::NetworkMode;
 use crate::container::record::Record;
-use crate::container::{Container, Mail, networks as places, validate};
+use crate::container::{Container, Mail, networks as places};
 use crate::restore::NetworkNote;
 use crate::shared::{Shared, blocking};
 
@@ -24,7 +25,7 @@ pub async fn connect(shared: &Arc<Shared>, network: &str, body: NetworkConnectRe
     let settings = body.endpoint_config.unwrap_or_default();
     let _held = container.networking.lock().await;
     let record = container.record();
-    admit(&record, &network, &settings)?;
+    admit(shared, &record, &network, &settings)?;
     let name = &network.name;
     if record.attachments().contains_key(name) {
         return Err(Error::forbidden(format!("endpoint with name {} already exists in network {name}", record.name)));
@@ -50,7 +51,7 @@ pub async fn connect(shared: &Arc<Shared>, network: &str, body: NetworkConnectRe
         }
         return Err(e);
     }
-    renew_names(shared, &container, &run).await;
+    renew_names(shared, &container, &run, &[]).await;
     shared.emit_network("connect", &container, &endpoint);
     Ok(())
 }
@@ -88,7 +89,7 @@ pub async fn disconnect(shared: &Arc<Shared>, network: &str, body: NetworkDiscon
                 take_off(shared, &container, &run, endpoint.clone(), rest).await;
                 crash::point("disconnect.made");
                 save(shared, &container, |all| drop(all.remove(&network.name))).await?;
-                renew_names(shared, &container, &run).await;
+                renew_names(shared, &container, &run, std::slice::from_ref(&endpoint)).await;
                 shared.emit_network("disconnect", &container, &endpoint);
                 return Ok(());
             }
@@ -148,19 +149,20 @@ pub async fn agree(shared: &Arc<Shared>, container: &Arc<Container>, rerouted: b
         blocking(move || s.networks.route(r.namespace()?, &known)).await?;
     }
     if rerouted || !strange.is_empty() || !lacking.is_empty() {
-        renew_names(shared, container, &run).await;
+        renew_names(shared, container, &run, &strange).await;
     }
     Ok(())
 }
 
-/// Others find it as its networks now say, and it asks where they say.
-async fn renew_names(shared: &Arc<Shared>, container: &Arc<Container>, run: &Run) {
+/// Others find it as its networks now say, and it asks where they say. `left`: places it has no more.
+async fn renew_names(shared: &Arc<Shared>, container: &Arc<Container>, run: &Run, left: &[Endpoint]) {
+    let left: Vec<IpAddr> = left.iter().flat_map(Endpoint::addresses).collect();
     let (s, c, r) = (shared.clone(), container.clone(), run.clone());
     let (endpoints, runtime) = (container.volatile().endpoints, tokio::runtime::Handle::current());
     let renewed = blocking(move || {
         let _inside = runtime.enter();
         answer(&s, &c, &endpoints, || r.namespace())?;
-        crate::container::etc::renew(&s, &c.record(), &endpoints)
+        crate::container::etc::renew(&s, &c.record(), &endpoints, &left)
     });
     if let Err(e) = renewed.await
         && run.still(container)
@@ -206,7 +208,7 @@ pub fn namespace(container: &Container, pid: i32, birth: u64) -> Result<OwnedFd>
 }
 
 /// May the container be put on that network?
-fn admit(record: &Record, network: &Found, settings: &EndpointSettings) -> Result<()> {
+fn admit(shared: &Shared, record: &Record, network: &Found, settings: &EndpointSettings) -> Result<()> {
     match record.network() {
         NetworkMode::Container(_) | NetworkMode::Host => {
             return Err(Error::forbidden(
@@ -233,7 +235,7 @@ fn admit(record: &Record, network: &Found, settings: &EndpointSettings) -> Resul
         }
         _ => {}
     }
-    validate::endpoint(settings, !is_predefined(&network.name) || network.name != BRIDGE)
+    super::check_endpoint(shared, network, settings)
 }
 
 /// A container that runs, as it was when its networks were locked.

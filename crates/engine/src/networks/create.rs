@@ -72,28 +72,25 @@ pub(super) fn empty_plan(id: &str, name: &str, driver: Driver) -> Plan {
     Plan { link, ..Plan::new(id, name, driver) }
 }
 
-/// Docker's rule for names of objects, which is stricter for networks nowhere but here: it becomes a DNS suffix.
+/// Docker takes any name, as long as there is one. One with a slash or control characters could not be called by it.
 fn check_name(name: &str) -> Result<()> {
-    let mut letters = name.chars();
-    let first = letters.next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if first && letters.all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) {
-        return Ok(());
+    if name.trim().is_empty() {
+        return Err(Error::invalid("invalid name: name is empty"));
     }
-    Err(Error::invalid(format!(
-        "invalid network name {name:?}: only letters, digits, '_', '.' and '-' are allowed, a letter or digit first"
-    )))
+    match name.chars().find(|c| c.is_control() || *c == '/') {
+        Some(c) => Err(Error::invalid(format!("invalid network name {name:?}: {c:?} is not allowed in it"))),
+        None => Ok(()),
+    }
 }
 
 fn refuse(body: &NetworkCreateRequest) -> Result<()> {
     if body.ingress {
-        return Err(Error::forbidden("Ingress network can only be created in swarm mode"));
+        return Err(Error::forbidden("Ingress network can only be global scope network"));
     }
     match body.scope.as_str() {
         "" | "local" => {}
         "swarm" | "global" => {
-            return Err(Error::unavailable(
-                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
-            ));
+            return Err(Error::forbidden("cannot create a swarm scoped network when swarm is not active"));
         }
         other => return Err(Error::invalid(format!("invalid network scope {other:?}"))),
     }
@@ -148,9 +145,12 @@ fn link_is_free(shared: &Shared, plan: &Plan) -> Result<()> {
     let default = shared.networks.current_plan(&shared.bridge_id()).is_some_and(|p| p.link == plan.link);
     let records = shared.directory.all();
     let other = records.iter().find(|r| r.plan.as_ref().is_some_and(|p| p.link == plan.link));
-    match other.map(|r| r.name().to_owned()).or(default.then(|| super::BRIDGE.into())) {
-        Some(name) => {
-            Err(Error::forbidden(format!("networks have same bridge name: {} is the bridge of {name}", plan.link)))
+    match other.map(|r| r.id().to_owned()).or(default.then(|| shared.bridge_id())) {
+        Some(other) => {
+            let (id, link) = (&plan.id, &plan.link);
+            Err(Error::forbidden(format!(
+                "cannot create network {id} ({link}): conflicts with network {other} ({link}): networks have same bridge name"
+            )))
         }
         None => Ok(()),
     }
@@ -219,6 +219,7 @@ fn shown(id: &str, body: &NetworkCreateRequest, subnets: &[Subnet]) -> Network {
     // what was asked for as it was, what was chosen behind it
     let mut config = asked.clone();
     config.extend(subnets.iter().map(chosen).filter(|c| !asked.iter().any(|a| a.subnet == c.subnet)));
+    config.sort_by_key(|c| c.subnet.contains(':'));
     Network {
         name: body.name.clone(),
         id: id.into(),

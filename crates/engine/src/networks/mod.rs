@@ -11,7 +11,7 @@ mod remove;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use api::types::{EndpointResource, Ipam, IpamConfig, Network};
+use api::types::{EndpointResource, EndpointSettings, Ipam, IpamConfig, Network};
 use values::{Error, Result, Timestamp};
 
 pub use connect::{agree, announce, answer, connect, disconnect, namespace, note, publish};
@@ -94,6 +94,16 @@ pub fn find(shared: &Shared, key: &str) -> Result<Found> {
         (Some(found), None) => Ok(found.clone()),
         _ => Err(missing()),
     }
+}
+
+/// Whether a container's end on a network may be as it is asked for.
+///
+/// # Errors
+/// `InvalidArgument` in Docker's words.
+pub fn check_endpoint(shared: &Shared, network: &Found, settings: &EndpointSettings) -> Result<()> {
+    let plan = shared.networks.current_plan(&network.id);
+    let subnets: Option<Vec<_>> = plan.map(|plan| plan.subnets.iter().map(|subnet| subnet.net).collect());
+    crate::container::validate::endpoint(settings, network.name != BRIDGE, subnets.as_deref())
 }
 
 fn everything(shared: &Shared) -> Vec<Found> {

@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::oci;
 
 pub use limits::limits;
-pub use network::endpoint;
+pub use network::{endpoint, is_of_settings};
 
 const NAME_RULE: &str = "[a-zA-Z0-9][a-zA-Z0-9_.-]";
 

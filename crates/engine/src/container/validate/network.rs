@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use api::types::{ContainerConfig, EndpointSettings, HostConfig, NetworkingConfig};
+use network::IpNet;
 use values::{Error, Result};
 
 use crate::container::modes::{NetworkMode, uts_is_host};
@@ -35,9 +36,6 @@ pub fn check(config: &ContainerConfig, host: &HostConfig, networking: Option<&Ne
     }
     for (name, settings) in endpoints.into_iter().flatten() {
         let own = NetworkMode::parse(name)?;
-        endpoint(settings, matches!(own, NetworkMode::Named(_))).map_err(|e| {
-            if is_of_settings(&e) { e.context(format!("invalid config for network {name}")) } else { e }
-        })?;
         if !settings.mac_address.is_empty() && !matches!(own, NetworkMode::Bridge | NetworkMode::Named(_)) {
             return Err(Error::invalid("conflicting options: mac-address and the network mode"));
         }
@@ -74,31 +72,46 @@ fn conflicts(config: &ContainerConfig, host: &HostConfig, mode: NetworkMode<'_>)
     }
 }
 
-/// What may be asked of the end on a network. `user_defined`: it is none of the predefined ones.
+/// What may be asked of the end on a network. `user_defined`: it is none of the predefined ones; `subnets`: what it has, if
+/// it is there.
 ///
 /// # Errors
-/// `InvalidArgument` in Docker's words.
-pub fn endpoint(settings: &EndpointSettings, user_defined: bool) -> Result<()> {
+/// `InvalidArgument` in Docker's words, with all that is wrong.
+pub fn endpoint(settings: &EndpointSettings, user_defined: bool, subnets: Option<&[IpNet]>) -> Result<()> {
     let ipam = settings.ipam_config.clone().unwrap_or_default();
     let fixed = !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty();
+    let filled = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let mut wrong = vec![];
     if fixed && !user_defined {
-        return Err(Error::invalid("user specified IP address is supported on user defined networks only"));
+        wrong.push("user specified IP address is supported on user defined networks only".to_owned());
+    }
+    if filled(&settings.aliases) && !user_defined {
+        wrong.push("network-scoped alias is supported only for containers in user defined networks".to_owned());
     }
     let family = |text: &str, v4: bool| text.is_empty() || text.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4() == v4);
-    for (text, good, what) in [
-        (&ipam.ipv4_address, family(&ipam.ipv4_address, true), "IPv4"),
-        (&ipam.ipv6_address, family(&ipam.ipv6_address, false), "IPv6"),
-    ] {
-        if !good {
-            return Err(Error::invalid(format!("invalid endpoint settings:\ninvalid {what} address: {text}")));
-        }
+    if !family(&ipam.ipv4_address, true) {
+        wrong.push(format!("invalid IPv4 address: {}", ipam.ipv4_address));
     }
-    if let Some(bad) = ipam.link_local_ips.iter().find(|text| text.parse::<IpAddr>().is_err()) {
-        return Err(Error::invalid(format!("invalid endpoint settings:\ninvalid link-local IP address: {bad}")));
+    if !family(&ipam.ipv6_address, false) {
+        wrong.push(format!("invalid IPv6 address: {}", ipam.ipv6_address));
     }
-    let filled = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    if filled(&settings.aliases) && !user_defined {
-        return Err(Error::invalid("network-scoped alias is supported only for containers in user defined networks"));
+    let bad_link_local = ipam.link_local_ips.iter().filter(|text| text.parse::<IpAddr>().is_err());
+    wrong.extend(bad_link_local.map(|text| format!("invalid link-local IP address: {text}")));
+    if fixed && !user_defined {
+        wrong.push(
+            "user specified IP address is supported only when connecting to networks with user configured subnets"
+                .to_owned(),
+        );
+    } else if let Some(subnets) = subnets {
+        let inside = |text: &str| text.parse::<IpAddr>().is_ok_and(|ip| subnets.iter().any(|net| net.contains(&ip)));
+        let outside =
+            [&ipam.ipv4_address, &ipam.ipv6_address].into_iter().filter(|text| !text.is_empty() && !inside(text));
+        wrong.extend(outside.map(|text| format!("no configured subnet or ip-range contain the IP address {text}")));
+    }
+    match &wrong[..] {
+        [] => {}
+        [one] => return Err(Error::invalid(format!("{OF_SETTINGS}{one}"))),
+        several => return Err(Error::invalid(format!("{OF_SETTINGS}* {}", several.join("\n* ")))),
     }
     for text in settings.links.iter().flatten() {
         crate::container::links::parse(text)?;
@@ -113,7 +126,8 @@ pub fn endpoint(settings: &EndpointSettings, user_defined: bool) -> Result<()> {
 /// How Docker begins what is wrong with an endpoint's settings.
 const OF_SETTINGS: &str = "invalid endpoint settings:\n";
 
-fn is_of_settings(error: &Error) -> bool {
+/// Whether that is what is wrong.
+pub fn is_of_settings(error: &Error) -> bool {
     error.message.starts_with(OF_SETTINGS)
 }
 

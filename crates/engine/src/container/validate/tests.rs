@@ -163,7 +163,7 @@ fn network_conflicts() {
     ] {
         check(json, &format!("conflicting options: {what}"));
     }
-    check_host(r#""NetworkMode":"container:""#, "invalid container format container:<name|id>");
+    check_host(r#""NetworkMode":"container:""#, "invalid network mode: invalid container format container:<name|id>");
     check_host(r#""Dns":["x"]"#, "bad nameserver address: x");
     check_host(r#""ExtraHosts":["x"]"#, "bad format for add-host: \"x\"");
     check_host(r#""ExtraHosts":["x:y"]"#, "invalid IP address in add-host: \"y\"");
@@ -172,22 +172,30 @@ fn network_conflicts() {
 
 #[test]
 fn endpoints() {
-    let outcome = |name: &str, settings: EndpointSettings| {
-        let mut body = ContainerCreateRequest::default();
-        let endpoints = [(name.to_owned(), settings)].into();
-        body.networking_config = Some(NetworkingConfig { endpoints_config: Some(endpoints) });
-        request(&mut body, &machine(), &Defaults::default()).map_err(|e| e.message)
+    let subnets = ["10.1.0.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()];
+    let check = |user_defined: bool, v4: &str, v6: &str, aliases: &[&str], expected: &str| {
+        let ipam =
+            EndpointIpamConfig { ipv4_address: v4.into(), ipv6_address: v6.into(), ..EndpointIpamConfig::default() };
+        let aliases = Some(aliases.iter().map(|a| (*a).to_owned()).collect());
+        let settings = EndpointSettings { ipam_config: Some(ipam), aliases, ..EndpointSettings::default() };
+        let outcome = network::endpoint(&settings, user_defined, Some(&subnets)).map_err(|e| e.message);
+        let expected =
+            if expected.is_empty() { Ok(()) } else { Err(format!("invalid endpoint settings:\n{expected}")) };
+        assert_eq!(outcome, expected);
     };
-    assert_eq!(outcome("bridge", EndpointSettings::default()), Ok(vec![]));
-    let ipam = EndpointIpamConfig { ipv4_address: "1.2.3.4".into(), ..Default::default() };
-    assert_eq!(
-        outcome("bridge", EndpointSettings { ipam_config: Some(ipam), ..Default::default() }),
-        Err("user specified IP address is supported on user defined networks only".into())
+    let (alone, configured) = (
+        "user specified IP address is supported on user defined networks only",
+        "user specified IP address is supported only when connecting to networks with user configured subnets",
     );
-    assert_eq!(
-        outcome("bridge", EndpointSettings { mac_address: "02:42".into(), ..Default::default() }),
-        Err("invalid MAC address: 02:42".into())
-    );
+    check(false, "", "", &[], "");
+    check(false, "1.2.3.4", "", &[], &format!("* {alone}\n* {configured}"));
+    check(false, "", "", &["x"], "network-scoped alias is supported only for containers in user defined networks");
+    check(true, "10.1.0.9", "fd00::9", &["x"], "");
+    check(true, "10.2.0.9", "", &[], "no configured subnet or ip-range contain the IP address 10.2.0.9");
+    let nonsense = "* invalid IPv4 address: x\n* no configured subnet or ip-range contain the IP address x";
+    check(true, "x", "", &[], nonsense);
+    let mac = EndpointSettings { mac_address: "02:42".into(), ..EndpointSettings::default() };
+    assert_eq!(network::endpoint(&mac, false, None).unwrap_err().message, "invalid MAC address: 02:42");
 }
 
 #[test]
