@@ -18,7 +18,7 @@ const STRING_MAX: usize = 255;
 /// Mounts the EROFS in the file `index`, whose data are in the files `devices` (in the order of its device table). Needs
 /// Linux 6.12. Allocates.
 ///
-/// The kernel reads the index through its file's page cache, which tmpfs and overlayfs do not have: there, a copy in memory
+/// The kernel reads the index through its file's page cache, which a tmpfs does not have: there, a copy in memory
 /// is mounted.
 ///
 /// # Errors
