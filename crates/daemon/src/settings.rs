@@ -254,7 +254,14 @@ fn bridge(v: &Reader<'_>) -> Result<Bridge> {
         "respect" => true,
         other => return Err(bad("host-firewall", other, "it must be bypass or respect")),
     };
+    let fixed = parsed(v, "fixed-cidr", "it must be an IPv4 network, such as 10.9.1.0/24")?;
     Ok(Bridge {
+        fixed,
+        gateway: parsed(v, "default-gateway", "it must be an IPv4 address")?,
+        ipv6: ipv6(v)?,
+        relays: v.bool("userland-proxy").unwrap_or(true),
+        network_options: network_options(v),
+        host_gateways: host_gateways(v)?,
         respect_firewall,
         direct_routing: v.bool("allow-direct-routing").unwrap_or(false),
         host_ip: host_ip.transpose()?,
@@ -266,6 +273,51 @@ fn bridge(v: &Reader<'_>) -> Result<Bridge> {
         icc: v.bool("icc").unwrap_or(true),
         address_pools: pools(v)?,
     })
+}
+
+fn parsed<T: std::str::FromStr>(v: &Reader<'_>, key: &str, wanted: &str) -> Result<Option<T>> {
+    v.text(key).map(|text| text.parse().map_err(|_| bad(key, text, wanted))).transpose()
+}
+
+/// The keys that are about it ask for `ipv6`.
+fn ipv6(v: &Reader<'_>) -> Result<Option<network::Ipv6Config>> {
+    let config = network::Ipv6Config {
+        bip: parsed(v, "bip6", "it must be an IPv6 address with a prefix length, such as fd00:9::1/64")?,
+        fixed: parsed(v, "fixed-cidr-v6", "it must be an IPv6 network, such as fd00:9:1::/80")?,
+        gateway: parsed(v, "default-gateway-v6", "it must be an IPv6 address")?,
+    };
+    if v.bool("ipv6") == Some(true) {
+        return Ok(Some(config));
+    }
+    let keys = ["bip6", "fixed-cidr-v6", "default-gateway-v6"];
+    match keys.into_iter().find(|key| v.text(key).is_some()) {
+        Some(key) => Err(Error::invalid(format!("{key} needs \"ipv6\": true"))),
+        None => Ok(None),
+    }
+}
+
+fn network_options(v: &Reader<'_>) -> BTreeMap<String, BTreeMap<String, String>> {
+    let drivers = v.0.get("default-network-opts").and_then(Value::as_object).into_iter().flatten();
+    let of = |options: &Value| {
+        let pairs = options.as_object().into_iter().flatten();
+        pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    };
+    drivers.map(|(driver, options)| (driver.clone(), of(options))).collect()
+}
+
+/// At most one of each family.
+fn host_gateways(v: &Reader<'_>) -> Result<Vec<std::net::IpAddr>> {
+    let list = v.list("host-gateway-ips");
+    let wanted = "one IPv4 and one IPv6 address at most are wanted";
+    let all: Vec<std::net::IpAddr> = list
+        .iter()
+        .map(|text| text.parse().map_err(|_| bad("host-gateway-ips", text, wanted)))
+        .collect::<Result<_>>()?;
+    let count = |v4: bool| all.iter().filter(|ip| ip.is_ipv4() == v4).count();
+    if count(true) > 1 || count(false) > 1 {
+        return Err(bad("host-gateway-ips", list.join(", "), wanted));
+    }
+    Ok(all)
 }
 
 fn pools(v: &Reader<'_>) -> Result<Vec<(String, u8)>> {
@@ -443,6 +495,30 @@ mod tests {
         assert_eq!((engine.instance.as_str(), engine.cgroup_parent.as_str()), ("", "/lighter"));
         let other = s.engine(Path::new("/srv/a"), &s.exec_root, "/shim".into());
         assert_eq!((other.instance.as_str(), other.cgroup_parent.as_str()), ("49a15bd2", "/lighter-49a15bd2"));
+    }
+
+    #[test]
+    fn networks() {
+        let s = settings(
+            "--ipv6 --fixed-cidr 10.9.1.0/24 --default-gateway 10.9.0.7 --userland-proxy=false --host-firewall respect",
+            r#"{"bip6": "fd00::1/64", "default-network-opts": {"bridge": {"a": "b"}}, "host-gateway-ips": ["1.2.3.4", "::9"]}"#,
+        );
+        let bridge = s.unwrap().bridge;
+        assert_eq!(bridge.fixed.map(|net| net.to_string()), Some("10.9.1.0/24".into()));
+        assert_eq!(bridge.gateway, Some([10, 9, 0, 7].into()));
+        assert_eq!(bridge.ipv6.unwrap().bip.map(|net| net.to_string()), Some("fd00::1/64".into()));
+        assert_eq!((bridge.relays, bridge.respect_firewall, bridge.host_gateways.len()), (false, true, 2));
+        assert_eq!(bridge.network_options["bridge"]["a"], "b");
+        let check = |line: &str, words: &str| {
+            let error = settings(line, "").unwrap_err().message;
+            assert!(error.contains(words), "{error}");
+        };
+        check("--fixed-cidr x", "invalid fixed-cidr x: it must be an IPv4 network");
+        check("--fixed-cidr-v6 fd00::/64", "fixed-cidr-v6 needs \"ipv6\": true");
+        check("--ipv6 --bip6 x", "invalid bip6 x");
+        check("--default-gateway ::1", "invalid default-gateway ::1: it must be an IPv4 address");
+        check("--host-gateway-ip 1.2.3.4 --host-gateway-ip 1.2.3.5", "one IPv4 and one IPv6 address at most");
+        check("--host-firewall maybe", "it must be bypass or respect");
     }
 
     #[test]

@@ -69,6 +69,18 @@ pub struct Bridge {
     pub respect_firewall: bool,
     /// Whoever has a route to a container's address reaches its published ports there.
     pub direct_routing: bool,
+    /// Where containers' addresses are taken from.
+    pub fixed: Option<network::Ipv4Net>,
+    /// Containers' default gateway, where it is not the bridge.
+    pub gateway: Option<std::net::Ipv4Addr>,
+    /// It has IPv6, too.
+    pub ipv6: Option<network::Ipv6Config>,
+    /// The daemon passes on what the kernel cannot.
+    pub relays: bool,
+    /// Options of new networks that do not say otherwise, by driver.
+    pub network_options: BTreeMap<String, BTreeMap<String, String>>,
+    /// What `host-gateway` means; empty: the default bridge's addresses.
+    pub host_gateways: Vec<std::net::IpAddr>,
     /// `BASE/LENGTH` and the length of the subnets cut from it; empty: Docker's.
     pub address_pools: Vec<(String, u8)>,
 }
@@ -85,6 +97,12 @@ impl Default for Bridge {
             host_ip: None,
             respect_firewall: false,
             direct_routing: false,
+            fixed: None,
+            gateway: None,
+            ipv6: None,
+            relays: true,
+            network_options: BTreeMap::new(),
+            host_gateways: vec![],
             address_pools: vec![],
         }
     }

@@ -54,6 +54,7 @@ fn check_log_defaults(config: &Config) -> Result<()> {
 
 fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> Result<Arc<Shared>> {
     check_log_defaults(&config)?;
+    crate::networks::check_defaults(&config.bridge.network_options).map_err(|e| e.context("default-network-opts"))?;
     directory(&config.data_root, 0o710)?;
     directory(&config.run_root, 0o711)?;
     directory(&config.data_root.join("containers"), 0o710)?;
@@ -146,6 +147,8 @@ fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory:
     wanted.ip_masq = bridge.ip_masq;
     wanted.icc = bridge.icc;
     wanted.host_ip = bridge.host_ip.filter(|ip| !ip.is_unspecified());
+    (wanted.fixed, wanted.gateway) = (bridge.fixed, bridge.gateway);
+    wanted.ipv6.clone_from(&bridge.ipv6);
     if !bridge.address_pools.is_empty() {
         wanted.pools.clear();
         for (base, size) in &bridge.address_pools {
@@ -160,6 +163,7 @@ fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory:
         namespace_owner: remap,
         guarded: bridge.respect_firewall,
         direct_routing: bridge.direct_routing,
+        relays: bridge.relays,
     };
     let networks = Networks::open(&wanted.owner, options).during(|| "cannot write the firewall")?;
     if !bridge.disabled {

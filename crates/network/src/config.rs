@@ -1,4 +1,4 @@
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::namespace::NamespaceOwner;
 use crate::owner::Names;
@@ -15,12 +15,30 @@ pub struct Options {
     pub guarded: bool,
     /// Whoever has a route to a container's address reaches its published ports there.
     pub direct_routing: bool,
+    /// The daemon passes on what the kernel cannot: `[::1]`, and IPv6 to containers without it.
+    pub relays: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pools: pool::default_pools(), namespace_owner: None, guarded: false, direct_routing: false }
+        Self {
+            pools: pool::default_pools(),
+            namespace_owner: None,
+            guarded: false,
+            direct_routing: false,
+            relays: true,
+        }
     }
+}
+
+/// IPv6 on the default bridge; what is `None` is chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ipv6Config {
+    /// The bridge's own address and its network.
+    pub bip: Option<Ipv6Net>,
+    /// Where containers' addresses are taken from; without `bip` the network itself.
+    pub fixed: Option<Ipv6Net>,
+    pub gateway: Option<std::net::Ipv6Addr>,
 }
 
 /// How the default bridge of one daemon shall be.
@@ -43,6 +61,12 @@ pub struct BridgeConfig {
     pub icc: bool,
     /// Where ports are published that name no address; `None`: on all of the host's.
     pub host_ip: Option<std::net::IpAddr>,
+    /// Where containers' addresses are taken from; `None`: all of the network.
+    pub fixed: Option<Ipv4Net>,
+    /// Containers' default gateway, where it is not the bridge.
+    pub gateway: Option<std::net::Ipv4Addr>,
+    /// It has IPv6, too.
+    pub ipv6: Option<Ipv6Config>,
     /// What [`Networks::open_default`](crate::Networks::open_default) answered the last time, taken again if it is still free.
     pub remembered: Option<Ipv4Net>,
 }
@@ -64,6 +88,9 @@ impl BridgeConfig {
             ip_masq: true,
             icc: true,
             host_ip: None,
+            fixed: None,
+            gateway: None,
+            ipv6: None,
             remembered: None,
         }
     }

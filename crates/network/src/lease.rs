@@ -28,7 +28,7 @@ impl Leases {
         if net.addr().is_ipv4() {
             used.insert(bits(net.broadcast()));
         }
-        used.extend(subnet.gateway.iter().chain(subnet.auxiliary.values()).copied().map(bits));
+        used.extend(subnet.gateway.iter().chain(&subnet.own).chain(subnet.auxiliary.values()).copied().map(bits));
         let range = subnet.range.unwrap_or(net);
         let range = (bits(range.network()), bits(range.broadcast()));
         Self { subnet: net, range, used, by_container: HashMap::new(), last: range.1 }

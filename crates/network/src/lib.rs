@@ -40,11 +40,11 @@ mod pool;
 mod ports;
 mod sandbox;
 
-pub use config::{BridgeConfig, Options};
+pub use config::{BridgeConfig, Ipv6Config, Options};
 pub use doctor::{Finding, Severity};
 pub use endpoint::{Endpoint, EndpointRequest, ways_out};
 pub use host_firewall::{HostFirewall, Knock, Opinion};
-pub use ipnet::{IpNet, Ipv4Net};
+pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use namespace::{Isolated, NamespaceOwner, isolated};
 pub use networks::{HostAddress, Networks, Passage, Stale, namespace_of};
 pub use owner::Names;

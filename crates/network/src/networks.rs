@@ -11,7 +11,7 @@ use netlink::{Batch, Errno, Socket};
 use values::{Error, Result};
 
 use crate::bridge::{self, failed};
-use crate::config::{BridgeConfig, Options};
+use crate::config::{BridgeConfig, Ipv6Config, Options};
 use crate::doctor::{self, Finding, Seen};
 use crate::endpoint::{Endpoint, EndpointRequest, ways_out};
 use crate::firewall::{self, Firewall, set};
@@ -176,9 +176,18 @@ impl Networks {
             None => egress::mtu(&mut shared.host()).map_err(failed)?,
         };
         let made = bridge::ensure(&mut shared.host(), config, mtu, &files::resolv::host_nameservers())?;
-        let subnet = Subnet { gateway: Some(made.address.addr().into()), ..Subnet::of(made.address.trunc().into()) };
+        let net = made.address.trunc();
+        if let Some(outside) = config.fixed.filter(|fixed| !net.contains(&fixed.trunc())) {
+            return Err(Error::invalid(format!("fixed-cidr {outside} is not in the bridge's network {net}")));
+        }
+        let subnet = Subnet { range: config.fixed.map(|fixed| fixed.trunc().into()), ..Subnet::of(net.into()) };
+        let own = Some(made.address.addr().into());
+        let mut subnets = vec![plan::with_own(subnet, own, config.gateway.map(IpAddr::V4))?];
+        if let Some(ipv6) = &config.ipv6 {
+            subnets.push(self.default6(id, ipv6, &config.name)?);
+        }
         let plan = Plan {
-            subnets: vec![subnet],
+            subnets,
             link: config.name.clone(),
             mtu: config.mtu,
             icc: config.icc,
@@ -190,6 +199,10 @@ impl Networks {
         net.link.store(made.index, Ordering::Relaxed);
         net.mtu.store(mtu, Ordering::Relaxed);
         shared.firewall().apply(&net.elements(), &[]).map_err(failed)?;
+        if config.ipv6.is_some() {
+            bridge::make(&mut shared.host(), &shared.owner, &net.plan, mtu)?;
+            forwarding::ipv6()?;
+        }
         if shared.options.guarded {
             shared.open_gate()?;
         }
@@ -198,6 +211,19 @@ impl Networks {
         shared.insert(net);
         *shared.default() = Some(id.into());
         Ok(made.address)
+    }
+
+    /// The default bridge's IPv6 subnet: what is on the bridge already is in nobody's way.
+    fn default6(&self, id: &str, asked: &Ipv6Config, link: &str) -> Result<Subnet> {
+        let mut host = self.shared.host();
+        let own = route::link(&mut host, Target::Name(link)).map_err(failed)?.map(|link| link.index);
+        let routes = route::routes6(&mut host).unwrap_or_default();
+        let others = routes.iter().filter(|route| route.link != own && route.prefix_len >= 8);
+        let taken: Vec<IpNet> =
+            others.filter_map(|route| IpNet::new(route.destination, route.prefix_len).ok()).collect();
+        drop(host);
+        let pools = &self.shared.options.pools;
+        plan::default6(asked, &Space { pools, taken: &taken, own: &[], seed: seed(&self.shared.owner, id) })
     }
 
     /// Chooses what `plan` and the subnets asked for leave open, and takes it. Nothing is in the kernel yet:
@@ -264,10 +290,19 @@ impl Networks {
     /// The default bridge's own address.
     pub fn default_gateway(&self) -> Option<Ipv4Addr> {
         let net = self.shared.default_net()?;
-        match net.plan.subnets.first()?.gateway? {
+        net.plan.subnets.iter().filter_map(Subnet::own_net).find_map(|net| match net.addr() {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
-        }
+        })
+    }
+
+    /// The same of IPv6, if it has it.
+    pub fn default_gateway6(&self) -> Option<Ipv6Addr> {
+        let net = self.shared.default_net()?;
+        net.plan.subnets.iter().filter_map(Subnet::own_net).find_map(|net| match net.addr() {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(ip) => Some(ip),
+        })
     }
 
     /// A namespace for `container` with a link for each of its places, which has the addresses until
@@ -754,6 +789,7 @@ impl Shared {
 
     fn targets(&self, endpoint: &Endpoint) -> Targets {
         let mut targets = Targets { ip: endpoint.ip, ip6: endpoint.ip6, ..Targets::default() };
+        targets.relays = self.options.relays;
         if let Ok(net) = self.net(&endpoint.network_id) {
             let plan = &net.plan;
             let routed = |ipv4: bool| plan.gateway_mode(ipv4) == GatewayMode::Routed;

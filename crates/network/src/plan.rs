@@ -5,6 +5,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use values::{Error, Result};
 
+use crate::config::Ipv6Config;
 use crate::pool;
 
 /// A network as it is to be in the kernel: fixed when it is created, to be recorded.
@@ -51,7 +52,7 @@ impl Plan {
     pub(crate) fn bridge_address(&self, subnet: &Subnet) -> Option<IpNet> {
         let ipv4 = subnet.net.addr().is_ipv4();
         let none = self.no_gateway_address || self.gateway_mode(ipv4) == GatewayMode::Isolated;
-        if none { None } else { subnet.gateway_net() }
+        if none { None } else { subnet.own_net() }
     }
 
     /// Nothing chosen: a network without subnets or a link.
@@ -120,6 +121,9 @@ pub struct Subnet {
     pub range: Option<IpNet>,
     #[serde(default)]
     pub gateway: Option<IpAddr>,
+    /// The bridge's own address, where that is not the gateway.
+    #[serde(default)]
+    pub own: Option<IpAddr>,
     /// By name: never given to a container.
     #[serde(default)]
     pub auxiliary: BTreeMap<String, IpAddr>,
@@ -127,12 +131,12 @@ pub struct Subnet {
 
 impl Subnet {
     pub fn of(net: IpNet) -> Self {
-        Self { net, range: None, gateway: None, auxiliary: BTreeMap::new() }
+        Self { net, range: None, gateway: None, own: None, auxiliary: BTreeMap::new() }
     }
 
-    /// The gateway's address with the prefix.
-    pub(crate) fn gateway_net(&self) -> Option<IpNet> {
-        IpNet::new(self.gateway?, self.net.prefix_len()).ok()
+    /// The bridge's address with the prefix.
+    pub(crate) fn own_net(&self) -> Option<IpNet> {
+        IpNet::new(self.own.or(self.gateway)?, self.net.prefix_len()).ok()
     }
 }
 
@@ -179,11 +183,7 @@ pub(crate) fn subnets(asked: &[SubnetRequest], ipv4: bool, ipv6: bool, space: &S
         chosen.insert(0, completed(net.into(), open.iter().find(|r| r.gateway.is_none_or(|g| g.is_ipv4())))?);
     }
     if ipv6 && !has(&chosen, false) {
-        let net = (0..=u16::MAX).map(|n| ula(space.seed, n)).map(IpNet::V6);
-        let mut free = net.filter(|net| !space.taken.iter().chain(space.own).any(|other| overlaps(other, net)));
-        let net =
-            free.next().ok_or_else(|| Error::invalid("all predefined address pools have been fully subnetted"))?;
-        chosen.push(completed(net, None)?);
+        chosen.push(completed(free_ula(space)?.into(), None)?);
     }
     Ok(chosen)
 }
@@ -218,7 +218,43 @@ fn given(request: &SubnetRequest) -> Result<Subnet> {
         Some(range) if range.network() != net.network() => range.hosts().next().or(first),
         _ => first,
     });
-    Ok(Subnet { net, range: request.range.map(|r| r.trunc()), gateway, auxiliary: request.auxiliary.clone() })
+    let range = request.range.map(|range| range.trunc());
+    Ok(Subnet { net, range, gateway, own: None, auxiliary: request.auxiliary.clone() })
+}
+
+/// The IPv6 subnet of the default bridge: what is asked for, or one that nobody has.
+///
+/// # Errors
+/// `InvalidArgument` for what does not fit together.
+pub(crate) fn default6(asked: &Ipv6Config, space: &Space<'_>) -> Result<Subnet> {
+    let (net, own) = match (asked.bip, asked.fixed) {
+        (Some(bip), _) => (bip.trunc(), Some(IpAddr::V6(bip.addr()))),
+        (None, Some(fixed)) => (fixed.trunc(), None),
+        (None, None) => (free_ula(space)?, None),
+    };
+    let range = asked.fixed.map(|fixed| fixed.trunc()).filter(|fixed| *fixed != net).map(IpNet::V6);
+    let request = SubnetRequest { net: Some(net.into()), range, ..SubnetRequest::default() };
+    let first = given(&SubnetRequest { range: None, ..request.clone() })?.gateway;
+    with_own(given(&request)?, own.or(first), asked.gateway.map(IpAddr::V6))
+}
+
+/// A subnet of the default bridge, whose own address containers need not go by.
+///
+/// # Errors
+/// `InvalidArgument` for a gateway that is not in it.
+pub(crate) fn with_own(mut subnet: Subnet, own: Option<IpAddr>, gateway: Option<IpAddr>) -> Result<Subnet> {
+    if let Some(outside) = gateway.filter(|ip| !subnet.net.contains(ip)) {
+        return Err(Error::invalid(format!("default-gateway {outside} is not in the bridge's subnet {}", subnet.net)));
+    }
+    subnet.own = own.filter(|own| gateway.is_some_and(|gateway| gateway != *own));
+    subnet.gateway = gateway.or(own);
+    Ok(subnet)
+}
+
+fn free_ula(space: &Space<'_>) -> Result<Ipv6Net> {
+    let mut all = (0..=u16::MAX).map(|number| ula(space.seed, number));
+    let is_free = |net: &Ipv6Net| !space.taken.iter().chain(space.own).any(|other| overlaps(other, &IpNet::V6(*net)));
+    all.find(is_free).ok_or_else(|| Error::invalid("all predefined address pools have been fully subnetted"))
 }
 
 /// `fdXX:XXXX:XXXX:N::/64` (RFC 4193).
@@ -261,6 +297,24 @@ mod tests {
         let got = subnets(asked, true, ipv6, &space);
         let text = got.map_or_else(|e| e.message, |all| all.iter().map(shown).collect::<Vec<_>>().join(", "));
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_default_bridges_ipv6() {
+        let space = Space { pools: &[], taken: &[], own: &[], seed: [1, 2, 3, 4, 5, 6, 7, 8] };
+        let check = |bip: &str, fixed: &str, gateway: &str, expected: &str| {
+            let asked = Ipv6Config { bip: bip.parse().ok(), fixed: fixed.parse().ok(), gateway: gateway.parse().ok() };
+            let text = |s: Subnet| format!("{} {:?} {:?} {:?}", s.net, s.range, s.gateway, s.own_net());
+            assert_eq!(default6(&asked, &space).map_or_else(|e| e.message, text), expected);
+        };
+        let ula = "fd01:203:405:607::/64 None Some(fd01:203:405:607::1) Some(fd01:203:405:607::1/64)";
+        check("", "", "", ula);
+        check("", "2001:db8:1::/64", "", "2001:db8:1::/64 None Some(2001:db8:1::1) Some(2001:db8:1::1/64)");
+        let both = "2001:db8::/32 Some(2001:db8:1::/64) Some(2001:db8::9) Some(2001:db8::9/32)";
+        check("2001:db8::9/32", "2001:db8:1::/64", "", both);
+        let gateway = "2001:db8:1::/64 None Some(2001:db8:1::f) Some(2001:db8:1::1/64)";
+        check("", "2001:db8:1::/64", "2001:db8:1::f", gateway);
+        check("", "2001:db8:1::/64", "::1", "default-gateway ::1 is not in the bridge's subnet 2001:db8:1::/64");
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub(crate) struct Targets {
     pub(crate) routed4: bool,
     pub(crate) routed6: bool,
     pub(crate) direct: Direct,
+    /// The daemon passes on what the kernel cannot.
+    pub(crate) relays: bool,
 }
 
 /// Who reaches published ports at the container's own address, besides.
@@ -108,6 +110,11 @@ pub(crate) enum Direct {
 impl Targets {
     fn routed(self, ipv4: bool) -> bool {
         if ipv4 { self.routed4 && self.ip.is_some() } else { self.routed6 && self.ip6.is_some() }
+    }
+
+    /// IPv6 leads somewhere.
+    fn serves6(self, protocol: Protocol) -> bool {
+        self.ip6.is_some() || self.relays && protocol != Protocol::Sctp
     }
 
     /// Over the kernel: of the same family.
@@ -174,7 +181,7 @@ impl Ports {
     fn take_one(&mut self, container: &str, name: &str, request: &PortRequest, targets: Targets) -> Result<Taken> {
         let mut addresses: Vec<IpAddr> = match request.host_ip {
             Some(ip) => vec![ip],
-            None if has_ipv6() && (request.protocol != Protocol::Sctp || targets.ip6.is_some()) => {
+            None if has_ipv6() && targets.serves6(request.protocol) => {
                 vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
             }
             None => vec![Ipv4Addr::UNSPECIFIED.into()],
@@ -262,7 +269,7 @@ impl Ports {
             // from ::1 no route leads to a container, and over IPv6 none to one without it
             let serves = target.is_none() || host_ip.is_ipv6() && (host_ip.is_unspecified() || host_ip.is_loopback());
             let target_ip = targets.any(*host_ip);
-            let relay = target_ip.filter(|_| serves && request.protocol != Protocol::Sctp);
+            let relay = target_ip.filter(|_| targets.relays && serves && request.protocol != Protocol::Sctp);
             let socket = reserve(request.protocol, *host_ip, host_port, relay.is_some()).map_err(|errno| {
                 let words = if errno == Errno::ADDRINUSE { "address already in use" } else { &words(errno) };
                 let inside = target_ip.map_or(String::new(), |ip| SocketAddr::new(ip, request.port).to_string());
@@ -457,6 +464,7 @@ mod tests {
         routed4: false,
         routed6: false,
         direct: Direct::Nobody,
+        relays: true,
     };
 
     #[test]
@@ -525,6 +533,13 @@ mod tests {
         assert_eq!(sets(Direct::All, "0.0.0.0"), [set::ROUTED_PORTS4, set::ALL_PORTS4]);
         assert_eq!(sets(Direct::Trusted, "0.0.0.0"), [set::DIRECT4, set::ALL_PORTS4]);
         assert_eq!(sets(Direct::All, "127.0.0.1"), [set::PORTS4]);
+    }
+
+    #[test]
+    fn nothing_is_relayed_where_it_is_not_wanted() {
+        let mut ports = Ports::default();
+        let taken = ports.take("id", "web", &[request("", None)], Targets { relays: false, ..TARGETS }).unwrap();
+        assert_eq!((taken.published.len(), taken.relays.len()), (1, 0));
     }
 
     #[test]

@@ -63,6 +63,7 @@ fn typed(row: &Row, value: Value) -> Result<Value> {
             value.as_object().is_some_and(|v| v.values().all(is_runtime)),
             "{NAME: {\"path\": PROGRAM, \"runtimeArgs\": [ARGUMENT]}}",
         ),
+        Kind::Options => (value.as_object().is_some_and(|v| v.values().all(is_options)), "{DRIVER: {KEY: \"VALUE\"}}"),
         Kind::Other => (true, ""),
     };
     if fits {
@@ -78,6 +79,10 @@ fn is_ulimit(value: &Value) -> bool {
 fn is_pool(value: &Value) -> bool {
     value.get("base").is_some_and(Value::is_string)
         && value.get("size").and_then(Value::as_u64).is_some_and(|size| size <= 32)
+}
+
+fn is_options(value: &Value) -> bool {
+    value.as_object().is_some_and(|options| options.values().all(Value::is_string))
 }
 
 /// Docker's runtimes of another kind (`runtimeType`: containerd's shims) have no program's path.

@@ -174,6 +174,13 @@ fn set(values: &mut Values, row: &'static Row, text: &str) -> Result<(), String>
             object(values, row).insert(name, limit);
         }
         Kind::Pools => list(values, row).push(pool(text)?),
+        Kind::Options => {
+            let bad = || format!("invalid value {text:?}: DRIVER=KEY=VALUE is wanted");
+            let (driver, option) = text.split_once('=').ok_or_else(bad)?;
+            let (key, value) = option.split_once('=').ok_or_else(bad)?;
+            let of_driver = object(values, row).entry(driver).or_insert_with(|| json!({}));
+            of_driver[key] = value.into();
+        }
         Kind::Runtimes => {
             let (name, path) = text.split_once('=').ok_or_else(|| format!("invalid runtime: {text}"))?;
             object(values, row).insert(name.trim().to_lowercase(), json!({"path": path.trim()}));
@@ -264,6 +271,10 @@ mod tests {
         check(
             "--default-address-pool base=10.0.0.0/8,size=24",
             json!({"default-address-pools": [{"base": "10.0.0.0/8", "size": 24}]}),
+        );
+        check(
+            "--default-network-opt bridge=a=1 --default-network-opt bridge=b=c=d --default-network-opt macvlan=x=",
+            json!({"default-network-opts": {"bridge": {"a": "1", "b": "c=d"}, "macvlan": {"x": ""}}}),
         );
         check("--label a=b --tlsverify=0 --", json!({"labels": ["a=b"], "tlsverify": false}));
         check("--data-root --odd", json!({"data-root": "--odd"}));

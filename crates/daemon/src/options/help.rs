@@ -60,6 +60,7 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::List => "list",
         Kind::Map => "map",
         Kind::Ulimits => "ulimit",
+        Kind::Options => "mapmap",
         Kind::Runtimes => "runtime",
         Kind::Pools => "pool-options",
     }

@@ -33,6 +33,8 @@ pub enum Kind {
     Pools,
     /// `--flag NAME=PATH` repeated; `{"NAME": {"path": "PATH", "runtimeArgs": ["x"]}}`.
     Runtimes,
+    /// `--flag DRIVER=KEY=VALUE` repeated; `{"DRIVER": {"KEY": "VALUE"}}`.
+    Options,
     /// Of what is not supported anyway: a flag with a text, anything in the file.
     Other,
 }

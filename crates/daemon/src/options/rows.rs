@@ -1,4 +1,4 @@
-use super::Kind::{Bool, Int, List, Map, Other, Pools, Runtimes, Size, Text, Ulimits};
+use super::Kind::{Bool, Int, List, Map, Options, Other, Pools, Runtimes, Size, Text, Ulimits};
 use super::Row;
 
 /// All options, by key.
@@ -10,7 +10,7 @@ pub const ROWS: &[Row] = &[
     ),
     Row::missing("authorization-plugins", List).flag("authorization-plugin"),
     Row::new("bip", Text, "Address and network of the default bridge, such as 10.9.0.1/24"),
-    Row::missing("bip6", Text),
+    Row::new("bip6", Text, "IPv6 address and network of the default bridge, such as fd00:9::1/64"),
     Row::new("bridge", Text, "Use this bridge for containers; \"none\" does without one"),
     Row::missing("bridge-accept-fwmark", Text),
     Row::missing("builder", Other).flag(""),
@@ -29,12 +29,13 @@ pub const ROWS: &[Row] = &[
     Row::new("default-address-pools", Pools, "Networks to choose subnets from (base=10.0.0.0/8,size=24)")
         .flag("default-address-pool"),
     Row::new("default-cgroupns-mode", Text, "Cgroup namespace of containers: host or private"),
-    Row::missing("default-gateway", Text),
-    Row::missing("default-gateway-v6", Text),
+    Row::new("default-gateway", Text, "Default gateway of containers on the default bridge").default("the bridge"),
+    Row::new("default-gateway-v6", Text, "The same of IPv6").default("the bridge"),
     // Docker's name in the file for `--init` was this one once.
     Row::missing("default-init", Bool).flag("").only(&["false"]),
     Row::new("default-ipc-mode", Text, "IPC mode of containers: shareable or private").default("private"),
-    Row::missing("default-network-opts", Other).flag("default-network-opt"),
+    Row::new("default-network-opts", Options, "Option of new networks that do not say otherwise (DRIVER=KEY=VALUE)")
+        .flag("default-network-opt"),
     Row::new("default-runtime", Text, "OCI runtime of containers").default("runc"),
     Row::new("default-shm-size", Size, "Size of /dev/shm in containers").default("64MiB"),
     Row::new("default-stop-timeout", Int, "Seconds between a container's stop signal and its end").default("10"),
@@ -48,10 +49,12 @@ pub const ROWS: &[Row] = &[
     Row::missing("experimental", Bool).only(&["false"]),
     Row::missing("features", Other).flag("feature").only(&["{\"containerd-snapshotter\":true}"]),
     Row::missing("firewall-backend", Text).only(&["\"nftables\""]),
-    Row::missing("fixed-cidr", Text),
-    Row::missing("fixed-cidr-v6", Text),
+    Row::new("fixed-cidr", Text, "Network that containers on the default bridge have their addresses from"),
+    Row::new("fixed-cidr-v6", Text, "The same of IPv6"),
     Row::new("group", Text, "Group that may use the socket: name or number").short('G').default("docker"),
-    Row::missing("host-gateway-ips", List).flag("host-gateway-ip"),
+    Row::new("host-gateway-ips", List, "Address that --add-host NAME:host-gateway means")
+        .flag("host-gateway-ip")
+        .default("the default bridge's"),
     Row::new(
         "host-firewall",
         Text,
@@ -90,7 +93,7 @@ pub const ROWS: &[Row] = &[
     Row::new("ip-masq", Bool, "Containers' packets leave with the machine's address").default("true"),
     Row::missing("ip6tables", Bool).only(&["true"]),
     Row::missing("iptables", Bool).only(&["true"]),
-    Row::missing("ipv6", Bool).only(&["false"]),
+    Row::new("ipv6", Bool, "IPv6 on the default bridge, too"),
     Row::new("labels", List, "Label of the daemon (key=value)").flag("label"),
     Row::new("live-restore", Bool, "Containers go on when the daemon ends").default("true").reload(),
     Row::new("log-driver", Text, "Where the logs of containers go").default("json-file"),
@@ -144,7 +147,8 @@ pub const ROWS: &[Row] = &[
     Row::missing("tlscert", Text),
     Row::missing("tlskey", Text),
     Row::missing("tlsverify", Bool).only(&["false"]),
-    Row::missing("userland-proxy", Bool),
+    Row::new("userland-proxy", Bool, "Pass on connections to [::1], and by IPv6 to containers without it")
+        .default("true"),
     Row::missing("userland-proxy-path", Text),
     Row::new("userns-remap", Text, "Containers get these subordinate ids (subuid(5)): default, USER or USER:GROUP"),
 ];

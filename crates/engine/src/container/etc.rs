@@ -139,7 +139,7 @@ pub fn forget_host(shared: &Shared, record: &Record, name: &str) -> Result<()> {
     let old = std::fs::read_to_string(&path).during(|| format!("read {}", path.display()))?;
     let is_it = |line: &&str| line.split_once('\t').is_some_and(|(_, names)| names.split(' ').next() == Some(name));
     let new: String = old.lines().filter(|line| !is_it(line)).map(|line| format!("{line}\n")).collect();
-    if new == old { Ok(()) } else { std::fs::write(&path, new).during(|| format!("write {}", path.display())) }
+    if new == old { Ok(()) } else { rewrite(&path, new).during(|| format!("write {}", path.display())) }
 }
 
 /// A user's edits are kept: the file is only written when it is as we last left it.
@@ -170,7 +170,7 @@ fn write_resolv_conf(shared: &Shared, record: &Record, endpoints: &[Endpoint], p
             };
             resolv::internal(&resolv::HostFile::read(), &overrides, &outside)
         }
-        _ => resolv::generate(&resolv::HostFile::read(), &overrides, false),
+        _ => resolv::generate(&resolv::HostFile::read(), &overrides, endpoints.iter().any(|e| e.ip6.is_some())),
     };
     rewrite(path, text.clone()).during(|| format!("write {}", path.display()))?;
     // a --rm container is never started a second time by its own will: nothing to compare with
@@ -187,18 +187,28 @@ fn extra_hosts(shared: &Shared, record: &Record) -> Result<Vec<hosts::Entry>> {
     for entry in record.host.extra_hosts.iter().flatten() {
         let bad = || Error::invalid(format!("bad format for add-host: {entry:?}"));
         let (name, address) = entry.split_once(':').ok_or_else(bad)?;
-        let address: IpAddr = match (address, shared.networks.default_gateway()) {
-            ("host-gateway", Some(gateway)) => IpAddr::V4(gateway),
-            ("host-gateway", None) => {
-                return Err(Error::invalid(
-                    "unable to derive the IP value for host-gateway: there is no default bridge",
-                ));
-            }
-            (text, _) => text.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| bad())?,
-        };
+        if address == "host-gateway" {
+            extra.extend(host_gateways(shared)?.into_iter().map(|gateway| hosts::Entry::new(gateway, name)));
+            continue;
+        }
+        let address: IpAddr = address.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| bad())?;
         extra.push(hosts::Entry::new(address, name));
     }
     Ok(extra)
+}
+
+/// What `host-gateway` means: daemon.json's word, or the default bridge's addresses.
+fn host_gateways(shared: &Shared) -> Result<Vec<IpAddr>> {
+    if !shared.config.bridge.host_gateways.is_empty() {
+        return Ok(shared.config.bridge.host_gateways.clone());
+    }
+    let v4 = shared.networks.default_gateway().map(IpAddr::V4);
+    let v6 = shared.networks.default_gateway6().map(IpAddr::V6);
+    let all: Vec<IpAddr> = v4.into_iter().chain(v6).collect();
+    if all.is_empty() {
+        return Err(Error::invalid("unable to derive the IP value for host-gateway: there is no default bridge"));
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -18,7 +18,13 @@ pub async fn create(shared: &Arc<Shared>, body: NetworkCreateRequest) -> Result<
     }
     check_name(&body.name)?;
     refuse(&body)?;
-    let body = with_borrowed(shared, body)?;
+    let mut body = with_borrowed(shared, body)?;
+    if !body.config_only {
+        let driver = if matches!(body.driver.as_str(), "" | "default") { "bridge" } else { &body.driver };
+        for (key, value) in shared.config.bridge.network_options.get(driver).into_iter().flatten() {
+            body.options.get_or_insert_default().entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
     let id = random_id();
     let s = shared.clone();
     let record = blocking(move || made(&s, &id, body)).await?;

@@ -18,6 +18,7 @@ pub use connect::{agree, announce, answer, connect, disconnect, namespace, note,
 pub use create::create;
 pub use doctor::doctor;
 pub use list::listed;
+pub use options::check_defaults;
 pub use record::NetworkRecord;
 pub use remove::{prune, remove};
 
@@ -170,8 +171,10 @@ fn predefined(shared: &Shared, name: &str) -> Network {
         ..Network::default()
     };
     let Some(plan) = shared.networks.current_plan(&network.id) else { return network };
+    network.enable_ipv6 = plan.subnets.iter().any(|subnet| subnet.net.addr().is_ipv6());
     let of_subnet = |subnet: &network::Subnet| IpamConfig {
         subnet: subnet.net.to_string(),
+        ip_range: subnet.range.map(|range| range.to_string()).unwrap_or_default(),
         gateway: subnet.gateway.map(|ip| ip.to_string()).unwrap_or_default(),
         ..IpamConfig::default()
     };

@@ -52,6 +52,20 @@ pub fn apply(plan: &mut Plan, options: &BTreeMap<String, String>) -> Result<()> 
     Ok(())
 }
 
+/// The options that daemon.json gives new networks, by driver.
+///
+/// # Errors
+/// As [`apply`].
+pub fn check_defaults(all: &BTreeMap<String, BTreeMap<String, String>>) -> Result<()> {
+    for (name, options) in all {
+        let mut plan = Plan::new("", "", driver(name)?);
+        // neither is theirs to say
+        (plan.internal, plan.link) = (true, "-".into());
+        apply(&mut plan, options).map_err(|e| e.context(name))?;
+    }
+    Ok(())
+}
+
 fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
     match key.strip_prefix(BRIDGE).unwrap_or(key) {
         "name" => plan.link = value.into(),
@@ -223,6 +237,12 @@ mod tests {
         check("bridge", "foo", "bar", Err("unknown option \"foo\""));
         check("macvlan", "macvlan_mode", "passthru", Ok("mode: 8"));
         check("ipvlan", "ipvlan_mode", "l3", Ok("mode: 1"));
+        let defaults = |driver: &str, key: &str| {
+            check_defaults(&[(driver.to_owned(), [(key.to_owned(), "1300".to_owned())].into())].into())
+        };
+        assert!(defaults("bridge", "com.docker.network.driver.mtu").is_ok());
+        assert!(defaults("bridge", "foo").unwrap_err().message.contains("unknown option"));
+        assert!(defaults("foo", "x").unwrap_err().message.contains("plugin \"foo\" not found"));
         assert!(apply(&mut plan("macvlan"), &BTreeMap::new()).unwrap_err().message.contains("-o parent=LINK"));
         assert_eq!(driver("foo").unwrap_err().message, "plugin \"foo\" not found");
     }
