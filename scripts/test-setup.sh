@@ -16,6 +16,8 @@ need python3 python3-minimal
 need docker-registry docker-registry
 need openssl openssl
 need zstd zstd
+need xz xz-utils
+need bzip2 bzip2
 need runc runc
 need crun crun
 [ -e /bin/busybox ] && [ ! -L /bin/busybox ] || missing="$missing busybox-static"

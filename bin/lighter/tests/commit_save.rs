@@ -70,6 +70,17 @@ fn what_is_saved_comes_back_with_its_digests() {
         daemon.run(&["load", "-i", &file]).ok().stdout_has("Loaded image: second:v2");
         assert_eq!(ids(&daemon), before);
         daemon.run(&["run", "--rm", "second:v1", "ls", "/x"]).ok().stdout("/x\n");
+        for (program, suffix) in [("gzip", "gz"), ("bzip2", "bz2"), ("xz", "xz"), ("zstd", "zst")] {
+            let packed = format!("{file}.{suffix}");
+            let done =
+                std::process::Command::new(program).args(["-q", "-1", "-k", "-f", &file]).status().expect(program);
+            assert!(done.success(), "{program}");
+            daemon.run(&["rmi", "second:v1", "second:v2"]).ok();
+            daemon.run(&["load", "-i", &packed]).ok().stdout_has("Loaded image: second:v2");
+            assert_eq!(ids(&daemon), before, "{program}");
+            daemon.run(&["import", &packed, "imported"]).ok().stdout_has("sha256:");
+            daemon.run(&["rmi", "imported"]).ok();
+        }
         daemon.run(&["save", "nope"]).status(1).stderr("Error response from daemon: No such image: nope:latest\n");
         daemon.run(&["save", "-o", "/dev/null", "busybox"]).status(1).stderr_has("cannot write to a character device");
         let other = ["save", "--platform", "linux/s390x", "busybox"];

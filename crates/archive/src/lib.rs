@@ -16,7 +16,7 @@ mod root;
 pub mod tar;
 pub mod unpack;
 
-pub use compression::{Compression, decompress};
+pub use compression::{Compression, as_layer, decompress};
 pub use ids::{IdRange, Ids};
 pub use remove::remove_tree;
 pub use root::{Root, clean, split};

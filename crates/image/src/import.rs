@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use archive::{Compression, decompress};
+use archive::{Compression, as_layer, decompress};
 use oci::image::{Descriptor, History, RootFs, media};
 use snapshot::Stage;
 use values::{Digest, Error, Platform, Reference, Result, ResultExt, Timestamp};
@@ -39,15 +39,16 @@ pub(crate) struct Layer {
 }
 
 impl Images {
-    /// Makes an image of a root filesystem's tar (plain, gzip or zstd), which is hashed, stored and unpacked in one pass.
+    /// Makes an image of a root filesystem's tar (plain, gzip, zstd, bzip2 or xz), which is hashed, stored and unpacked in one
+    /// pass. It is kept as it comes; a bzip2 or xz one plain, for others can read no such layers.
     ///
     /// # Errors
     /// `InvalidArgument` for changes or an archive that are none; nothing is left behind.
-    pub fn import(&self, reader: &mut dyn Read, options: ImportOptions) -> Result<Digest> {
+    pub fn import(&self, reader: &mut (dyn Read + Send), options: ImportOptions) -> Result<Digest> {
         let platform = options.platform.unwrap_or_else(Platform::host);
         let mut config = oci::image::Config::default();
         changes::apply(&mut config, &options.changes)?;
-        let layer = self.receive(reader, &[])?;
+        let layer = self.receive(&mut as_layer(reader)?, &[])?;
         let now = Timestamp::now();
         let comment = if options.message.is_empty() { "Imported from -".into() } else { options.message };
         let image = oci::image::Image {

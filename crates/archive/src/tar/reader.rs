@@ -11,6 +11,9 @@ use super::{
 /// Longest extended header or long name that is read into memory.
 const EXTENSION_MAX: u64 = 1 << 20;
 
+/// Bytes behind the last entry; programs fill up to a record, of 10 KiB as a rule.
+const FILLER_MAX: u64 = 1 << 30;
+
 /// Reads a tar entry by entry. [`Reader::next_entry`] skips what was not read of the one before; the current entry's data is
 /// what [`Read`] gives.
 pub struct Reader<R> {
@@ -66,9 +69,17 @@ impl<R: Read> Reader<R> {
         Self { inner: Counted { inner, at: 0 }, left: 0, padding: 0 }
     }
 
-    /// The underlying stream; behind the last entry it stands somewhere in the tar's filler.
-    pub fn into_inner(self) -> R {
-        self.inner.inner
+    /// Reads what is behind the last entry, which is filler, to the stream's end; its bytes.
+    ///
+    /// # Errors
+    /// The stream's, and `InvalidArgument` for more filler than any program writes: a few KB can be decompressed for years.
+    pub fn drain(self) -> Result<u64> {
+        let mut rest = self.inner.inner.take(FILLER_MAX + 1);
+        let filler = io::copy(&mut rest, &mut io::sink()).map_err(read_error)?;
+        if filler > FILLER_MAX {
+            return Err(bad("too much behind its end"));
+        }
+        Ok(filler)
     }
 
     /// Bytes of the tar read so far. Right after [`Reader::next_entry`]: where in the tar the entry's data begins, that of a

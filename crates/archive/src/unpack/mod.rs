@@ -134,8 +134,7 @@ fn run(tar: impl Read, root: &Root, deletions: Deletions, copy: &Copy) -> Result
         }
         unpacking.entry(&entry, &mut reader)?;
     }
-    let mut rest = reader.into_inner();
-    std::io::copy(&mut rest, &mut std::io::sink())?;
+    reader.drain()?;
     unpacking.finish()
 }
 

@@ -58,7 +58,7 @@ pub fn index(tar: impl Read, device: Device) -> Result<Layer> {
         skip(&mut reader, &mut buffer).during(|| String::from_utf8_lossy(&entry.path).into_owned())?;
     }
     let at = reader.position();
-    let rest = io::copy(&mut reader.into_inner(), &mut io::sink())?;
+    let rest = reader.drain()?;
     builder.finish(at + rest)
 }
 

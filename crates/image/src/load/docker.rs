@@ -17,15 +17,16 @@ impl Images {
 
     fn docker_image(&self, entry: &ArchiveEntry, members: &mut Members) -> Result<Candidate> {
         let content = &self.content;
-        let find = |path: &str| {
+        let find = |members: &Members, path: &str| {
             let missing = || Error::invalid(format!("invalid archive: {path} is missing"));
             members.resolve(path).ok_or_else(missing)
         };
-        let config = find(&entry.config)?;
+        let config = find(members, &entry.config)?;
         let config = Descriptor::new(media::DOCKER_CONFIG, config.clone(), members.size(&config, content)?);
         let mut layers = Vec::new();
         for path in &entry.layers {
-            let digest = find(path)?;
+            let digest = find(members, path)?;
+            let digest = members.plain(&digest, content)?;
             let kind = match Compression::detect(&members.head(&digest, content)?) {
                 Compression::Gzip => media::DOCKER_LAYER_GZIP,
                 Compression::Zstd => media::OCI_LAYER_ZSTD,

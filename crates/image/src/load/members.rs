@@ -6,7 +6,7 @@ use std::{
 };
 
 use archive::{
-    clean, decompress,
+    Compression, clean, decompress,
     tar::{Entry, Kind, Reader},
 };
 use oci::image::Descriptor;
@@ -164,6 +164,24 @@ impl Members {
             Some(staged) => staged.read(),
             None => content.read(digest).map_err(|_| super::missing(digest)),
         }
+    }
+
+    /// The digest to use for a layer's blob: its own, or, where it is compressed as no layer may be, that of its plain tar,
+    /// which is added.
+    pub(super) fn plain(&mut self, digest: &Digest, content: &Content) -> Result<Digest> {
+        if !matches!(Compression::detect(&self.head(digest, content)?), Compression::Bzip2 | Compression::Xz) {
+            return Ok(digest.clone());
+        }
+        let file = match self.staged.get(digest) {
+            Some(staged) => staged.open()?,
+            None => content.open_blob(digest)?,
+        };
+        let mut staging = content.stage()?;
+        copy(&mut decompress(file)?.1, &mut staging).during(|| format!("layer {digest}"))?;
+        let staged = staging.finish()?;
+        let plain = staged.digest.clone();
+        self.insert(staged);
+        Ok(plain)
     }
 
     /// The first bytes of a blob.

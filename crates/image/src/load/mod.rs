@@ -30,7 +30,7 @@ pub(crate) struct Candidate {
 }
 
 impl Images {
-    /// Loads all images of an archive (plain, gzip or zstd). Each is durable and visible as soon as it is reported; a
+    /// Loads all images of an archive (plain, gzip, zstd, bzip2 or xz). Each is durable and visible as soon as it is reported; a
     /// failure leaves those before it loaded and nothing of the others.
     ///
     /// `progress` gets Docker's messages; with `quiet` only the result lines. With a `platform`, what is for another is

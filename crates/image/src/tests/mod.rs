@@ -12,6 +12,7 @@ use std::{
     fs,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -70,7 +71,7 @@ fn all_that_with_directories() {
     if std::env::var_os(DIRECTORIES).is_some() {
         return;
     }
-    let again = std::process::Command::new(std::env::current_exe().unwrap()).env(DIRECTORIES, "1").output().unwrap();
+    let again = Command::new(std::env::current_exe().unwrap()).env(DIRECTORIES, "1").output().unwrap();
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stdout));
 }
 
@@ -130,6 +131,25 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// By the program of that name.
+fn by_program(name: &str, bytes: &[u8]) -> Vec<u8> {
+    use std::{io::Write, process::Stdio};
+    let mut child = Command::new(name).arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(bytes).unwrap());
+        child.wait_with_output().unwrap().stdout
+    })
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    by_program("xz", bytes)
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    by_program("bzip2", bytes)
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
