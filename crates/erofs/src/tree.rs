@@ -384,12 +384,15 @@ impl Tree {
     }
 }
 
+/// The rest of a directory's names.
+type Names<'a> = btree_map::Iter<'a, Box<[u8]>, Id>;
+
 /// A walk through a tree, see [`Tree::walk`].
 pub struct Walk<'a> {
     tree: &'a Tree,
     path: Vec<u8>,
     /// The directories the walk is in: what is still to come of each, and the length of its path.
-    open: Vec<(btree_map::Iter<'a, Box<[u8]>, Id>, usize)>,
+    open: Vec<(Names<'a>, usize)>,
     /// What was visited last, if something may lie in it.
     next: Option<Id>,
 }

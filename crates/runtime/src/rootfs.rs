@@ -75,11 +75,11 @@ pub(crate) fn mount_mapped(
                     private_mounts::attach(&private_mounts::mapped(path, user.fd.as_fd())?, path)?;
                 }
                 // last, so that none of the others hides one
-                let place = |(layer, shared)| match layer {
-                    &Lower::Directory(ref path) => Ok(Layer::Path(path)),
+                let places = with_shared(lower, lowest).map(|(layer, shared)| match layer {
+                    Lower::Directory(path) => Ok(Layer::Path(path)),
                     Lower::Erofs(erofs) => attach_mapped(erofs, shared, user.fd.as_fd()).map(Layer::Path),
-                };
-                let places = with_shared(lower, lowest).map(place).collect::<Result<Vec<_>, Errno>>()?;
+                });
+                let places = places.collect::<Result<Vec<_>, Errno>>()?;
                 // overlayfs works as who mounted it, and must be somebody in its own layers
                 sys::identity::set_file_owner(uid, gid)?;
                 overlay_of(&places, Several::of(lower), Some(changes))
@@ -192,13 +192,13 @@ fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Option<C
 /// Before Linux 6.15 overlayfs takes no detached mounts: they are attached where only this thread sees it.
 fn overlay_in_places(lower: &[Lower], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
     private_mounts::within(|| {
-        let place = |layer| match layer {
-            &Lower::Directory(ref path) => Ok(Layer::Path(path)),
+        let layers = lower.iter().map(|layer| match layer {
+            Lower::Directory(path) => Ok(Layer::Path(path)),
             Lower::Erofs(erofs) => {
                 attach_in_place(erofs, &sys::erofs::mount(&erofs.index, &erofs.devices)?).map(Layer::Path)
             }
-        };
-        let layers = lower.iter().map(place).collect::<Result<Vec<_>, Errno>>()?;
+        });
+        let layers = layers.collect::<Result<Vec<_>, Errno>>()?;
         overlay_of(&layers, Several::of(lower), changes)
     })
 }
