@@ -71,7 +71,8 @@ fn a_pull_mends_what_is_damaged() {
     let registry = Registry::start();
     let (mut d, name) = pulled(&registry, false);
     d.run(&["system", "verify"]).ok().stdout_has("all is well\n");
-    let damage: [(&str, fn(&PathBuf)); 3] = [
+    type Damage = fn(&PathBuf);
+    let damage: [(&str, Damage); 3] = [
         ("flipped", flip),
         ("cut", |path| std::fs::OpenOptions::new().write(true).open(path).expect("blob").set_len(7).expect("cut")),
         ("removed", |path| std::fs::remove_file(path).expect("remove")),

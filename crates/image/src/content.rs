@@ -100,7 +100,7 @@ impl Content {
     /// `None`: there is no file of that size.
     pub(crate) fn is_sealed(&self, digest: &Digest, size: u64) -> Option<bool> {
         let stat = rustix::fs::stat(self.path(digest)).ok()?;
-        let sealed = (stat.st_mtime, stat.st_mtime_nsec as i64) == (SEAL.tv_sec, SEAL.tv_nsec as i64);
+        let sealed = (stat.st_mtime, stat.st_mtime_nsec as i64) == (SEAL.tv_sec, SEAL.tv_nsec);
         (u64::try_from(stat.st_size) == Ok(size)).then_some(sealed)
     }
 

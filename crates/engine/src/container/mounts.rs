@@ -257,7 +257,6 @@ pub fn to_mount_points(mounts: &[Resolved]) -> Vec<MountPoint> {
         mode: mount.mode.clone(),
         rw: !mount.read_only,
         propagation: mount.propagation.clone(),
-        ..MountPoint::default()
     };
     // Docker lists `--mount type=tmpfs`, but not `--tmpfs`: that one is in HostConfig only.
     mounts.iter().filter(|mount| mount.is_tree() || mount.mode != TMPFS_FLAG).map(point).collect()

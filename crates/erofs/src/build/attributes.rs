@@ -136,7 +136,8 @@ mod tests {
         let v3 = [b"\x01\0\0\x03", &capability[4..], b"\x05\0\0\0"].concat();
         let no_root = [b"\x01\0\0\x03", &capability[4..], b"\xff\xff\xff\xff"].concat();
         let long = [&b"user."[..], &[b'x'; 251]].concat();
-        let cases: [(Kind, &[u8], &[u8], Result<usize, Errno>); 17] = [
+        type Case<'a> = (Kind, &'a [u8], &'a [u8], Result<usize, Errno>);
+        let cases: [Case<'_>; 17] = [
             (Kind::File, b"user.a", b"", Ok(1)),
             (Kind::Directory, b"user.a", b"v", Ok(1)),
             (Kind::Symlink, b"user.a", b"v", Ok(0)),

@@ -289,12 +289,12 @@ mod tests {
             rustix::fs::memfd_create("index", rustix::fs::MemfdFlags::CLOEXEC).unwrap().into();
         index.write_all(&bytes).unwrap();
         let mut refused = 0;
-        for at in 0..bytes.len() {
+        for (at, byte) in bytes.iter().enumerate() {
             for flip in [1, 0x80, 0xff] {
-                index.write_all_at(&[bytes[at] ^ flip], at as u64).unwrap();
+                index.write_all_at(&[byte ^ flip], at as u64).unwrap();
                 refused += u32::from(Source::open(&index).and_then(|mut source| super::tree(&mut source, "")).is_err());
             }
-            index.write_all_at(&[bytes[at]], at as u64).unwrap();
+            index.write_all_at(&[*byte], at as u64).unwrap();
         }
         assert!(refused > 1000, "{refused}");
         assert_eq!(read(&index, "").unwrap(), tree);

@@ -35,7 +35,7 @@ impl Images {
             }
             self.need_layers(&record, &mut needs);
             let manifest = (record.descriptor.digest.clone(), record.descriptor.media_type.clone());
-            self.find_sources(id, &manifest, &mut needs, 0);
+            self.find_sources(&manifest, &mut needs, 0);
             Ok(())
         })?;
         Ok(needs)
@@ -51,11 +51,11 @@ impl Images {
     }
 
     /// What cannot be read is found elsewhere.
-    fn find_sources(&self, id: &Digest, (digest, kind): &(Digest, String), needs: &mut Needs, depth: usize) {
+    fn find_sources(&self, (digest, kind): &(Digest, String), needs: &mut Needs, depth: usize) {
         if media::is_index(kind) && depth < DEPTH_MAX {
             let index = self.content.read(digest).and_then(|bytes| json::<Index>(&bytes));
             for child in index.into_iter().flat_map(|index| index.manifests) {
-                self.find_sources(id, &(child.digest, child.media_type), needs, depth + 1);
+                self.find_sources(&(child.digest, child.media_type), needs, depth + 1);
             }
         } else if let Ok(parsed) = parse(digest, &|digest: &Digest| self.content.read(digest)) {
             let diff_ids: Vec<Digest> = parsed.layers.iter().map(|layer| layer.diff_id.clone()).collect();

@@ -1,5 +1,5 @@
 use super::*;
-use api::types::{EndpointIpamConfig, EndpointSettings, NetworkingConfig, PortBinding};
+use api::types::{EndpointIpamConfig, EndpointSettings, PortBinding};
 use values::ErrorKind;
 
 use crate::machine::Limits;
