@@ -19,6 +19,7 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const PORT: u16 = 53;
 /// Above what ip_local_port_range has by default.
 const FIRST_PORT: u16 = 61_000;
+/// Its name says where it leads, so that one that is right is known by it: `lighter_dns_UDP_TCP`.
 const TABLE: &str = "lighter_dns";
 const MAP: &str = "servers";
 /// `dstnat` of nft(8).
@@ -51,12 +52,25 @@ pub(crate) fn open() -> Result<Sockets> {
         (libc::IPPROTO_UDP, port(udp.local_addr().map_err(io)?)),
         (libc::IPPROTO_TCP, port(tcp.local_addr().map_err(io)?)),
     ];
-    nft::replace(&mut Socket::netfilter().map_err(failed)?, &redirection(ports)).map_err(failed)?;
+    lead(&redirection(ports)).map_err(failed)?;
     if ports[0].1 != own {
         flows::left_behind(SocketAddr::new(ADDRESS.into(), PORT), SocketAddr::new(ADDRESS.into(), ports[0].1))
             .map_err(failed)?;
     }
     Ok(Sockets { udp: udp.into(), tcp: tcp.into() })
+}
+
+/// Makes `wanted` the only one of its kind. Where an earlier daemon has left it there is nothing to do: a thousand
+/// containers are served again in no time.
+fn lead(wanted: &Table) -> netlink::Result<()> {
+    let mut socket = Socket::netfilter()?;
+    let present = nft::tables(&mut socket, wanted.family)?;
+    let (right, wrong): (Vec<_>, Vec<_>) =
+        present.into_iter().filter(|name| name.starts_with(TABLE)).partition(|name| *name == wanted.name);
+    if right.is_empty() {
+        nft::create(&mut socket, wanted)?;
+    }
+    wrong.iter().try_for_each(|name| nft::delete(&mut socket, wanted.family, name))
 }
 
 /// The same for the namespace as long as it lives, and none that the kernel gives out by itself.
@@ -86,5 +100,6 @@ fn redirection(ports: [(libc::c_int, u16); 2]) -> Table {
     let base = Base { kind: Kind::Nat, hook: Hook::Output, priority: DESTINATION_NAT, policy: Policy::Accept };
     let rules = vec![Rule::new().destination_nat(Family::Ipv4, NatKey::Address, MAP)];
     let chain = Chain { name: "output".into(), base: Some(base), rules };
-    Table { family: Family::Ipv4, name: TABLE.into(), owned: false, sets: vec![map], chains: vec![chain] }
+    let name = format!("{TABLE}_{}_{}", ports[0].1, ports[1].1);
+    Table { family: Family::Ipv4, name, owned: false, sets: vec![map], chains: vec![chain] }
 }

@@ -201,31 +201,44 @@ impl Firewall {
 
     /// Changes the sets: in the kernel and in our memory, or nowhere.
     pub(crate) fn apply(&mut self, add: &[(&'static str, Element)], delete: &[(&'static str, Element)]) -> Result<()> {
-        let mut elements = self.elements.clone();
         let mut changes = Vec::new();
         for (name, element) in delete {
-            if elements.get_mut(name).is_some_and(|set| set.remove(element)) {
+            if self.elements.get_mut(name).is_some_and(|set| set.remove(element)) {
                 changes.push(Change::Delete((*name).to_owned(), vec![element.clone()]));
             }
         }
         for (name, element) in add {
-            if elements.entry(name).or_default().insert(element.clone()) {
+            if self.elements.entry(name).or_default().insert(element.clone()) {
                 changes.push(Change::Add((*name).to_owned(), vec![element.clone()]));
             }
         }
-        let before = std::mem::replace(&mut self.elements, elements);
         if self.held {
             return Ok(());
         }
-        let changed = match nft::change(&mut self.socket, Family::Inet, &self.name, &merged(changes)) {
+        let changes = merged(changes);
+        let changed = match nft::change(&mut self.socket, Family::Inet, &self.name, &changes) {
             // somebody took the table away, or an element of it
             Err(error) if matches!(error.errno, Errno::NOENT | Errno::EXIST) => self.install(),
             other => other,
         };
         if changed.is_err() {
-            self.elements = before;
+            self.take_back(&changes);
         }
         changed
+    }
+
+    /// Those of the kernel came to nothing.
+    fn take_back(&mut self, changes: &[Change]) {
+        for change in changes.iter().rev() {
+            let (Change::Add(name, elements) | Change::Delete(name, elements)) = change;
+            let Some((_, set)) = self.elements.iter_mut().find(|(known, _)| *known == name) else { continue };
+            for element in elements {
+                match change {
+                    Change::Add(..) => drop(set.remove(element)),
+                    Change::Delete(..) => drop(set.insert(element.clone())),
+                }
+            }
+        }
     }
 
     /// Writes the table again if it is gone. Answers whether it was.

@@ -483,9 +483,10 @@ impl Networks {
             }
         }
         let mut stale = self.shared.own_links()?;
-        stale.retain(|stale| !self.is_kept(&stale.link, live));
-        let (shared, all) = (Arc::clone(&self.shared), stale.clone());
-        self.thread.later(move |_| all.iter().for_each(|stale| shared.delete(&stale.link)));
+        stale.retain(|(_, stale)| !self.is_kept(&stale.link, live));
+        let (indexes, stale): (Vec<u32>, Vec<Stale>) = stale.into_iter().unzip();
+        let shared = Arc::clone(&self.shared);
+        self.thread.later(move |_| indexes.iter().for_each(|index| shared.delete(*index)));
         Ok(stale)
     }
 
@@ -539,7 +540,7 @@ impl Networks {
         let plans: Vec<Plan> = shared.all().iter().map(|net| net.plan.clone()).collect();
         let bridges: Vec<doctor::Bridge> =
             plans.iter().filter(|plan| plan.driver == Driver::Bridge).map(|plan| seen.bridge(plan)).collect();
-        let own: Vec<String> = shared.own_links()?.into_iter().map(|stale| stale.link).collect();
+        let own: Vec<String> = shared.own_links()?.into_iter().map(|(_, stale)| stale.link).collect();
         let kept = |name: &str| self.is_kept(name, live);
         let lost = live.iter().flat_map(|(name, endpoints)| {
             let missing = endpoints.iter().filter(|e| !e.host_ifname.is_empty() && !seen.has_link(&e.host_ifname));
@@ -752,15 +753,15 @@ fn route_out(inside: &mut Socket, endpoints: &[Endpoint]) -> Result<()> {
             None => None,
         };
         let mut batch = Batch::new();
-        route::delete_default_route(&mut batch, any);
-        match inside.execute(batch) {
-            Err(error) if !error.missing() => return Err(failed(error)),
-            _ => {}
+        let leads = index.zip(way.map(|(_, gateway)| gateway));
+        match leads {
+            // in one step: whoever sends meanwhile finds the old way or the new one
+            Some((index, gateway)) => sandbox::add_route(&mut batch, index, gateway),
+            None => route::delete_default_route(&mut batch, any),
         }
-        if let (Some(index), Some((_, gateway))) = (index, way) {
-            let mut batch = Batch::new();
-            sandbox::add_route(&mut batch, index, gateway);
-            inside.execute(batch).map_err(failed)?;
+        match inside.execute(batch) {
+            Err(error) if leads.is_some() || !error.missing() => return Err(failed(error)),
+            _ => {}
         }
     }
     Ok(())
@@ -996,19 +997,19 @@ impl Shared {
     }
 
     /// All links that this daemon made.
-    fn own_links(&self) -> Result<Vec<Stale>> {
+    fn own_links(&self) -> Result<Vec<(u32, Stale)>> {
         let links = route::links(&mut self.host()).map_err(failed)?;
         let own = |link: route::Link| {
             let purpose = owner::purpose(&self.owner, link.alias.as_deref())?.to_owned();
-            Some(Stale { link: link.name, purpose })
+            Some((link.index, Stale { link: link.name, purpose }))
         };
         Ok(links.into_iter().filter_map(own).collect())
     }
 
-    /// Its namespace may take it first, which is as good.
-    fn delete(&self, port: &str) {
+    /// Its namespace may take it first, which is as good. By its number: the next one of its name is not meant.
+    fn delete(&self, index: u32) {
         let mut batch = Batch::new();
-        route::delete_link(&mut batch, Target::Name(port));
+        route::delete_link(&mut batch, Target::Index(index));
         let _ = self.host().execute(batch);
     }
 }

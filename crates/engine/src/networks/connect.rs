@@ -144,7 +144,7 @@ pub async fn agree(shared: &Arc<Shared>, container: &Arc<Container>, rerouted: b
         tracing::info!("container {} has left {}", container.id, lacking.join(", "));
         save(shared, container, |all| lacking.iter().for_each(|name| drop(all.remove(name)))).await?;
     }
-    if rerouted {
+    if rerouted || !lacking.is_empty() {
         let (s, r) = (shared.clone(), run.clone());
         blocking(move || s.networks.route(r.namespace()?, &known)).await?;
     }

@@ -15,7 +15,7 @@ mod watch;
 pub use list::{ChainInfo, chains, rule_count, tables};
 pub use rule::{NatKey, Rule, Verdict};
 pub use set::{Element, Field, Key, Set};
-pub use transaction::{Change, change, delete, replace};
+pub use transaction::{Change, change, create, delete, replace};
 pub use watch::Watch;
 
 /// Which packets a table sees (`NFPROTO_*`).

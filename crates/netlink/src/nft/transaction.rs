@@ -17,6 +17,12 @@ pub fn replace(socket: &mut Socket, table: &Table) -> Result<()> {
     socket.execute(replacement(table))
 }
 
+/// Makes a table that is not there. A [replacement](replace) has the kernel wait for all processors as it clears away what
+/// was there, at the latest when the socket is closed; this has not.
+pub fn create(socket: &mut Socket, table: &Table) -> Result<()> {
+    socket.execute(transaction(|batch| add_all(batch, table)))
+}
+
 /// Elements that come or go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -64,22 +70,26 @@ fn replacement(table: &Table) -> Batch {
             add_table(batch, table.family, &table.name, false);
             delete_table(batch, table.family, &table.name);
         }
-        add_table(batch, table.family, &table.name, table.owned);
-        for (number, set) in table.sets.iter().enumerate() {
-            add_set(batch, table, set, number as u32 + 1);
-            add_elements(batch, table.family, &table.name, &set.name, &set.elements, true);
-        }
-        for chain in &table.chains {
-            add_chain(batch, table, chain);
-            for rule in &chain.rules {
-                let label = format!("add rule to {} {}", table.name, chain.name);
-                let fixed = nfgenmsg(table.family.number(), 0);
-                let mut message = batch.message(label, message_type(libc::NFT_MSG_NEWRULE), APPEND, &fixed);
-                message.string(a::RULE_TABLE, &table.name).string(a::RULE_CHAIN, &chain.name);
-                rule.encode(&mut message);
-            }
-        }
+        add_all(batch, table);
     })
+}
+
+fn add_all(batch: &mut Batch, table: &Table) {
+    add_table(batch, table.family, &table.name, table.owned);
+    for (number, set) in table.sets.iter().enumerate() {
+        add_set(batch, table, set, number as u32 + 1);
+        add_elements(batch, table.family, &table.name, &set.name, &set.elements, true);
+    }
+    for chain in &table.chains {
+        add_chain(batch, table, chain);
+        for rule in &chain.rules {
+            let label = format!("add rule to {} {}", table.name, chain.name);
+            let fixed = nfgenmsg(table.family.number(), 0);
+            let mut message = batch.message(label, message_type(libc::NFT_MSG_NEWRULE), APPEND, &fixed);
+            message.string(a::RULE_TABLE, &table.name).string(a::RULE_CHAIN, &chain.name);
+            rule.encode(&mut message);
+        }
+    }
 }
 
 /// `NFNL_MSG_BATCH_BEGIN`, the messages, `NFNL_MSG_BATCH_END`. All answers are given after the commit; the

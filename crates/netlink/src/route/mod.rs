@@ -20,6 +20,7 @@ pub use table::{Route, add_default_route, add_link_route, delete_default_route, 
 pub use veth::{Veth, add_veth};
 
 const CREATE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_EXCL) as u16;
+const REPLACE: u16 = (libc::NLM_F_CREATE | libc::NLM_F_REPLACE) as u16;
 const DUMP: u16 = libc::NLM_F_DUMP as u16;
 
 /// `struct ifinfomsg`: the fixed part of every message about a link.

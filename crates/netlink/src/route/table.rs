@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::parse::{self, Message};
-use crate::route::{CREATE, DUMP};
+use crate::route::{DUMP, REPLACE};
 use crate::socket::Socket;
 
 /// `RTAX_MTU` (linux/rtnetlink.h).
@@ -25,22 +25,23 @@ pub struct Route {
     pub mtu: Option<u32>,
 }
 
-/// Adds a default route over `gateway`, which a link's address must make reachable.
+/// Adds a default route over `gateway`, which a link's address must make reachable. It takes the place of one that is
+/// there: at no moment there is none.
 pub fn add_default_route(batch: &mut Batch, link: u32, gateway: IpAddr) {
     let mut fixed = main_table(gateway);
     fixed[6] = libc::RT_SCOPE_UNIVERSE;
     batch
-        .message(format!("add default route via {gateway}"), libc::RTM_NEWROUTE, CREATE, &fixed)
+        .message(format!("add default route via {gateway}"), libc::RTM_NEWROUTE, REPLACE, &fixed)
         .ip(libc::RTA_GATEWAY, gateway)
         .u32(libc::RTA_OIF, link);
 }
 
-/// Adds a default route that leads straight to a link, for one without a gateway.
+/// Adds a default route that leads straight to a link, for one without a gateway, in the place of one that is there.
 pub fn add_link_route(batch: &mut Batch, link: u32, family: IpAddr) {
     let mut fixed = main_table(family);
     fixed[6] = if family.is_ipv4() { libc::RT_SCOPE_LINK } else { libc::RT_SCOPE_UNIVERSE };
     batch
-        .message(format!("add default route on link {link}"), libc::RTM_NEWROUTE, CREATE, &fixed)
+        .message(format!("add default route on link {link}"), libc::RTM_NEWROUTE, REPLACE, &fixed)
         .u32(libc::RTA_OIF, link);
 }
 
@@ -149,7 +150,7 @@ mod tests {
         let mut batch = Batch::new();
         add_default_route(&mut batch, 2, "172.17.0.1".parse().unwrap());
         let expected: Vec<u8> = [
-            vec![44, 0, 0, 0, 24, 0, 1, 6, 0, 0, 0, 0, 0, 0, 0, 0],
+            vec![44, 0, 0, 0, 24, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0],
             vec![2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0],
             vec![8, 0, 5, 0, 172, 17, 0, 1],
             vec![8, 0, 4, 0, 2, 0, 0, 0],
