@@ -1,8 +1,10 @@
 //! Containers find each other by name.
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use testkit::world::beside;
 use testkit::{Cli, Daemon, real_docker};
 
 fn run(daemon: &Daemon, name: &str, flags: &[&str]) {
@@ -109,4 +111,161 @@ fn a_name_server_in_a_container_has_its_port() {
         .ok();
     assert_eq!(daemon.inspect("ns", "{{.State.Running}}"), "true");
     assert_eq!(lookup(&daemon, "ns", "ns"), [ip(&daemon, "ns", "back")]);
+}
+
+/// A question for the addresses of a name; `size`: by EDNS, of the largest answer.
+fn question(name: &str, size: Option<u16>) -> Vec<u8> {
+    let mut bytes = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(size.is_some())];
+    for label in name.split('.') {
+        bytes.push(label.len() as u8);
+        bytes.extend_from_slice(label.as_bytes());
+    }
+    bytes.extend_from_slice(&[0, 0, 1, 0, 1]);
+    if let Some(size) = size {
+        bytes.extend_from_slice(&[0, 0, 41]);
+        bytes.extend_from_slice(&size.to_be_bytes());
+        bytes.extend_from_slice(&[0; 6]);
+    }
+    bytes
+}
+
+/// Answers `nNUMBER.example` with so many addresses; by UDP as many as the question allows, or with the bit that says "ask
+/// by TCP".
+fn answer(question: &[u8], by_tcp: bool) -> Vec<u8> {
+    let label = usize::from(question[12]);
+    let count: u16 = String::from_utf8_lossy(&question[14..13 + label]).parse().unwrap_or(1);
+    let end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+    let has_size = question[11] == 1;
+    let size = if has_size { u16::from_be_bytes([question[end + 3], question[end + 4]]) } else { 512 };
+    let mut bytes = question[..end].to_vec();
+    (bytes[2], bytes[3], bytes[11]) = (0x81, 0x80, 0);
+    let whole = by_tcp || bytes.len() + 16 * usize::from(count) <= usize::from(size.max(512));
+    if !whole {
+        bytes[2] |= 2;
+        return bytes;
+    }
+    bytes[6..8].copy_from_slice(&count.to_be_bytes());
+    for number in 0..count {
+        let [high, low] = number.to_be_bytes();
+        bytes.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, high, low]);
+    }
+    bytes
+}
+
+/// A name server that is asked by UDP and by TCP.
+fn large_answers(at: &str) {
+    let (udp, tcp) = (UdpSocket::bind((at, 53)).unwrap(), TcpListener::bind((at, 53)).unwrap());
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = udp.recv_from(&mut buffer) {
+            let _ = udp.send_to(&answer(&buffer[..length], false), from);
+        }
+    });
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = tcp.accept() {
+            while let Some(question) = framed(&mut stream) {
+                let answer = answer(&question, true);
+                let length = (answer.len() as u16).to_be_bytes();
+                let _ = stream.write_all(&[&length[..], &answer].concat());
+            }
+        }
+    });
+}
+
+fn framed(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).ok()?;
+    let mut message = vec![0; u16::from_be_bytes(length).into()];
+    stream.read_exact(&mut message).ok().map(|()| message)
+}
+
+fn ask_udp(name: &str, size: Option<u16>) -> Vec<u8> {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.send_to(&question(name, size), "127.0.0.11:53").unwrap();
+    let mut buffer = vec![0; 65_535];
+    let length = socket.recv(&mut buffer).expect("an answer by UDP");
+    buffer.truncate(length);
+    buffer
+}
+
+/// Several questions by one connection.
+fn ask_tcp(names: &[&str]) -> Vec<Vec<u8>> {
+    let mut stream = TcpStream::connect("127.0.0.11:53").unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let ask = |name: &&str| {
+        let question = question(name, None);
+        stream.write_all(&[&(question.len() as u16).to_be_bytes()[..], &question].concat()).unwrap();
+        framed(&mut stream).expect("an answer by TCP")
+    };
+    names.iter().map(ask).collect()
+}
+
+fn is_truncated(answer: &[u8]) -> bool {
+    answer[2] & 2 != 0
+}
+
+fn records(answer: &[u8]) -> u16 {
+    u16::from_be_bytes([answer[6], answer[7]])
+}
+
+#[test]
+fn by_tcp_and_in_large_datagrams() {
+    large_answers("127.0.0.54");
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "back"]).ok();
+    run(&daemon, "db", &["--network", "back"]);
+    run(&daemon, "web", &["--network", "back", "--dns", "127.0.0.54"]);
+    beside(&daemon.inspect("web", "{{.State.Pid}}"), || {
+        let [db, large, nobody] = &ask_tcp(&["db", "n90.example", "nobody"])[..] else { panic!() };
+        assert_eq!((records(db), records(large), records(nobody)), (1, 90, 1), "by one connection");
+        // 1 record is 45 bytes, 20 are 349, 60 are 989, 90 are 1469
+        for (name, size, whole) in [
+            ("n20.example", None, true),
+            ("n60.example", None, false),
+            ("n60.example", Some(1232), true),
+            ("n90.example", Some(1232), false),
+            ("n90.example", Some(4096), true),
+            ("n20.example", Some(100), true),
+        ] {
+            for _ in 0..2 {
+                // the second time it may be remembered
+                let answer = ask_udp(name, size);
+                let expected = if whole { name[1..3].parse().unwrap() } else { 0 };
+                assert_eq!((is_truncated(&answer), records(&answer)), (!whole, expected), "{name} {size:?}");
+                assert!(answer.len() <= usize::from(size.unwrap_or(512).max(512)), "{name} {size:?}");
+            }
+        }
+        let answer = ask_udp("db", Some(1232));
+        assert_eq!(
+            (records(&answer), u16::from_be_bytes([answer[10], answer[11]])),
+            (1, 1),
+            "EDNS is answered by EDNS"
+        );
+    });
+}
+
+/// One that asks much is answered all of it, at once.
+#[test]
+fn many_questions_at_the_same_time() {
+    large_answers("127.0.0.55");
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "back"]).ok();
+    run(&daemon, "web", &["--network", "back", "--dns", "127.0.0.55"]);
+    beside(&daemon.inspect("web", "{{.State.Pid}}"), || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut answered = 0;
+        for round in 0..20 {
+            for number in 0..100 {
+                let name = format!("n1.x{round}y{number}.example");
+                socket.send_to(&question(&name, None), "127.0.0.11:53").unwrap();
+            }
+            let mut buffer = [0; 512];
+            answered += (0..100)
+                .filter(|_| socket.recv(&mut buffer).is_ok_and(|length| records(&buffer[..length]) == 1))
+                .count();
+        }
+        assert_eq!(answered, 2000);
+    });
 }

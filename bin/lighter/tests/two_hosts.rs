@@ -164,3 +164,29 @@ fn loopback_is_not_reached_from_inside() {
     daemon.run(&run).ok().stdout("done\n");
     drop(listener);
 }
+
+/// Containers on the host's own cable, by drivers that not every kernel has.
+#[test]
+fn containers_beside_the_host() {
+    let world = World::cabled();
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        for driver in ["macvlan", "ipvlan"] {
+            let subnet = ["--subnet", "203.0.113.0/24", "--ip-range", "203.0.113.64/27", "--gateway", WORLD];
+            let create = ["network", "create", "-d", driver, "-o", "parent=uplink"];
+            let made = daemon.run(&[&create[..], &subnet, &["beside"]].concat());
+            if made.status != 0 {
+                made.stderr_has(&format!("the kernel has no {driver} links (CONFIG_"));
+                daemon.run(&["network", "inspect", "beside"]).status(1);
+                continue;
+            }
+            mirror(&daemon, "web", &["--network", "beside"]);
+            let ip = address(&daemon, "web", "IPAddress");
+            assert_eq!((ip.as_str(), world.hears(&format!("{ip}:80"))), ("203.0.113.64", some(WORLD)));
+            let show = ["network", "inspect", "-f", "{{.Driver}} {{.Options.parent}}", "beside"];
+            daemon.run(&show).ok().stdout(&format!("{driver} uplink\n"));
+            daemon.run(&["rm", "-f", "web"]).ok();
+            daemon.run(&["network", "rm", "beside"]).ok();
+        }
+    }
+}

@@ -5,6 +5,19 @@ use values::{Error, Result};
 use crate::bridge::failed;
 use crate::owner;
 
+/// Whether the kernel has such links.
+///
+/// # Errors
+/// `NotImplemented` if it has not.
+pub(crate) fn check(socket: &mut Socket, kind: ChildKind) -> Result<()> {
+    if route::has_kind(socket, kind).map_err(failed)? {
+        return Ok(());
+    }
+    let (name, upper) = (kind.name(), kind.name().to_uppercase());
+    let upper = if upper == "VLAN" { "VLAN_8021Q" } else { &upper };
+    Err(Error::not_implemented(format!("the kernel has no {name} links (CONFIG_{upper})")))
+}
+
 /// The parent of macvlan and ipvlan links. `eth0.7`, if it is not there, is made: VLAN 7 of `eth0`.
 pub(crate) fn parent(socket: &mut Socket, owner: &str, name: &str) -> Result<Link> {
     if let Some(link) = route::link(socket, Target::Name(name)).map_err(failed)? {
@@ -16,8 +29,9 @@ pub(crate) fn parent(socket: &mut Socket, owner: &str, name: &str) -> Result<Lin
     let base = route::link(socket, Target::Name(base)).map_err(failed)?;
     let base =
         base.ok_or_else(|| Error::invalid(format!("the parent interface of {name} was not found on the host")))?;
-    let mut batch = Batch::new();
     let kind = ChildKind::Vlan { id };
+    check(socket, kind)?;
+    let mut batch = Batch::new();
     route::add_child(&mut batch, &Child { name, parent: base.index, kind, mtu: None, mac: None, namespace: None });
     let alias = owner::alias(owner, "vlan");
     route::set_link(&mut batch, &LinkChange { alias: Some(&alias), ..LinkChange::name(name) });

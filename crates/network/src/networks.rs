@@ -703,6 +703,15 @@ impl Networks {
     }
 }
 
+/// What containers' links are, where they are not pairs that end in a bridge.
+fn child_kind(driver: Driver) -> Option<ChildKind> {
+    match driver {
+        Driver::Bridge => None,
+        Driver::Macvlan { mode } => Some(ChildKind::Macvlan { mode }),
+        Driver::Ipvlan { mode, flags } => Some(ChildKind::Ipvlan { mode, flags }),
+    }
+}
+
 /// Half of a ULA is the daemon's, half the network's.
 fn seed(owner: &str, id: &str) -> [u8; 8] {
     let hash = |text: &str| {
@@ -860,11 +869,7 @@ impl Shared {
         if link == 0 {
             return Err(Error::internal(format!("network {} is not up: the daemon's log says why", net.plan.name)));
         }
-        let child = match net.plan.driver {
-            Driver::Bridge => None,
-            Driver::Macvlan { mode } => Some(ChildKind::Macvlan { mode }),
-            Driver::Ipvlan { mode, flags } => Some(ChildKind::Ipvlan { mode, flags }),
-        };
+        let child = child_kind(net.plan.driver);
         let mtu = net.mtu.load(Ordering::Relaxed);
         Ok(Plug { owner: &self.owner, link, mtu, isolated: !net.plan.icc, child })
     }
@@ -907,6 +912,9 @@ impl Shared {
     fn make(&self, net: &Net) -> Result<()> {
         let plan = &net.plan;
         if plan.driver != Driver::Bridge {
+            if let Some(kind) = child_kind(plan.driver) {
+                child::check(&mut self.host(), kind)?;
+            }
             let parent = child::parent(&mut self.host(), &self.owner, &plan.link)?;
             net.mtu.store(plan.mtu.unwrap_or(parent.mtu), Ordering::Relaxed);
             net.link.store(parent.index, Ordering::Relaxed);

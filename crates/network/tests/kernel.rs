@@ -775,6 +775,83 @@ fn the_hosts_firewall_decides_about_guarded_ports() {
     });
 }
 
+/// Containers beside the host on its own cable: they have addresses there, and are reached at them.
+#[test]
+fn macvlan_links_on_the_hosts_cable() {
+    on_a_host(|| {
+        let outside = internet(1400);
+        let networks = open("/test/macvlan");
+        let plan = |id: &str, mode| Plan { link: "uplink".into(), ..Plan::new(id, id, Driver::Macvlan { mode }) };
+        let asked = SubnetRequest {
+            net: "203.0.113.0/24".parse().ok(),
+            range: "203.0.113.64/27".parse().ok(),
+            gateway: "203.0.113.1".parse().ok(),
+            ..SubnetRequest::default()
+        };
+        let made = networks.plan(plan("mac", 4), std::slice::from_ref(&asked), true, false).unwrap();
+        match networks.up(&made.id) {
+            Err(error) if error.kind == ErrorKind::NotImplemented => return, // not every kernel has them
+            other => other.unwrap(),
+        }
+        let sandbox = |name: &str| networks.sandbox(name, &on(&["mac"]), false).unwrap();
+        let (a, b) = (sandbox("a"), sandbox("b"));
+        let (at, own) = (&a.endpoints[0], a.endpoints[0].ip.unwrap());
+        assert_eq!(
+            (own, at.gateway, at.host_ifname.as_str()),
+            ([203, 0, 113, 64].into(), Some([203, 0, 113, 1].into()), "")
+        );
+        let eth0 = inside(a.netns.as_fd(), || link("eth0").unwrap());
+        assert_eq!((eth0.kind.as_deref(), eth0.mtu), (Some("macvlan"), 1400));
+        let port = format!("{own}:82");
+        let seen = |from: BorrowedFd<'_>| peer_seen(a.netns.as_fd(), &port, from, SOON);
+        assert_eq!(seen(outside.as_fd()), Some([203, 0, 113, 1].into()), "from outside");
+        assert_eq!(seen(b.netns.as_fd()), b.endpoints[0].ip, "a neighbour");
+        assert_eq!(seen(current().as_fd()), None, "not from the host: that is how such links are");
+        assert_eq!(peer_seen(outside.as_fd(), WORLD, a.netns.as_fd(), SOON), Some(own), "with its own address");
+        // one more place for a running container, and away with it
+        let one = networks.one("c", &EndpointRequest::default()).unwrap();
+        let present = [one.endpoint.clone()];
+        let second = networks.connect("c", one.netns.try_clone().unwrap(), &on(&["mac"])[0], &present).unwrap();
+        assert_eq!(inside(one.netns.as_fd(), || link("eth1").unwrap().kind).as_deref(), Some("macvlan"));
+        networks.disconnect("c", one.netns.try_clone().unwrap(), &second, &present).unwrap();
+        assert!(inside(one.netns.as_fd(), || link("eth1")).is_none());
+        networks.remove("mac").unwrap();
+        assert!(link("uplink").is_some(), "the parent is not ours");
+        // private ones do not talk to each other
+        let asked = SubnetRequest { range: "203.0.113.96/27".parse().ok(), ..asked };
+        let made = networks.plan(plan("private", 1), &[asked], true, false).unwrap();
+        networks.up(&made.id).unwrap();
+        let private = ["d", "e"].map(|name| networks.sandbox(name, &on(&["private"]), false).unwrap());
+        let [d, e] = &private;
+        let port = format!("{}:83", d.endpoints[0].ip.unwrap());
+        assert!(peer_seen(d.netns.as_fd(), &port, e.netns.as_fd(), SOON).is_none());
+        assert!(peer_seen(d.netns.as_fd(), &port, outside.as_fd(), SOON).is_some());
+    });
+}
+
+/// What the kernel does not have is said as the network is made.
+#[test]
+fn links_that_the_kernel_has_not_are_named() {
+    on_a_host(|| {
+        let _outside = internet(1500);
+        let networks = open("/test/ipvlan");
+        for (link, driver, name) in [
+            ("uplink", Driver::Ipvlan { mode: 0, flags: 0 }, "ipvlan"),
+            ("uplink.7", Driver::Macvlan { mode: 4 }, "vlan"),
+        ] {
+            let plan = Plan { link: link.into(), ..Plan::new(name, name, driver) };
+            networks.plan(plan, &[], true, false).unwrap();
+            match networks.up(name) {
+                Ok(()) => assert!(route::links(&mut Socket::route().unwrap()).unwrap().iter().any(|l| l.name == link)),
+                Err(error) => {
+                    assert_eq!(error.kind, ErrorKind::NotImplemented);
+                    assert!(error.message.starts_with(&format!("the kernel has no {name} links (CONFIG_")), "{error}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn gateway_modes() {
     on_a_host(|| {
@@ -894,6 +971,51 @@ fn the_gate_outlives_the_daemon_and_goes_with_its_last_network() {
         networks.close_and_remove().unwrap();
         assert_eq!(gates().count(), 0);
         assert!(nft::tables(&mut netfilter, nft::Family::Ipv6).unwrap().is_empty());
+    });
+}
+
+/// CRC-32C (RFC 9260, appendix A), bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let bit = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), bit))
+}
+
+/// SCTP's first packet, which asks for a connection.
+fn sctp_init(from: u16, to: u16) -> Vec<u8> {
+    let chunk = [1, 0, 0, 20, 0, 0, 0, 7, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 9];
+    let [ports, tag, chunk] = [[from.to_be_bytes(), to.to_be_bytes()].concat(), vec![0; 4], chunk.to_vec()];
+    let bare = [&ports[..], &tag, &[0; 4], &chunk].concat();
+    let sum = crc32c(&bare).to_le_bytes();
+    [&ports[..], &tag, &sum, &chunk].concat()
+}
+
+/// The kernel translates SCTP whether or not it speaks it: raw sockets do here.
+#[test]
+fn sctp_is_led_to_its_container() {
+    use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, recv, sendto, socket, sockopt};
+    assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    on_a_host(|| {
+        let outside = internet(1500);
+        let networks = open("/test/sctp");
+        let a = networks.one("a", &EndpointRequest::default()).unwrap();
+        let port = PortRequest { protocol: Protocol::Sctp, port: 80, host_ip: None, host_ports: Some((8080, 8080)) };
+        let taken = networks.publish("a", "a", &[port], &a.endpoint).unwrap();
+        assert_eq!((taken.published.len(), taken.relays.len()), (1, 0), "IPv4 alone: nobody could pass on IPv6");
+        let raw = || {
+            let number = rustix::net::Protocol::from_raw(132.try_into().unwrap());
+            socket(AddressFamily::INET, SocketType::RAW, Some(number)).unwrap()
+        };
+        let (server, client) = (inside(a.netns.as_fd(), raw), inside(outside.as_fd(), raw));
+        sockopt::set_socket_timeout(&server, sockopt::Timeout::Recv, Some(SOON)).unwrap();
+        let to: SocketAddr = "203.0.113.2:0".parse().unwrap();
+        sendto(&client, &sctp_init(4000, 8080), SendFlags::empty(), &to).unwrap();
+        let mut packet = [0; 100];
+        let (_, length) = recv(&server, &mut packet[..], RecvFlags::empty()).expect("it arrives");
+        assert_eq!((&packet[12..16], &packet[20..24]), (&[203, 0, 113, 1][..], &[15, 160, 0, 80][..]));
+        assert_eq!(length, 20 + 32);
+        networks.unpublish("a").unwrap();
+        sendto(&client, &sctp_init(4001, 8080), SendFlags::empty(), &to).unwrap();
+        assert!(recv(&server, &mut packet[..], RecvFlags::empty()).is_err());
     });
 }
 

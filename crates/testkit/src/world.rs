@@ -71,6 +71,11 @@ impl World {
     }
 }
 
+/// Runs `work` on a thread in the network namespace of a process, a container's for instance.
+pub fn beside<T: Send>(process: &str, work: impl FnOnce() -> T + Send) -> T {
+    World(File::open(format!("/proc/{process}/ns/net")).expect("the process's network namespace")).inside(work)
+}
+
 fn namespace_of(process: u32) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/{process}/ns/net")).ok()
 }

@@ -13,7 +13,7 @@ mod veth;
 
 pub use address::{Address, add_address, addresses, addresses6, delete_address};
 pub use bridge::{Bridge, add_bridge};
-pub use child::{Child, ChildKind, add_child};
+pub use child::{Child, ChildKind, add_child, has_kind};
 pub use link::{Link, LinkChange, Target, delete_link, link, links, ports, set_link, settle_link};
 pub use moving::{Kept, give_address, kept_addresses, move_link};
 pub use table::{Route, add_default_route, add_link_route, delete_default_route, lookup, routes, routes6};
