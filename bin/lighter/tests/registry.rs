@@ -367,6 +367,39 @@ fn pulls_of_the_same_share_it() {
 }
 
 #[test]
+fn pulls_that_share_a_base_do_not_wait_for_the_rest_of_each_other() {
+    let (registry, d) = (Arc::new(Registry::start()), daemon(&[]));
+    for (name, script) in [("slow:1", "head -c 300000 /dev/urandom >/slow"), ("quick:1", "echo quick >/quick")] {
+        d.run(&["run", "--name", "cc", "busybox", "sh", "-c", script]).ok();
+        d.run(&["commit", "cc", &registry.name(name)]).ok();
+        d.run(&["push", "-q", &registry.name(name)]).ok();
+        d.run(&["rm", "cc"]).ok();
+    }
+    let slow = d.run(&["image", "inspect", "-f", "{{index .RootFS.Layers 1}}", &registry.name("slow:1")]).ok();
+    let slow = slow.text().to_owned();
+    d.run(&["rmi", "busybox", &registry.name("slow:1"), &registry.name("quick:1")]).ok();
+    let of = registry.clone();
+    // the rest of that layer, which is plain, never comes
+    let web = Web::serve("127.0.0.1", move |asked| match honest(&of, asked) {
+        Told::Reply { body, .. } if asked.target.ends_with(&slow) => {
+            let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n", body.len());
+            Told::Stall([head.as_bytes(), &body[..1000]].concat(), Duration::from_secs(30))
+        }
+        told => told,
+    });
+    let name = |name: &str| format!("{}/{name}", web.host());
+    let mut first = d.command(&["pull", &name("slow:1")]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    eventually("the first has all but its own layer", || web.count("/blobs/") >= 3);
+    d.run(&["run", "--rm", &name("quick:1"), "cat", "/quick"]).ok().stdout("quick\n");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let large = web.asked().iter().filter(|asked| asked.target.contains("/slow/blobs/")).count();
+    let again = web.asked().iter().filter(|asked| asked.target.contains("/quick/blobs/")).count();
+    // configuration and layers of the first, configuration and own layer of the second
+    assert_eq!((large, again), (3, 2));
+}
+
+#[test]
 fn a_client_that_leaves_ends_its_pull() {
     let (registry, d) = (Arc::new(Registry::start()), daemon(&[]));
     push_away(&d, &registry.name("a:1"));

@@ -1,6 +1,10 @@
-//! Who is busy with what: a layer is unpacked by one thread at a time, a blob fetched by one.
+//! Who is busy with what: a layer is made by one at a time, a blob fetched by one.
 
-use std::{collections::HashSet, sync::PoisonError, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use values::{Digest, Error, Result};
 
@@ -13,66 +17,69 @@ pub(crate) enum Claim {
     Blob(Digest),
 }
 
-/// What is being worked on.
-pub(crate) type Claimed = HashSet<Claim>;
+/// What is being worked on, and whether somebody else waits for it.
+pub(crate) type Claimed = HashMap<Claim, bool>;
 
-/// Claims of one piece of work, which end with it.
-pub(crate) struct Claims<'a> {
+/// Something that nobody else works on while this lives.
+pub(crate) struct Held<'a> {
     images: &'a Images,
-    held: Vec<Claim>,
+    claim: Claim,
 }
 
 /// How often one who waits looks whether he still has to.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-impl<'a> Claims<'a> {
-    pub(crate) fn new(images: &'a Images) -> Self {
-        Self { images, held: Vec::new() }
+impl Images {
+    pub(crate) fn claimed(&self) -> MutexGuard<'_, Claimed> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn claim(&mut self, chain_id: &Digest) {
-        let mut claimed = self.images.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        let claim = Claim::Layer(chain_id.clone());
-        while claimed.contains(&claim) && !self.held.contains(&claim) {
-            claimed = self.images.unclaimed.wait(claimed).unwrap_or_else(PoisonError::into_inner);
+    /// Until something of what is claimed changes, or a moment.
+    pub(crate) fn wait_for_claims<'a>(&self, claimed: MutexGuard<'a, Claimed>) -> MutexGuard<'a, Claimed> {
+        self.unclaimed.wait_timeout(claimed, PATIENCE).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Under the lock: takes what nobody has.
+    pub(crate) fn hold(&self, claimed: &mut Claimed, claim: Claim) -> Held<'_> {
+        claimed.insert(claim.clone(), false);
+        Held { images: self, claim }
+    }
+
+    /// Under the lock: says that what others have is waited for; who has it may then be done with it sooner.
+    pub(crate) fn want<'a>(&self, claimed: &mut Claimed, claims: impl Iterator<Item = &'a Digest>) {
+        let mut is_new = false;
+        for layer in claims {
+            if let Some(wanted) = claimed.get_mut(&Claim::Layer(layer.clone())) {
+                is_new |= !std::mem::replace(wanted, true);
+            }
         }
-        claimed.insert(claim.clone());
-        self.held.push(claim);
+        if is_new {
+            self.unclaimed.notify_all();
+        }
     }
 
+    /// Waits until nobody else has it.
+    ///
     /// # Errors
     /// `Unavailable` where `may_wait` said no.
-    pub(crate) fn claim_layer(&mut self, chain_id: &Digest, may_wait: &dyn Fn() -> bool) -> Result<()> {
-        self.claim_while(Claim::Layer(chain_id.clone()), may_wait)
-    }
-
-    /// # Errors
-    /// `Unavailable` where `may_wait` said no.
-    pub(crate) fn claim_blob(&mut self, digest: &Digest, may_wait: &dyn Fn() -> bool) -> Result<()> {
-        self.claim_while(Claim::Blob(digest.clone()), may_wait)
-    }
-
-    fn claim_while(&mut self, claim: Claim, may_wait: &dyn Fn() -> bool) -> Result<()> {
-        let mut claimed = self.images.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        while claimed.contains(&claim) && !self.held.contains(&claim) {
+    pub(crate) fn claim(&self, claim: Claim, may_wait: &dyn Fn() -> bool) -> Result<Held<'_>> {
+        let mut claimed = self.claimed();
+        while let Some(wanted) = claimed.get_mut(&claim) {
             if !may_wait() {
                 return Err(Error::unavailable("the pull was given up"));
             }
-            let waited = self.images.unclaimed.wait_timeout(claimed, PATIENCE);
-            claimed = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if !std::mem::replace(wanted, true) {
+                self.unclaimed.notify_all();
+            }
+            claimed = self.wait_for_claims(claimed);
         }
-        claimed.insert(claim.clone());
-        self.held.push(claim);
-        Ok(())
+        Ok(self.hold(&mut claimed, claim))
     }
 }
 
-impl Drop for Claims<'_> {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let mut claimed = self.images.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        for claim in &self.held {
-            claimed.remove(claim);
-        }
+        self.images.claimed().remove(&self.claim);
         self.images.unclaimed.notify_all();
     }
 }

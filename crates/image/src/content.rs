@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use snapshot::Trash;
 use values::{Digest, Error, Result, ResultExt};
 
-use crate::pull::Partials;
+use crate::pull::{KEPT, Partials};
 
 pub(crate) struct Content {
     root: PathBuf,
@@ -47,6 +47,9 @@ const BUFFER: usize = 256 << 10;
 /// The time of modification of a blob's file that was found to be what its digest says. Whoever writes to it breaks the
 /// seal; where it is missing the blob is hashed before it is trusted again.
 const SEAL: Timespec = Timespec { tv_sec: 1_234_567_890, tv_nsec: 0 };
+
+/// Less is fetched as fast as it is found.
+const WORTH_KEEPING: u64 = 64 << 10;
 
 impl Content {
     /// Opens the content below `root`; what was being written when a process died is thrown away.
@@ -214,6 +217,22 @@ impl Content {
 
     pub(crate) fn trash(&self) -> &Trash {
         &self.trash
+    }
+
+    /// Whether the blob was placed less than a day ago.
+    pub(crate) fn is_fresh(&self, digest: &Digest) -> bool {
+        let placed = rustix::fs::stat(self.path(digest)).map_or(0, |stat| stat.st_ctime as i64);
+        values::Timestamp::now().secs - placed < KEPT.as_secs() as i64
+    }
+
+    /// Makes a blob one that was received and not placed yet, so that a later pull need not fetch it. Small ones go.
+    pub(crate) fn put_aside(&self, digest: &Digest) -> Result<()> {
+        let what = || format!("content {digest}");
+        let file = self.open_blob(digest)?;
+        if file.metadata().during(what)?.len() < WORTH_KEEPING {
+            return self.remove(digest);
+        }
+        fs::rename(self.path(digest), self.partials.path(digest)).during(what)
     }
 
     pub(crate) fn remove(&self, digest: &Digest) -> Result<()> {

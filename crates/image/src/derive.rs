@@ -6,7 +6,7 @@ use oci::image::{Descriptor, History, Manifest, media};
 use values::{Digest, Error, Reference, Result, Timestamp};
 
 use crate::{
-    claims::Claims,
+    claims::Claim,
     commit::{Draft, json},
     images::Images,
     import::{Layer, place, to_json},
@@ -117,13 +117,12 @@ impl Images {
         kind: &str,
     ) -> Result<Descriptor> {
         let [below @ .., own] = chain else { return Err(Error::internal("a layer without a place")) };
-        let mut claims = Claims::new(self);
-        claims.claim(own);
+        let held = self.claim(Claim::Layer(own.clone()), &|| true)?;
         if !lease.layer(own) {
             self.snapshots.commit(vec![(layer.stage, own.clone())])?;
             lease.add_layer(own, &layer.diff_id, below.last(), layer.bytes);
         }
-        drop(claims);
+        drop(held);
         place(lease, layer.blob, kind)
     }
 }

@@ -10,11 +10,13 @@ pub(crate) struct Lease<'a> {
     images: &'a Images,
     blobs: Vec<Digest>,
     layers: Vec<Digest>,
+    /// Blobs that came.
+    placed: Vec<Digest>,
 }
 
 impl Images {
     pub(crate) fn lease(&self) -> Lease<'_> {
-        Lease { images: self, blobs: Vec::new(), layers: Vec::new() }
+        Lease { images: self, blobs: Vec::new(), layers: Vec::new(), placed: Vec::new() }
     }
 }
 
@@ -52,9 +54,10 @@ impl Lease<'_> {
         ledger.add_blob(digest.clone(), size);
         if !is_known {
             ledger.use_blob(&digest);
-            self.blobs.push(digest);
+            self.blobs.push(digest.clone());
         }
         drop(ledger);
+        self.placed.push(digest);
         step("blob-placed");
         Ok(())
     }
@@ -76,6 +79,27 @@ impl Lease<'_> {
         drop(ledger);
         self.layers.push(chain_id.clone());
         step("layer-placed");
+    }
+}
+
+impl<'a> Lease<'a> {
+    /// Takes another's pins.
+    pub(crate) fn absorb(&mut self, mut other: Lease<'a>) {
+        self.blobs.append(&mut other.blobs);
+        self.layers.append(&mut other.layers);
+        self.placed.append(&mut other.placed);
+    }
+
+    /// Ends it; blobs that were placed under it and that nobody needs wait aside for a later try.
+    pub(crate) fn put_aside(mut self) {
+        let mut ledger = self.images.ledger();
+        self.blobs.drain(..).for_each(|digest| ledger.drop_blob(&digest));
+        for digest in std::mem::take(&mut self.placed) {
+            if ledger.take_unused(&digest) {
+                // else it is fetched again
+                let _ = self.images.content.put_aside(&digest);
+            }
+        }
     }
 }
 

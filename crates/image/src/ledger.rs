@@ -63,6 +63,16 @@ impl Ledger {
         self.blobs.get_mut(digest).map(|blob| blob.uses += 1).is_some()
     }
 
+    pub(crate) fn unused_blobs(&self) -> Vec<Digest> {
+        self.blobs.iter().filter(|(_, blob)| blob.uses == 0).map(|(digest, _)| digest.clone()).collect()
+    }
+
+    /// Takes a blob out if it has no uses.
+    pub(crate) fn take_unused(&mut self, digest: &Digest) -> bool {
+        let unused = self.blobs.get(digest).is_some_and(|blob| blob.uses == 0);
+        unused && self.blobs.remove(digest).is_some()
+    }
+
     pub(crate) fn drop_blob(&mut self, digest: &Digest) {
         if let Some(blob) = self.blobs.get_mut(digest) {
             blob.uses -= 1;

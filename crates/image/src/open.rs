@@ -79,6 +79,14 @@ impl Images {
                 self.snapshots.remove_layer(&layer)?;
             }
         }
+        // what a pull had received when its process died: the next one need not fetch it
+        let mut ledger = self.ledger();
+        for digest in ledger.unused_blobs() {
+            if self.content.is_fresh(&digest) && ledger.take_unused(&digest) {
+                self.content.put_aside(&digest)?;
+            }
+        }
+        drop(ledger);
         self.collect()
     }
 

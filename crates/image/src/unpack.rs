@@ -3,11 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc::{Sender, channel},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 use archive::{Compression, decompress};
@@ -15,7 +11,7 @@ use snapshot::Stage;
 use values::{Digest, Error, Result, ResultExt};
 
 use crate::{
-    claims::Claims,
+    assemble::Assembly,
     images::Images,
     lease::Lease,
     pipeline::{Hashing, pipe},
@@ -30,155 +26,64 @@ pub(crate) struct LayerSource {
     pub(crate) diff_id: Digest,
 }
 
-/// A layer to be unpacked.
-struct Task<'a> {
-    source: &'a LayerSource,
-    /// Chain ids of what it stands on, then its own.
-    chain: &'a [Digest],
-}
-
 /// Layers unpacked at the same time; each has a thread that reads and one that writes.
 const PARALLEL_MAX: usize = 3;
 
+/// To be told of what happens, by several threads.
+type Tell<'a> = Mutex<&'a mut (dyn FnMut(Progress) + Send)>;
+
 impl Images {
     /// Sees to it that all layers are unpacked, known and pinned. What others are unpacking is waited for.
-    pub(crate) fn unpack(
-        &self,
+    pub(crate) fn unpack<'i>(
+        &'i self,
         sources: &[LayerSource],
-        lease: &mut Lease<'_>,
-        progress: &mut dyn FnMut(Progress),
+        lease: &mut Lease<'i>,
+        progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Vec<Digest>> {
         let diff_ids: Vec<Digest> = sources.iter().map(|s| s.diff_id.clone()).collect();
         let chain = crate::chain_ids(&diff_ids);
-        let mut claims = Claims::new(self);
-        let mut tasks = Vec::new();
-        for (i, source) in sources.iter().enumerate() {
-            // Lowest first, by everybody: so nobody waits for one who waits for him.
-            claims.claim(&chain[i]);
-            if !lease.layer(&chain[i]) || !self.snapshots.has(&chain[..=i]) {
-                tasks.push(Task { source, chain: &chain[..=i] });
+        let mut todo = Vec::new();
+        for (i, layer) in chain.iter().enumerate() {
+            if !lease.layer(layer) || !self.snapshots.has(&chain[..=i]) {
+                todo.push(i);
             }
         }
-        if self.snapshots.is_parallel() {
-            self.unpack_all(&tasks, lease, progress)?;
-        } else {
-            for task in &tasks {
-                self.unpack_all(std::slice::from_ref(task), lease, progress)?;
-            }
-        }
+        let tell: Tell<'_> = Mutex::new(progress);
+        let plan = Assembly {
+            chain: &chain,
+            diff_ids: &diff_ids,
+            todo,
+            threads: PARALLEL_MAX,
+            make: &|order, _| match order.position {
+                _ if order.is_there => Ok(None),
+                i => self.unpack_one(&sources[i], &chain[..i], &tell, order.is_over).map(Some),
+            },
+            is_over: &|| false,
+            done: &|_| {},
+        };
+        self.assemble(&plan, lease)?;
         Ok(chain)
     }
 
-    /// Unpacks again those layers which are known but not there.
-    pub(crate) fn unpack_missing(&self, sources: &[LayerSource], lease: &mut Lease<'_>) -> Result<()> {
-        let diff_ids: Vec<Digest> = sources.iter().map(|s| s.diff_id.clone()).collect();
-        let chain = crate::chain_ids(&diff_ids);
-        let mut claims = Claims::new(self);
-        for (i, source) in sources.iter().enumerate() {
-            claims.claim(&chain[i]);
-            if !self.snapshots.has(&chain[..=i]) {
-                self.unpack_all(&[Task { source, chain: &chain[..=i] }], lease, &mut |_| {})?;
-            }
-        }
-        Ok(())
-    }
-
-    fn unpack_all(&self, tasks: &[Task<'_>], lease: &mut Lease<'_>, progress: &mut dyn FnMut(Progress)) -> Result<()> {
-        if tasks.is_empty() {
-            return Ok(());
-        }
-        let crew = Crew {
-            images: self,
-            tasks,
-            next: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
-            why: Mutex::default(),
-        };
-        let (sender, receiver) = channel();
-        let mut done: Vec<Done> = std::thread::scope(|scope| {
-            let crew = &crew;
-            let workers: Vec<_> = (0..tasks.len().min(PARALLEL_MAX))
-                .map(|_| sender.clone())
-                .map(|report| scope.spawn(move || crew.work(&report)))
-                .collect();
-            drop(sender);
-            for (i, current) in receiver {
-                progress(loading(tasks[i].source, current));
-            }
-            workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
-        });
-        if let Some(why) = crew.why.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(why);
-        }
-        if done.len() < tasks.len() {
-            return Err(Error::internal("unpacking a layer failed unexpectedly"));
-        }
-        done.sort_by_key(|done| done.task);
-        let sizes: Vec<(usize, u64)> = done.iter().map(|done| (done.task, done.bytes)).collect();
-        let own = |task: usize| tasks[task].chain[tasks[task].chain.len() - 1].clone();
-        let staged = done.into_iter().map(|done| (done.stage, own(done.task))).collect();
-        self.snapshots.commit(staged)?;
-        for (i, bytes) in sizes {
-            let [below @ .., own] = tasks[i].chain else { continue };
-            lease.add_layer(own, &tasks[i].source.diff_id, below.last(), bytes);
-        }
-        Ok(())
-    }
-}
-
-/// Threads that share a list of layers to be unpacked.
-struct Crew<'a> {
-    images: &'a Images,
-    tasks: &'a [Task<'a>],
-    next: AtomicUsize,
-    failed: AtomicBool,
-    /// Of the first that failed: the others fail because of it.
-    why: Mutex<Option<Error>>,
-}
-
-struct Done {
-    task: usize,
-    stage: Stage,
-    bytes: u64,
-}
-
-impl Crew<'_> {
-    /// One thread's share; bytes read are reported with the task's number.
-    fn work(&self, report: &Sender<(usize, u64)>) -> Vec<Done> {
-        let mut done = Vec::new();
-        loop {
-            let task = self.next.fetch_add(1, Ordering::Relaxed);
-            if task >= self.tasks.len() || self.failed.load(Ordering::Relaxed) {
-                return done;
-            }
-            let tell = |bytes| {
-                // nobody listens any more: no reason to stop
-                let _ = report.send((task, bytes));
-            };
-            match self.unpack(&self.tasks[task], tell) {
-                Ok((stage, bytes)) => done.push(Done { task, stage, bytes }),
-                Err(e) => {
-                    if !self.failed.swap(true, Ordering::Relaxed) {
-                        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
-                    }
-                }
-            }
-        }
-    }
-
     /// One layer into a stage; the bytes of its files.
-    fn unpack(&self, task: &Task<'_>, report: impl Fn(u64) + Send) -> Result<(Stage, u64)> {
-        let source = task.source;
+    fn unpack_one(
+        &self,
+        source: &LayerSource,
+        below: &[Digest],
+        tell: &Tell<'_>,
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(Stage, u64)> {
         let what = || format!("layer {}", source.diff_id);
-        let mut stage = self.images.snapshots.stage(&task.chain[..task.chain.len() - 1])?;
-        let file = self.images.content.open_blob(&source.blob)?;
-        let blob = Counting { file, read: 0, told: 0, failed: &self.failed, report };
+        let mut stage = self.snapshots.stage(below)?;
+        let file = self.content.open_blob(&source.blob)?;
+        let report = |current| tell.lock().unwrap_or_else(PoisonError::into_inner)(loading(source, current));
+        let blob = Counting { file, read: 0, told: 0, is_over, report };
         let (compression, mut plain) = decompress(blob).during(what)?;
         let (bytes, diff_id) = match compression {
             // verified when it was stored
             Compression::None => {
                 let applied = stage.apply_stored(&mut plain).during(what)?;
-                stage.stored_at(&self.images.content.path(&source.blob)).during(what)?;
+                stage.stored_at(&self.content.path(&source.blob)).during(what)?;
                 (applied.bytes, source.blob.clone())
             }
             _ => apply_compressed(&mut stage, &mut plain).during(what)?,
@@ -228,7 +133,7 @@ struct Counting<'a, F> {
     file: File,
     read: u64,
     told: u64,
-    failed: &'a AtomicBool,
+    is_over: &'a (dyn Fn() -> bool + Sync),
     report: F,
 }
 
@@ -236,7 +141,7 @@ const TELL_EVERY: u64 = 1 << 20;
 
 impl<F: Fn(u64)> Read for Counting<'_, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.failed.load(Ordering::Relaxed) {
+        if (self.is_over)() {
             return Err(io::Error::other("another layer failed"));
         }
         let n = self.file.read(buffer)?;

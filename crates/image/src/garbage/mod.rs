@@ -4,7 +4,6 @@ mod plan;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::PoisonError,
     time::{Duration, SystemTime},
 };
 
@@ -151,11 +150,11 @@ impl Images {
 
     /// Downloads that no pull is working on.
     fn leftovers(&self) -> Vec<Leftover> {
-        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = self.claimed();
         let now = SystemTime::now();
         let all = self.content.partials.list().into_iter().filter(|(digest, ..)| {
             // one that somebody takes up from now on is his
-            !claimed.contains(&Claim::Blob(digest.clone()))
+            !claimed.contains_key(&Claim::Blob(digest.clone()))
         });
         let leftover = |(digest, bytes, modified): (Digest, u64, SystemTime)| Leftover {
             digest,
@@ -166,8 +165,8 @@ impl Images {
     }
 
     fn remove_leftover(&self, digest: &Digest) -> bool {
-        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        !claimed.contains(&Claim::Blob(digest.clone())) && self.content.partials.remove(digest)
+        let claimed = self.claimed();
+        !claimed.contains_key(&Claim::Blob(digest.clone())) && self.content.partials.remove(digest)
     }
 
     /// `None`: somebody uses it now, or has used it since.

@@ -43,7 +43,7 @@ impl Images {
         reader: &mut (dyn Read + Send),
         quiet: bool,
         platform: Option<&Platform>,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Vec<Loaded>> {
         let mut lease = self.lease();
         let mut members = self.read_members(reader, &mut lease)?;
@@ -96,13 +96,13 @@ impl Images {
         )))
     }
 
-    fn load_one(
-        &self,
+    fn load_one<'i>(
+        &'i self,
         candidate: Candidate,
         members: &mut Members,
-        lease: &mut Lease<'_>,
+        lease: &mut Lease<'i>,
         quiet: bool,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut (dyn FnMut(Progress) + Send),
         loaded: &mut Vec<Loaded>,
     ) -> Result<()> {
         let mut placed = HashSet::new();

@@ -38,14 +38,6 @@ pub(crate) struct Fetched {
     pub(crate) unpacked: Option<(Stage, u64)>,
 }
 
-impl Fetched {
-    /// Leaves what was received for a later try.
-    pub(crate) fn put_aside(self) {
-        // a `Whole` that is not placed stays where it is
-        drop(self.unpacked);
-    }
-}
-
 /// Bytes between two reports.
 const TELL_EVERY: u64 = 1 << 20;
 

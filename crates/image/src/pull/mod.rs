@@ -8,23 +8,20 @@ mod layer;
 mod partial;
 mod remote;
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
-
 use oci::image::{Descriptor, Index, Manifest, media};
+use snapshot::Stage;
 use values::{Digest, Error, Platform, Reference, Result, ResultExt};
 
 use crate::{
-    claims::Claims,
+    assemble::{Assembly, Order},
+    claims::Claim,
     commit::{Draft, Parsed, json, parse},
     images::Images,
     lease::Lease,
     platform,
 };
-use layer::{Fetched, Task};
-pub(crate) use partial::Partials;
+use layer::Task;
+pub(crate) use partial::{KEPT, Partials};
 pub use remote::{PullEvent, PullStage, Remote};
 
 /// What is to be pulled: the document a name or digest stands for, as the registry sent it.
@@ -70,8 +67,7 @@ impl Images {
         blobs.extend([&document.config].into_iter().chain(&document.layers).map(|d| d.digest.clone()));
         blobs.sort();
         blobs.dedup();
-        let mut claims = Claims::new(self);
-        let chain = self.fetch_layers(&document, &parsed, remote, &mut claims, &mut lease, &mut seen)?;
+        let chain = self.fetch_layers(&document, &parsed, remote, &mut lease, &mut seen)?;
         let platform = Platform {
             os: if parsed.config.os.is_empty() { "linux".into() } else { parsed.config.os.clone() },
             architecture: parsed.config.architecture.clone(),
@@ -179,117 +175,95 @@ impl Images {
     }
 
     /// All layers stored, and those of an image unpacked. The chain ids of what a root filesystem is made of.
-    fn fetch_layers(
-        &self,
+    fn fetch_layers<'i>(
+        &'i self,
         document: &Manifest,
         parsed: &Parsed,
         remote: &dyn Remote,
-        claims: &mut Claims<'_>,
-        lease: &mut Lease<'_>,
+        lease: &mut Lease<'i>,
         seen: &mut Seen,
     ) -> Result<Vec<Digest>> {
-        let is_known = seen.known;
         let diff_ids: Vec<Digest> = parsed.layers.iter().map(|layer| layer.diff_id.clone()).collect();
         let chain = crate::chain_ids(&diff_ids);
-        let may_wait = || !remote.is_cancelled();
-        // Chain ids lowest first, then blobs in order, by everybody: so nobody waits for one who waits for him.
-        for chain_id in &chain {
-            claims.claim_layer(chain_id, &may_wait)?;
-        }
-        let mut sorted: Vec<&Digest> = document.layers.iter().map(|layer| &layer.digest).collect();
-        sorted.sort();
-        for digest in sorted {
-            claims.claim_blob(digest, &may_wait)?;
-        }
-        let mut tasks: Vec<Task<'_>> = Vec::new();
+        let mut todo = Vec::new();
         let mut events = Vec::new();
         for (i, descriptor) in document.layers.iter().enumerate() {
             let has_blob = lease.sound_blob(descriptor);
-            let chain = chain.get(..=i).filter(|_| !parsed.layers.is_empty());
-            let diff_id = parsed.layers.get(i).map(|layer| &layer.diff_id);
             let is_there = |chain: &[Digest]| lease.layer(&chain[i]) && self.snapshots.has(chain);
-            let unpacked = chain.is_none_or(is_there);
-            let twice = tasks.iter().any(|task| task.descriptor.digest == descriptor.digest) && unpacked;
-            if (has_blob && unpacked) || twice {
-                events.push(PullEvent { blob: &descriptor.digest, stage: PullStage::Present });
-                continue;
+            let unpacked = chain.get(..=i).is_none_or(is_there);
+            let twice = todo.iter().any(|j: &usize| document.layers[*j].digest == descriptor.digest) && unpacked;
+            let is_present = (has_blob && unpacked) || twice;
+            let stage = if is_present { PullStage::Present } else { PullStage::Announced };
+            events.push(PullEvent { blob: &descriptor.digest, stage });
+            if !is_present {
+                todo.push(i);
             }
-            events.push(PullEvent { blob: &descriptor.digest, stage: PullStage::Announced });
-            tasks.push(Task { descriptor, diff_id, chain: chain.unwrap_or_default(), has_blob, unpack: !unpacked });
         }
-        seen.fetched |= !tasks.is_empty();
+        seen.fetched |= !todo.is_empty();
         // of an image that is here already, nothing needs to be said
-        if seen.fetched || !is_known {
+        if seen.fetched || !seen.known {
             events.into_iter().for_each(|event| remote.tell(event));
         }
-        let parallel = if self.snapshots.is_parallel() { remote.parallel().max(1) } else { 1 };
-        for task in tasks.iter().skip(parallel) {
-            remote.tell(PullEvent { blob: &task.descriptor.digest, stage: PullStage::Waiting });
-        }
-        if self.snapshots.is_parallel() {
-            self.fetch_all(&tasks, parallel, remote, lease)?;
-        } else {
-            for task in &tasks {
-                self.fetch_all(std::slice::from_ref(task), 1, remote, lease)?;
-            }
-        }
+        let threads = remote.parallel().max(1);
+        let tell = |i: usize, stage| remote.tell(PullEvent { blob: &document.layers[i].digest, stage });
+        todo.iter()
+            .skip(if self.snapshots.is_parallel() { threads } else { 1 })
+            .for_each(|i| tell(*i, PullStage::Waiting));
+        let is_over = || remote.is_cancelled();
+        let fetch = Fetching { document, diff_ids: &diff_ids, chain: &chain, remote };
+        let plan = Assembly {
+            chain: &chain,
+            diff_ids: &diff_ids,
+            todo,
+            threads,
+            make: &|order, lease| self.fetch_one(&fetch, order, lease),
+            is_over: &is_over,
+            done: &|i| tell(i, PullStage::Complete),
+        };
+        self.assemble(&plan, lease)?;
         Ok(chain)
     }
 
-    fn fetch_all(&self, tasks: &[Task<'_>], parallel: usize, remote: &dyn Remote, lease: &mut Lease<'_>) -> Result<()> {
-        if tasks.is_empty() {
-            return Ok(());
-        }
-        let crew = Crew {
-            images: self,
-            tasks,
-            remote,
-            next: AtomicUsize::new(0),
-            failed: AtomicBool::new(false),
-            why: Mutex::default(),
+    /// One layer's blob into its place, and the layer unpacked where it is not there.
+    fn fetch_one(
+        &self,
+        fetching: &Fetching<'_>,
+        order: Order<'_>,
+        lease: &mut Lease<'_>,
+    ) -> Result<Option<(Stage, u64)>> {
+        let (i, is_over) = (order.position, order.is_over);
+        let descriptor = &fetching.document.layers[i];
+        // Whoever has it is receiving it and waits for nobody.
+        let _held = self.claim(Claim::Blob(descriptor.digest.clone()), &|| !is_over())?;
+        let has_blob = lease.sound_blob(descriptor);
+        let chain = fetching.chain.get(..=i).unwrap_or_default();
+        let task = Task {
+            descriptor,
+            diff_id: fetching.diff_ids.get(i),
+            chain,
+            has_blob,
+            unpack: !chain.is_empty() && !order.is_there,
         };
-        let mut done: Vec<(usize, Fetched)> = std::thread::scope(|scope| {
-            let crew = &crew;
-            let workers: Vec<_> = (0..tasks.len().min(parallel)).map(|_| scope.spawn(move || crew.work())).collect();
-            workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
-        });
-        if let Some(why) = crew.why.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            // what was received whole waits for the next try
-            done.into_iter().for_each(|(_, fetched)| fetched.put_aside());
-            return Err(why);
+        if has_blob && !task.unpack {
+            return Ok(None);
         }
-        if done.len() < tasks.len() {
-            return Err(Error::internal("fetching a layer failed unexpectedly"));
-        }
-        done.sort_by_key(|(task, _)| *task);
-        let mut staged = Vec::new();
-        let mut placed = Vec::new();
-        for (i, fetched) in done {
-            if let Some(blob) = fetched.blob {
-                lease.place(blob.into_staged())?;
-                if !tasks[i].unpack {
-                    self.stored_anew(&tasks[i].descriptor.digest, tasks[i].diff_id, tasks[i].chain)?;
-                }
-            }
-            if let Some((stage, bytes)) = fetched.unpacked
-                && let Some(own) = tasks[i].chain.last()
-            {
-                staged.push((stage, own.clone()));
-                placed.push((i, bytes));
+        let fetched = self.fetch_layer(&task, fetching.remote, is_over)?;
+        if let Some(blob) = fetched.blob {
+            lease.place(blob.into_staged())?;
+            if !task.unpack {
+                self.stored_anew(&descriptor.digest, task.diff_id, chain)?;
             }
         }
-        if !staged.is_empty() {
-            self.snapshots.commit(staged)?;
-        }
-        for (i, bytes) in placed {
-            let ([below @ .., own], Some(diff_id)) = (tasks[i].chain, tasks[i].diff_id) else { continue };
-            lease.add_layer(own, diff_id, below.last(), bytes);
-        }
-        for task in tasks {
-            remote.tell(PullEvent { blob: &task.descriptor.digest, stage: PullStage::Complete });
-        }
-        Ok(())
+        Ok(fetched.unpacked)
     }
+}
+
+/// What all layers of a pull share.
+struct Fetching<'a> {
+    document: &'a Manifest,
+    diff_ids: &'a [Digest],
+    chain: &'a [Digest],
+    remote: &'a dyn Remote,
 }
 
 /// Something that is kept and passed on, but is no root filesystem.
@@ -305,37 +279,4 @@ struct Seen {
     fetched: bool,
     /// The image was here, by whatever name.
     known: bool,
-}
-
-/// Threads that share a list of layers to be fetched.
-struct Crew<'a> {
-    images: &'a Images,
-    tasks: &'a [Task<'a>],
-    remote: &'a dyn Remote,
-    next: AtomicUsize,
-    failed: AtomicBool,
-    /// Of the first that failed: the others fail because of it.
-    why: Mutex<Option<Error>>,
-}
-
-impl Crew<'_> {
-    fn work(&self) -> Vec<(usize, Fetched)> {
-        let mut done = Vec::new();
-        loop {
-            let i = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(task) = self.tasks.get(i).filter(|_| !self.has_failed()) else { return done };
-            match self.images.fetch_layer(task, self.remote, &|| self.has_failed()) {
-                Ok(fetched) => done.push((i, fetched)),
-                Err(e) => {
-                    if !self.failed.swap(true, Ordering::Relaxed) {
-                        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
-                    }
-                }
-            }
-        }
-    }
-
-    fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) || self.remote.is_cancelled()
-    }
 }

@@ -14,7 +14,7 @@ use values::{Digest, Result, ResultExt};
 use crate::content::Staged;
 
 /// After this nobody comes back for it.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The directory of them.
 pub(crate) struct Partials {
@@ -39,6 +39,12 @@ pub(crate) struct Whole {
     size: u64,
 }
 
+/// When a file was last written or renamed. Its time of modification may be a seal (`content.rs`).
+fn changed(metadata: &fs::Metadata) -> SystemTime {
+    use std::os::unix::fs::MetadataExt;
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(metadata.ctime()).unwrap_or(0))
+}
+
 impl Partials {
     pub(crate) fn open(root: &Path) -> Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(root).during(|| root.display())?;
@@ -51,8 +57,8 @@ impl Partials {
     pub(crate) fn sweep(&self) {
         let now = SystemTime::now();
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
-            let modified = entry.metadata().and_then(|metadata| metadata.modified());
-            let age = modified.ok().and_then(|modified| now.duration_since(modified).ok());
+            let changed = entry.metadata().map(|metadata| changed(&metadata));
+            let age = changed.ok().and_then(|changed| now.duration_since(changed).ok());
             if age.is_some_and(|age| age > KEPT) {
                 // the next sweep may have more luck
                 let _ = fs::remove_file(entry.path());
@@ -65,19 +71,23 @@ impl Partials {
         let one = |entry: fs::DirEntry| {
             let digest = format!("sha256:{}", entry.file_name().to_str()?).parse().ok()?;
             let metadata = entry.metadata().ok()?;
-            Some((digest, metadata.len(), metadata.modified().ok()?))
+            Some((digest, metadata.len(), changed(&metadata)))
         };
         fs::read_dir(&self.root).into_iter().flatten().flatten().filter_map(one).collect()
     }
 
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
+        self.root.join(digest.hex())
+    }
+
     /// Whether there was one that is gone now. It must be nobody's.
     pub(crate) fn remove(&self, digest: &Digest) -> bool {
-        fs::remove_file(self.root.join(digest.hex())).is_ok()
+        fs::remove_file(self.path(digest)).is_ok()
     }
 
     /// What there is of a blob, or an empty beginning. More than `size` bytes cannot be of it.
     pub(crate) fn take(&self, digest: &Digest, size: u64) -> Result<Partial> {
-        let path = self.root.join(digest.hex());
+        let path = self.path(digest);
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).during(|| path.display())?;
         let mut old = file.metadata().during(|| path.display())?.len();
         if old > size {

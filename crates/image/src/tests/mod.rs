@@ -5,6 +5,7 @@ mod hostile;
 mod load;
 mod names;
 mod parallel;
+mod pull;
 mod recent;
 mod verify;
 
