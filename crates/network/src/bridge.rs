@@ -102,6 +102,19 @@ fn at(link: u32, address: IpNet) -> Address {
     Address { link, ip: address.addr(), prefix_len: address.prefix_len() }
 }
 
+/// Takes its addresses from a bridge that this daemon made, so that its subnets are free. Answers its number: to delete it
+/// takes the kernel long.
+pub(crate) fn retire(socket: &mut Socket, owner: &str, name: &str) -> Result<Option<u32>> {
+    let found = route::link(socket, Target::Name(name)).map_err(failed)?;
+    let Some(link) = found.filter(|link| owner::owns(owner, link.alias.as_deref())) else { return Ok(None) };
+    let mut batch = Batch::new();
+    present(socket, link.index)?.iter().for_each(|net| route::delete_address(&mut batch, &at(link.index, *net)));
+    match socket.execute(batch) {
+        Err(error) if !error.missing() => Err(failed(error)),
+        _ => Ok(Some(link.index)),
+    }
+}
+
 /// Removes the bridge if this daemon made it.
 pub(crate) fn remove(socket: &mut Socket, owner: &str, name: &str) -> Result<()> {
     let found = route::link(socket, Target::Name(name)).map_err(failed)?;

@@ -27,6 +27,8 @@ use crate::{child, dns, egress, files, flows, forwarding, gate, mac, owner};
 pub struct Networks {
     shared: Arc<Shared>,
     thread: namespace::Thread,
+    /// Deletes links: the kernel takes tens of milliseconds for each.
+    removals: namespace::Thread,
 }
 
 /// What the namespace thread needs, too.
@@ -37,6 +39,8 @@ struct Shared {
     firewall: Mutex<Firewall>,
     ports: Mutex<Ports>,
     networks: RwLock<BTreeMap<String, Arc<Net>>>,
+    /// Links that are being removed, by whose they were: a container's or a bridge by its name.
+    dying: Mutex<BTreeMap<String, usize>>,
     /// Id of the default bridge's network, if there is one.
     default: Mutex<Option<String>>,
     /// For the default bridge.
@@ -148,7 +152,7 @@ impl Networks {
     ///
     /// Errors: `Internal` with the kernel's words.
     pub fn open(owner: &str, options: Options) -> Result<Self> {
-        let thread = namespace::Thread::start()?;
+        let (thread, removals) = (namespace::Thread::start()?, namespace::Thread::start()?);
         let shared = Shared {
             owner: owner.into(),
             options,
@@ -156,11 +160,12 @@ impl Networks {
             firewall: Mutex::new(Firewall::open(owner).map_err(failed)?),
             ports: Mutex::default(),
             networks: RwLock::default(),
+            dying: Mutex::default(),
             default: Mutex::default(),
             spare: Mutex::new(None),
             prefetching: AtomicBool::new(false),
         };
-        Ok(Self { shared: Arc::new(shared), thread })
+        Ok(Self { shared: Arc::new(shared), thread, removals })
     }
 
     /// Makes or adopts the default bridge, turns forwarding on. All of it is done again at every start, so that whatever
@@ -262,13 +267,18 @@ impl Networks {
     /// Makes a network's bridge and its rules, or finds them again. On an error nothing is left of it in the kernel.
     pub fn up(&self, id: &str) -> Result<()> {
         let net = self.shared.net(id)?;
-        self.shared.up(&net)
+        self.removed(&net.plan.link)?;
+        let made = self.shared.make(&net);
+        if made.is_err() {
+            let _ = self.down(&net);
+        }
+        made
     }
 
     /// Forgets a network and takes it out of the kernel.
     pub fn remove(&self, id: &str) -> Result<()> {
         let Ok(net) = self.shared.net(id) else { return Ok(()) };
-        self.shared.down(&net)?;
+        self.down(&net)?;
         self.shared.networks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         Ok(())
     }
@@ -330,6 +340,8 @@ impl Networks {
     ) -> Result<Endpoint> {
         let net = self.shared.net(&request.network)?;
         let ifname = free_name(&net, request, present);
+        // what it left a moment ago may still have that name
+        self.removed(container)?;
         let identity = self.shared.identity(&net, container, request)?;
         let (netns, mut inside) = self.inside(netns)?;
         let attached = sandbox::attach(
@@ -351,9 +363,50 @@ impl Networks {
     /// Takes a running container off a network; `rest` are the places it keeps.
     pub fn disconnect(&self, container: &str, netns: OwnedFd, endpoint: &Endpoint, rest: &[Endpoint]) -> Result<()> {
         let (_netns, mut inside) = self.inside(netns)?;
-        sandbox::detach(&mut inside, &endpoint.ifname)?;
+        if endpoint.host_ifname.is_empty() {
+            sandbox::detach(&mut inside, &endpoint.ifname)?;
+        } else {
+            let port = sandbox::cut(&mut self.shared.host(), &mut inside, endpoint)?;
+            self.remove_later(container, port);
+        }
         self.release(container, &endpoint.network_id);
         route_out(&mut inside, rest)
+    }
+
+    /// Deletes a link in the background, which is cut off already. `whose`: who waits for that with [`removed`](Self::removed).
+    /// A daemon that comes after this one finds it by its alias.
+    fn remove_later(&self, whose: &str, index: Option<u32>) {
+        let Some(index) = index else { return };
+        *self.shared.dying().entry(whose.to_owned()).or_default() += 1;
+        let (shared, whose) = (Arc::clone(&self.shared), whose.to_owned());
+        self.removals.later(move |_| {
+            shared.delete(index);
+            let mut dying = shared.dying();
+            if let Some(count) = dying.get_mut(&whose) {
+                *count -= 1;
+                if *count == 0 {
+                    dying.remove(&whose);
+                }
+            }
+        });
+    }
+
+    /// Waits for the links that are being removed of `whose`.
+    fn removed(&self, whose: &str) -> Result<()> {
+        let waits = self.shared.dying().contains_key(whose);
+        if waits { self.removals.run(|_| Ok(())) } else { Ok(()) }
+    }
+
+    fn down(&self, net: &Net) -> Result<()> {
+        match net.plan.driver {
+            Driver::Bridge => {
+                let bridge = bridge::retire(&mut self.shared.host(), &self.shared.owner, &net.plan.link)?;
+                self.remove_later(&net.plan.link, bridge);
+            }
+            _ => child::remove_parent(&mut self.shared.host(), &self.shared.owner, &net.plan.link)?,
+        }
+        net.link.store(0, Ordering::Relaxed);
+        self.shared.firewall().apply(&[], &net.elements()).map_err(failed)
     }
 
     /// Frees the container's addresses on a network. Its interfaces go with the namespace, which ends with the container's
@@ -486,12 +539,13 @@ impl Networks {
         stale.retain(|(_, stale)| !self.is_kept(&stale.link, live));
         let (indexes, stale): (Vec<u32>, Vec<Stale>) = stale.into_iter().unzip();
         let shared = Arc::clone(&self.shared);
-        self.thread.later(move |_| indexes.iter().for_each(|index| shared.delete(*index)));
+        self.removals.later(move |_| indexes.iter().for_each(|index| shared.delete(*index)));
         Ok(stale)
     }
 
     /// Makes the ways out of a running container those of its places, after a stale link was removed.
     pub fn route(&self, netns: OwnedFd, endpoints: &[Endpoint]) -> Result<()> {
+        self.removals.run(|_| Ok(()))?;
         let (_netns, mut inside) = self.inside(netns)?;
         route_out(&mut inside, endpoints)
     }
@@ -596,7 +650,8 @@ impl Networks {
     /// Removes the bridges this daemon made, and the table. Containers still running are cut off.
     pub fn close_and_remove(&self) -> Result<()> {
         self.shared.spare().take();
-        self.thread.run(|_| Ok(()))?; // a spare being made, stale interfaces being deleted
+        self.thread.run(|_| Ok(()))?; // a spare being made
+        self.removals.run(|_| Ok(()))?;
         self.shared.spare().take();
         let mut result = Ok(());
         for net in self.shared.all() {
@@ -901,14 +956,6 @@ impl Shared {
         })
     }
 
-    fn up(&self, net: &Net) -> Result<()> {
-        let made = self.make(net);
-        if made.is_err() {
-            let _ = self.down(net);
-        }
-        made
-    }
-
     fn make(&self, net: &Net) -> Result<()> {
         let plan = &net.plan;
         if plan.driver != Driver::Bridge {
@@ -938,15 +985,6 @@ impl Shared {
         net.mtu.store(mtu, Ordering::Relaxed);
         net.link.store(index, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn down(&self, net: &Net) -> Result<()> {
-        match net.plan.driver {
-            Driver::Bridge => bridge::remove(&mut self.host(), &self.owner, &net.plan.link)?,
-            _ => child::remove_parent(&mut self.host(), &self.owner, &net.plan.link)?,
-        }
-        net.link.store(0, Ordering::Relaxed);
-        self.firewall().apply(&[], &net.elements()).map_err(failed)
     }
 
     /// Makes the bridge again and tries once more if somebody deleted it.
@@ -1015,10 +1053,15 @@ impl Shared {
     }
 
     /// Its namespace may take it first, which is as good. By its number: the next one of its name is not meant.
+    /// A socket of its own: nobody else waits as well.
     fn delete(&self, index: u32) {
         let mut batch = Batch::new();
         route::delete_link(&mut batch, Target::Index(index));
-        let _ = self.host().execute(batch);
+        let _ = Socket::route().and_then(|mut host| host.execute(batch));
+    }
+
+    fn dying(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.dying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

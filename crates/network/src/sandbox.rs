@@ -260,6 +260,28 @@ pub(crate) fn attach(
     Ok(identity.endpoint(&endpoint_id, ifname, host_ifname))
 }
 
+/// Cuts a container off from a bridge at once: no frame passes its port, and it has no address there. Answers the port's
+/// number, if it is there: to delete it takes the kernel long.
+pub(crate) fn cut(host: &mut Socket, inside: &mut Socket, endpoint: &Endpoint) -> Result<Option<u32>> {
+    let Some(port) = route::link(host, Target::Name(&endpoint.host_ifname)).map_err(failed)? else { return Ok(None) };
+    let mut batch = Batch::new();
+    route::set_link(&mut batch, &LinkChange { cut_off: true, ..LinkChange::index(port.index) });
+    host.execute(batch).map_err(failed)?;
+    if let Some(link) = route::link(inside, Target::Name(&endpoint.ifname)).map_err(failed)? {
+        let prefix = |ip: IpAddr| if ip.is_ipv4() { endpoint.prefix_len } else { endpoint.prefix_len6 };
+        for ip in endpoint.addresses() {
+            let mut batch = Batch::new();
+            route::delete_address(&mut batch, &Address { link: link.index, ip, prefix_len: prefix(ip) });
+            match inside.execute(batch) {
+                // the container may have taken it away itself
+                Err(error) if !error.missing() => return Err(failed(error)),
+                _ => {}
+            }
+        }
+    }
+    Ok(Some(port.index))
+}
+
 /// Takes a link out of a namespace, and so its other end, too. One that is not there is fine.
 pub(crate) fn detach(inside: &mut Socket, ifname: &str) -> Result<()> {
     let mut batch = Batch::new();

@@ -7,6 +7,9 @@ use crate::socket::Socket;
 /// `IFLA_INET6_ADDR_GEN_MODE` and its value for "give the link no address by yourself" (linux/if_link.h).
 const ADDR_GEN_MODE: u16 = 8;
 const ADDR_GEN_MODE_NONE: u8 = 1;
+/// `IFLA_BRPORT_STATE`, `BR_STATE_DISABLED`.
+const PORT_STATE: u16 = 1;
+const PORT_DISABLED: u8 = 0;
 /// `IFLA_BRPORT_MODE`: hairpin.
 const PORT_HAIRPIN: u16 = 4;
 /// `IFLA_BRPORT_ISOLATED`.
@@ -73,6 +76,8 @@ pub struct LinkChange<'a> {
     pub isolated: Option<bool>,
     /// The bridge may send frames out of the port, too, that came in by it.
     pub hairpin: Option<bool>,
+    /// The bridge neither takes frames from the port nor sends any there.
+    pub cut_off: bool,
 }
 
 impl<'a> LinkChange<'a> {
@@ -96,6 +101,7 @@ impl<'a> LinkChange<'a> {
             no_arp: false,
             isolated: None,
             hairpin: None,
+            cut_off: false,
         }
     }
 }
@@ -112,7 +118,7 @@ pub fn set_link(batch: &mut Batch, change: &LinkChange<'_>) {
         (flags, mask) = (flags | libc::IFF_NOARP as u32, mask | libc::IFF_NOARP as u32);
     }
     // Both change an existing link, but only NEWLINK looks at what concerns a bridge's port.
-    let of_port = change.isolated.is_some() || change.hairpin.is_some();
+    let of_port = change.isolated.is_some() || change.hairpin.is_some() || change.cut_off;
     let kind = if of_port { libc::RTM_NEWLINK } else { libc::RTM_SETLINK };
     let fixed = ifinfomsg(change.target.index(), flags, mask);
     let mut message = batch.message(format!("configure link {}", change.target), kind, 0, &fixed);
@@ -146,6 +152,9 @@ pub fn set_link(batch: &mut Batch, change: &LinkChange<'_>) {
                     if let Some(set) = set {
                         m.u8(kind, u8::from(set));
                     }
+                }
+                if change.cut_off {
+                    m.u8(PORT_STATE, PORT_DISABLED);
                 }
             });
         });
