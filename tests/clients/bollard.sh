@@ -12,7 +12,11 @@ docker=${DOCKER:-docker}
 cache=${LIGHTER_TEST_CACHE:-/var/cache/lighter-tests}
 mkdir -p "$work" && cd "$work"
 if [ ! -d "bollard-$version" ]; then
-  curl -fsSL "https://static.crates.io/crates/bollard/bollard-$version.crate" | tar xz
+  # cargo itself fetches it: as it was published, with its tests
+  mkdir -p fetch/src && : > fetch/src/lib.rs
+  printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nbollard = "=%s"\n' "$version" > fetch/Cargo.toml
+  cargo fetch --quiet --manifest-path fetch/Cargo.toml
+  cp -r "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/"bollard-$version" .
   # an image that is there need not be pulled
   python3 "$here/tests/clients/without_pulls.py" "bollard-$version"/tests
 fi

@@ -159,7 +159,9 @@ const scenarios = {
       assert.equal((await c.inspect()).State.Status, 'paused');
       await c.unpause();
       await c.restart({ t: 0 });
-      const top = await c.top({ ps_args: '-o pid,comm' });
+      let top = await c.top({ ps_args: '-o pid,comm' });
+      // restarted it may not have executed its program yet
+      for (let i = 0; i < 50 && top.Processes[0][1] !== 'sleep'; i++) top = await c.top({ ps_args: '-o pid,comm' });
       assert.deepEqual([top.Titles, top.Processes[0][1]], [['PID', 'COMMAND'], 'sleep']);
       await c.rename({ name: 'node-renamed' });
       await c.update({ Memory: 32 << 20, MemorySwap: 64 << 20 });

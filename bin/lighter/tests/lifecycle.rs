@@ -152,3 +152,14 @@ fn wrong_words_are_named() {
     }
     assert_eq!(d.inspect("ww", "{{.State.Status}}"), "running");
 }
+
+/// Libraries ask for the end after the start: one that went with its process is known for a moment.
+#[test]
+fn an_end_is_told_to_who_asks_just_too_late() {
+    let d = Daemon::with_images(&["busybox"]);
+    let id = d.run(&["run", "-d", "--rm", "--network", "none", "busybox", "sh", "-c", "exit 3"]).ok().stdout;
+    let id = id.trim();
+    eventually("it is gone", || d.run(&["ps", "-aq", "--no-trunc"]).stdout.is_empty());
+    d.run(&["wait", id]).ok().stdout("3\n");
+    d.run(&["wait", &id[..12]]).status(1).stderr_has("No such container");
+}

@@ -254,7 +254,20 @@ impl Engine {
         id: &str,
         condition: WaitCondition,
     ) -> Result<impl Future<Output = WaitResponse> + Send + 'static> {
-        Ok(container::wait::wait(&self.find(id)?, condition))
+        let gone = |error| match condition {
+            WaitCondition::NextExit => Err(error),
+            WaitCondition::NotRunning | WaitCondition::Removed => self.shared.departed.code(id).ok_or(error),
+        };
+        let ended = match self.find(id) {
+            Ok(container) => Ok(container::wait::wait(&container, condition)),
+            Err(error) => Err(gone(error)?),
+        };
+        Ok(async move {
+            match ended {
+                Ok(ended) => ended.await,
+                Err(code) => WaitResponse { status_code: i64::from(code), ..WaitResponse::default() },
+            }
+        })
     }
 
     /// `link`: `id` is the name that a link gives; only that goes.

@@ -96,6 +96,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         events: Events::default(),
         registry: Registry::default(),
         execs: Execs::default(),
+        departed: Default::default(),
         log_watcher,
         sampling: Default::default(),
         pruning: Default::default(),

@@ -15,6 +15,7 @@ use crate::cgroup_parents::CgroupParents;
 use crate::cgroups;
 use crate::config::Config;
 use crate::container::Container;
+use crate::container::departed::Departed;
 use crate::container::prune::Pruning;
 use crate::container::record::Record;
 use crate::container::stats::Sampling;
@@ -52,6 +53,7 @@ pub struct Shared {
     pub events: Events,
     pub registry: Registry,
     pub execs: Execs,
+    pub departed: Departed,
     pub log_watcher: logging::Watcher,
     pub sampling: Sampling,
     pub pruning: Pruning,

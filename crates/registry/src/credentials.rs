@@ -3,22 +3,33 @@
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use values::{Error, Result};
 
 /// All empty: anonymous.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Credentials {
+    #[serde(deserialize_with = "or_empty")]
     pub username: String,
+    #[serde(deserialize_with = "or_empty")]
     pub password: String,
     /// Base64 of `user:password`, for clients that keep it so.
+    #[serde(deserialize_with = "or_empty")]
     pub auth: String,
+    #[serde(deserialize_with = "or_empty")]
     pub serveraddress: String,
     /// A refresh token in place of a password.
+    #[serde(deserialize_with = "or_empty")]
     pub identitytoken: String,
     /// A bearer token, shown as it is.
+    #[serde(deserialize_with = "or_empty")]
     pub registrytoken: String,
+}
+
+/// As Go reads it: `null` is the empty text.
+fn or_empty<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl std::fmt::Debug for Credentials {
@@ -88,6 +99,9 @@ mod tests {
             ("e30", ("", "")),
             (&URL.encode(r#"{"username":"u","password":"p"}"#), ("u", "p")),
             (&URL.encode(r#"{"auth":"dTpwOnE="}"#), ("u", "p:q")),
+            // what bollard sends
+            (&URL.encode(r#"{"username":"u","password":"p","auth":null,"identitytoken":null}"#), ("u", "p")),
+            (&URL.encode(r#"{"username":null}"#), ("", "")),
         ] {
             let c = Credentials::from_header(header).unwrap();
             assert_eq!((c.username.as_str(), c.password.as_str()), expected, "{header}");

@@ -5,6 +5,7 @@ pub mod attach;
 pub mod commit;
 pub mod create;
 pub mod deaf;
+pub mod departed;
 pub mod etc;
 pub mod files;
 mod freeze;

@@ -21,6 +21,9 @@ pub async fn delete(shared: Arc<Shared>, container: Arc<Container>, closing: Opt
     container.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     let fact = match erase(&shared, &container).await {
         Ok(()) => {
+            if container.record().host.auto_remove {
+                shared.departed.note(container.id.clone(), container.state().last_code);
+            }
             shared.registry.remove(&container.id);
             Fact::Removed
         }
