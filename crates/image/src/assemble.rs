@@ -22,6 +22,9 @@ use crate::{
     lease::Lease,
 };
 
+/// The layer that was made, and bytes of its files.
+pub(crate) type Staged = Option<(Stage, u64)>;
+
 /// What is to be made, and how.
 pub(crate) struct Assembly<'a> {
     /// Chain ids, lowest first; none where what is made is no root filesystem.
@@ -31,7 +34,7 @@ pub(crate) struct Assembly<'a> {
     pub(crate) todo: Vec<usize>,
     pub(crate) threads: usize,
     /// Makes what is at a position, and pins what it needs. `None`: nothing is to be committed.
-    pub(crate) make: &'a (dyn Fn(Order<'_>, &mut Lease<'_>) -> Result<Option<(Stage, u64)>> + Sync),
+    pub(crate) make: &'a (dyn Fn(Order<'_>, &mut Lease<'_>) -> Result<Staged> + Sync),
     /// Nobody wants it any more.
     pub(crate) is_over: &'a (dyn Fn() -> bool + Sync),
     /// The layer at a position is there.

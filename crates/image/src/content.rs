@@ -221,7 +221,7 @@ impl Content {
 
     /// Whether the blob was placed less than a day ago.
     pub(crate) fn is_fresh(&self, digest: &Digest) -> bool {
-        let placed = rustix::fs::stat(self.path(digest)).map_or(0, |stat| stat.st_ctime as i64);
+        let placed = rustix::fs::stat(self.path(digest)).map_or(0, |stat| stat.st_ctime);
         values::Timestamp::now().secs - placed < KEPT.as_secs() as i64
     }
 

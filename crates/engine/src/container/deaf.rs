@@ -14,8 +14,9 @@ pub fn warning(container: &Container, signal: Signal) -> Option<String> {
     }
     let status = status_of(&state)?;
     is_deaf(&status, signal).then(|| {
-        // before it executes the program it has the name of the shim, which is run by a descriptor's number
-        let program = field(&status, "Name").filter(|name| name.parse::<u32>().is_err()).map(str::to_owned);
+        // until the very end of execve(2) it has the name of the shim: before Linux 6.14 the descriptor's number it is run by
+        let is_shims = |name: &str| name == "lighter-shim" || name.parse::<u32>().is_ok();
+        let program = field(&status, "Name").filter(|name| !is_shims(name)).map(str::to_owned);
         let program = program.or_else(|| container.record().argv().into_iter().next()).unwrap_or_default();
         format!(
             "its first process ({program}) has no handler for {signal} and will be killed only when the time to stop is over: run it with --init, or another --stop-signal"
