@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use testkit::{Cli, Daemon, real_docker};
+use testkit::{Cli, Daemon, free_port, real_docker};
 
 /// A web server in a container; its page is its name.
 fn serve(daemon: &Daemon, name: &str, flags: &[&str]) {
@@ -48,7 +48,8 @@ fn address(daemon: &Daemon, container: &str, port: &str) -> String {
 #[test]
 fn a_port_is_reached_by_both_families_and_over_a_daemons_death() {
     let mut daemon = Daemon::with_images(&["busybox"]);
-    serve(&daemon, "home", &["-p", "80"]);
+    // not one that another test's daemon chooses while this one is dead
+    serve(&daemon, "home", &["-p", &format!("{}:80", free_port())]);
     let at = address(&daemon, "home", "80");
     let at6 = at.replace("127.0.0.1", "[::1]");
     assert_eq!((page(&at).as_deref(), page(&at6).as_deref()), (Some("home"), Some("home")));
@@ -66,7 +67,7 @@ fn a_port_is_reached_by_both_families_and_over_a_daemons_death() {
 #[test]
 fn a_port_does_not_wait_for_a_stopped_shim() {
     let mut daemon = Daemon::with_images(&["busybox"]);
-    serve(&daemon, "still", &["-p", "80"]);
+    serve(&daemon, "still", &["-p", &format!("{}:80", free_port())]);
     let at = address(&daemon, "still", "80");
     assert_eq!(page(&at).as_deref(), Some("still"));
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.inspect("still", "{{.State.Pid}}"))).unwrap();
