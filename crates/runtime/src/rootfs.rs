@@ -184,8 +184,7 @@ fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Option<C
         has_mounts |= matches!(layer, Lower::Erofs(_));
     }
     match overlay_of(&layers, Several::of(lower), changes) {
-        // 6.12 does not know a layer by descriptor, and says it is a bad one
-        Err(Errno::INVAL | Errno::BADF) if has_mounts => overlay_in_places(lower, changes),
+        Err(Errno::INVAL) if has_mounts => overlay_in_places(lower, changes),
         other => other,
     }
 }
