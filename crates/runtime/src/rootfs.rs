@@ -184,12 +184,13 @@ fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Option<C
         has_mounts |= matches!(layer, Lower::Erofs(_));
     }
     match overlay_of(&layers, Several::of(lower), changes) {
-        Err(Errno::INVAL) if has_mounts => overlay_in_places(lower, changes),
+        Err(Errno::INVAL | Errno::BADF) if has_mounts => overlay_in_places(lower, changes),
         other => other,
     }
 }
 
-/// Before Linux 6.15 overlayfs takes no detached mounts: they are attached where only this thread sees it.
+/// Before Linux 6.15 overlayfs takes no detached mounts (EINVAL), and before 6.13 no descriptor like theirs, `O_PATH` (EBADF): they
+/// are attached where only this thread sees it.
 fn overlay_in_places(lower: &[Lower], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
     private_mounts::within(|| {
         let layers = lower.iter().map(|layer| match layer {
@@ -254,7 +255,7 @@ fn append_lower(context: &OwnedFd, layers: &[Layer<'_>]) -> Result<(), Errno> {
         Layer::Shared(mount) => rustix::mount::fsconfig_set_fd(context, "lowerdir+", mount),
         Layer::Mount(mount) => rustix::mount::fsconfig_set_fd(context, "lowerdir+", mount),
         Layer::Path(path) => match set_path(context, "lowerdir+", path) {
-            Err(Errno::INVAL) => Err(Errno::NOSYS),
+            Err(Errno::INVAL | Errno::BADF) => Err(Errno::NOSYS),
             other => other,
         },
     })
