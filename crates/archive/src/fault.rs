@@ -2,7 +2,7 @@ use rustix::io::Errno;
 use values::Error;
 
 /// Either the kernel's refusal or ours.
-pub(crate) enum Fault {
+pub enum Fault {
     Kernel(Errno),
     Said(Error),
 }

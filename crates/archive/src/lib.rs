@@ -17,6 +17,7 @@ pub mod tar;
 pub mod unpack;
 
 pub use compression::{Compression, as_layer, decompress};
+pub use fault::Fault;
 pub use ids::{IdRange, Ids};
 pub use remove::remove_tree;
 pub use root::{Root, clean, split};

@@ -14,7 +14,6 @@
 
 mod build;
 mod device;
-mod fault;
 mod format;
 mod merge;
 mod notes;

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use archive::Fault;
 use rustix::io::Errno;
 use values::{Error, Result};
 
 use crate::{
     device::Device,
-    fault::Fault,
     tree::{Content, Extent, File, Id, Inode, Meta, OPAQUE, Tree},
 };
 

@@ -380,13 +380,7 @@ pub fn from_mount(mount: &Mount) -> Result<Resolved> {
 }
 
 fn bind_mount(mount: &Mount) -> Result<Resolved> {
-    for (given, field) in [
-        (mount.volume_options.is_some(), "VolumeOptions"),
-        (mount.tmpfs_options.is_some(), "TmpfsOptions"),
-        (mount.image_options.is_some(), "ImageOptions"),
-    ] {
-        refuse_field(given, field)?;
-    }
+    refuse_options_but(mount, "BindOptions")?;
     if mount.source.is_empty() {
         return Err(Error::invalid("field Source must not be empty"));
     }
@@ -428,13 +422,7 @@ fn bind_mount(mount: &Mount) -> Result<Resolved> {
 }
 
 fn volume_mount(mount: &Mount) -> Result<Resolved> {
-    for (given, field) in [
-        (mount.bind_options.is_some(), "BindOptions"),
-        (mount.tmpfs_options.is_some(), "TmpfsOptions"),
-        (mount.image_options.is_some(), "ImageOptions"),
-    ] {
-        refuse_field(given, field)?;
-    }
+    refuse_options_but(mount, "VolumeOptions")?;
     if mount.source.is_empty() && mount.read_only {
         return Err(Error::invalid("must not set ReadOnly mode when using anonymous volumes"));
     }
@@ -470,14 +458,8 @@ fn volume(destination: &str, mode: &str, volume: Volume) -> Resolved {
 }
 
 fn tmpfs_mount(mount: &Mount) -> Result<Resolved> {
-    for (given, field) in [
-        (mount.bind_options.is_some(), "BindOptions"),
-        (mount.volume_options.is_some(), "VolumeOptions"),
-        (mount.image_options.is_some(), "ImageOptions"),
-        (!mount.source.is_empty(), "Source"),
-    ] {
-        refuse_field(given, field)?;
-    }
+    refuse_options_but(mount, "TmpfsOptions")?;
+    refuse_field(!mount.source.is_empty(), "Source")?;
     let data = tmpfs_data(&mount.tmpfs_options.clone().unwrap_or_default(), mount.read_only)?;
     Ok(Resolved { read_only: mount.read_only, ..tmpfs(&mount.target, "", &data) })
 }
@@ -529,6 +511,17 @@ fn tmpfs_data(options: &TmpfsOptions, read_only: bool) -> Result<String> {
         }
     }
     Ok(words.join(","))
+}
+
+/// The options of other kinds of mount.
+fn refuse_options_but(mount: &Mount, own: &str) -> Result<()> {
+    let fields = [
+        (mount.bind_options.is_some(), "BindOptions"),
+        (mount.volume_options.is_some(), "VolumeOptions"),
+        (mount.tmpfs_options.is_some(), "TmpfsOptions"),
+        (mount.image_options.is_some(), "ImageOptions"),
+    ];
+    fields.into_iter().filter(|(_, field)| *field != own).try_for_each(|(given, field)| refuse_field(given, field))
 }
 
 fn refuse_field(given: bool, field: &str) -> Result<()> {

@@ -12,7 +12,7 @@ mod attributes;
 use std::io::{self, Read};
 
 use archive::{
-    clean, split,
+    Fault, clean, split,
     tar::{Entry, Kind, Reader},
     unpack::{LEFT_TO_BELOW_MAX, Name, name},
 };
@@ -21,7 +21,6 @@ use values::{Error, Result, ResultExt};
 
 use crate::{
     device::Device,
-    fault::Fault,
     format::{device_number, major_minor},
     resolve::{PATH_MAX, Way, check_length},
     tree::{Content, Extent, File, Id, Meta, OPAQUE, Tree},

@@ -47,7 +47,6 @@ pub fn request(body: &mut ContainerCreateRequest, machine: &Machine, defaults: &
     refusals::host(host)?;
     config(&mut body.config)?;
     host_config(host, machine, defaults)?;
-    mounts::resolve(host)?;
     let mut warnings = limits(&mut host.resources, machine)?;
     if modes::NetworkMode::parse(&host.network_mode)? == modes::NetworkMode::Host && publishes(host) {
         warnings.push("Published ports are discarded when using host network mode".into());
