@@ -308,7 +308,7 @@ impl Drop for Daemon {
             let forgiven = |line: &&str| !self.forgiven.iter().any(|text| line.contains(text.as_str()));
             for line in log.lines().filter(forgiven) {
                 let bad = line.contains("panicked") || line.contains("level=error");
-                assert!(!bad, "in the daemon's log:\n{log}");
+                assert!(!bad, "{line}\nin the daemon's log:\n{log}");
             }
         }
     }
