@@ -130,13 +130,21 @@ pub async fn agree(shared: &Arc<Shared>, container: &Arc<Container>, rerouted: b
     let Some(run) = Run::of(shared, container).filter(|run| NetworkNote::is_there(&run.directory)) else {
         return Ok(());
     };
+    match bring_together(shared, container, &run, rerouted).await {
+        // its end was not heard of yet: of one that has ended nothing is left to agree on
+        Err(_) if !run.still(container) => Ok(()),
+        done => done,
+    }
+}
+
+async fn bring_together(shared: &Arc<Shared>, container: &Arc<Container>, run: &Run, rerouted: bool) -> Result<()> {
     let attachments = container.record().attachments();
     let (known, strange): (Vec<Endpoint>, Vec<Endpoint>) =
         run.endpoints.iter().cloned().partition(|endpoint| attachments.contains_key(&endpoint.network));
     for endpoint in &strange {
         tracing::info!("container {} leaves network {}: nobody was told it is on it", container.id, endpoint.network);
-        settle(shared, container, &run, known.clone()).await?;
-        take_off(shared, container, &run, endpoint.clone(), known.clone()).await;
+        settle(shared, container, run, known.clone()).await?;
+        take_off(shared, container, run, endpoint.clone(), known.clone()).await;
     }
     let lacks = |name: &&String| *name != NONE && *name != HOST && !known.iter().any(|e| e.network == **name);
     let lacking: Vec<String> = attachments.keys().filter(lacks).cloned().collect();
@@ -149,7 +157,7 @@ pub async fn agree(shared: &Arc<Shared>, container: &Arc<Container>, rerouted: b
         blocking(move || s.networks.route(r.namespace()?, &known)).await?;
     }
     if rerouted || !strange.is_empty() || !lacking.is_empty() {
-        renew_names(shared, container, &run, &strange).await;
+        renew_names(shared, container, run, &strange).await;
     }
     Ok(())
 }
@@ -270,10 +278,10 @@ impl Run {
         namespace(&self.container, self.pid, self.birth)
     }
 
-    /// Whether it is still the same run.
+    /// Whether it is still the same run, and its process there: its end may not have been heard of yet.
     fn still(&self, container: &Container) -> bool {
         let state = container.state();
-        state.is_running() && state.generation == self.generation
+        state.is_running() && state.generation == self.generation && self.namespace().is_ok()
     }
 }
 
