@@ -121,3 +121,22 @@ fn an_end_on_a_full_disk_is_known_to_the_next_daemon() {
     d.start_again();
     assert_eq!(d.inspect("sleeps", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
 }
+
+#[test]
+fn a_restart_on_a_full_disk_is_known_to_the_next_daemon() {
+    let mut d = filled();
+    use_up_the_journal(&d);
+    let before = d.inspect("sleeps", "{{.State.Pid}}");
+    let begun = d.run(&["restart", "-t", "0", "sleeps"]);
+    assert_eq!(begun.status, 0, "{begun:#?}");
+    for _ in 0..2 {
+        d.kill();
+        d.start_again();
+        let (id, pid) = (d.inspect("sleeps", "{{.Id}}"), d.inspect("sleeps", "{{.State.Pid}}"));
+        assert_ne!(pid, before);
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        assert!(groups.contains(&id), "{groups}");
+    }
+    d.run(&["kill", "sleeps"]).ok();
+    d.run(&["wait", "sleeps"]).ok().stdout("137\n");
+}

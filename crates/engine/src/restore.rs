@@ -210,14 +210,11 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
         end_stray(trace, None).await;
     }
     let mut current = current.into_iter();
-    let newest = current.next();
-    for older in current {
-        end_stray(older, None).await;
-    }
-    let Some(trace) = newest else {
+    let Some(trace) = current.next() else {
         let end = if held { End::Ended(Fact::Lost { at: Timestamp::now() }) } else { End::Rests };
         return Some(Found { record, volatile, was, end });
     };
+    let older: Vec<Trace> = current.collect();
     volatile.state.generation = trace.generation;
     let note = NetworkNote::read(&trace.directory, &shared.bridge_id());
     volatile.endpoints = note.endpoints;
@@ -228,14 +225,23 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
     let end = match tokio::time::timeout(PROMPT, &mut answer).await {
         Err(_) => End::Unclear(trace.directory, answer),
         Ok(Ok(Some(shim))) => End::Runs(trace.directory, shim),
-        Ok(_) if held => {
-            End::Ended(lost::find_out(&record.id, shared.cgroup_place(&record).path, trace.directory).await)
-        }
         Ok(_) => {
-            end_stray(trace, None).await;
-            End::Rests
+            // what was to follow the last run came to nothing: it is that one's end which counts
+            older.iter().for_each(|of| lost::pass_on(&of.directory, &trace.directory));
+            if held || lost::recorded_exit(&trace.directory).is_some() {
+                if !held {
+                    volatile.state.phase = Phase::Starting { then: None };
+                }
+                End::Ended(lost::find_out(&record.id, shared.cgroup_place(&record).path, trace.directory).await)
+            } else {
+                end_stray(trace, None).await;
+                End::Rests
+            }
         }
     };
+    for stray in older {
+        end_stray(stray, None).await;
+    }
     Some(Found { record, volatile, was, end })
 }
 

@@ -66,6 +66,18 @@ pub fn keep_exit(directory: &Path) {
     }
 }
 
+/// Moves what is known of an earlier end into the directory of the launch which followed, if nothing is known of that.
+pub fn pass_on(earlier: &Path, later: &Path) {
+    let moved = |name| std::fs::rename(earlier.join(name), later.join(KEPT_FILE));
+    if recorded_exit(later).is_none() && recorded_exit(earlier).is_some() {
+        // the shim's own, unless it was kept already
+        let done = moved(KEPT_FILE).or_else(|_| moved(EXIT_FILE));
+        done.unwrap_or_else(|e| {
+            tracing::warn!("{}: the end of its container may be forgotten: {e}", earlier.display())
+        });
+    }
+}
+
 /// Lets the shim of an ended container go: it cleans up and ends by itself. One that cannot is killed and cleaned up after.
 /// With `keep` the directory stays.
 pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String, keep: bool) {

@@ -534,10 +534,15 @@ pub fn observe(state: &State, fact: &Fact, policy: &Policy) -> Step {
         (Phase::Created | Phase::Exited | Phase::Backoff, Fact::Launched { pid, birth, at }) => {
             launched(s, None, *pid, *birth, *at)
         }
+        // it ended and was started again, and neither could be written down
+        (Phase::Running { .. }, Fact::Launched { pid, birth, at }) if (s.pid, s.birth) != (*pid, *birth) => {
+            launched(State { exits: s.exits + 1, ..s }, None, *pid, *birth, *at)
+        }
         (Phase::Starting { then }, Fact::LaunchFailed { code, message, at }) => {
             launch_failed(s, then, *code, message, *at, policy)
         }
         (Phase::Running { then, .. }, Fact::Exited(exit)) => ended(s, then, *exit, policy),
+        (Phase::Starting { then }, Fact::Exited(exit)) => ended_unseen(s, then, *exit, policy),
         (Phase::Running { then, .. }, Fact::Lost { at }) => {
             let lost = Exit { code: LOST, signal: 0, oom: false, memory_peak: 0, at: *at };
             ended(s, then, lost, policy)
@@ -624,6 +629,15 @@ fn launch_failed(mut s: State, then: Option<Then>, code: i32, message: &str, at:
         return back_off(s, vec![Effect::Release], Duration::ZERO);
     }
     (s, vec![Effect::Release])
+}
+
+/// It was launched, and that could not be written down before it ended.
+fn ended_unseen(s: State, then: Option<Then>, exit: Exit, policy: &Policy) -> Step {
+    let (s, _) = launched(s, then, 0, 0, exit.at);
+    let then = if let Phase::Running { then, .. } = s.phase { then } else { None };
+    let (s, mut effects) = ended(s, then, exit, policy);
+    effects.insert(0, Effect::Emit(Event::Start));
+    (s, effects)
 }
 
 fn ended(mut s: State, then: Option<Then>, exit: Exit, policy: &Policy) -> Step {
