@@ -1,10 +1,17 @@
 //! `--link` on the default bridge.
 
-use testkit::{Cli, Daemon, real_docker};
+use testkit::{Cli, Daemon, eventually, real_docker};
 
 fn redis(daemon: &Daemon, flags: &[&str]) {
     let flags = [&["run", "-d", "--name", "redis", "--expose", "6379", "-e", "KEY=v"][..], flags].concat();
     daemon.run(&[&flags[..], &["busybox", "nc", "-ll", "-p", "6379", "-e", "echo", "PONG"]].concat()).ok();
+    listens(daemon);
+}
+
+fn listens(daemon: &Daemon) {
+    // port 6379 in state LISTEN
+    let seen = ["exec", "redis", "grep", "-q", ":18EB .* 0A ", "/proc/net/tcp", "/proc/net/tcp6"];
+    eventually("redis listens", || daemon.run(&seen).status == 0);
 }
 
 fn ip(daemon: &Daemon, container: &str) -> String {

@@ -111,11 +111,7 @@ impl Client {
         E::Body: Encode,
         E::Reply: Decode,
     {
-        let body = encode::<E>(body)?;
-        let mut reply = self.request(&parts::<E>(path, query, &[], body.as_deref()))?;
-        let value = decode::<E>(&mut reply);
-        self.keep(reply);
-        value
+        self.call_with_headers::<E>(path, query, &[], body)
     }
 
     /// As [`Client::call`], with header fields of its own.
