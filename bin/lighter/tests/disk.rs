@@ -11,7 +11,7 @@ fn filled() -> Daemon {
     let mut d = Daemon::on_small_disk(12);
     d.forgive(FULL);
     d.import("busybox");
-    d.run(&["run", "-d", "--name", "sleeps", "busybox", "sleep", "1000"]).ok();
+    d.run(&["run", "-d", "--name", "sleeps", "--restart", "unless-stopped", "busybox", "sleep", "1000"]).ok();
     let ticks = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.02; done";
     d.run(&["run", "-d", "--name", "ticks", "busybox", "sh", "-c", ticks]).ok();
     let fill = "cat /dev/zero > /big; exit 7";
@@ -139,4 +139,22 @@ fn a_restart_on_a_full_disk_is_known_to_the_next_daemon() {
     }
     d.run(&["kill", "sleeps"]).ok();
     d.run(&["wait", "sleeps"]).ok().stdout("137\n");
+}
+
+#[test]
+fn a_stop_on_a_full_disk_is_not_forgotten_with_the_daemon() {
+    let mut d = filled();
+    use_up_the_journal(&d);
+    d.run(&["stop", "-t", "0", "sleeps"]).ok();
+    let state = |d: &Daemon| d.inspect("sleeps", "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}");
+    for _ in 0..2 {
+        d.kill();
+        d.start_again();
+        assert_eq!(state(&d), "exited 137 0");
+    }
+    d.run(&["rm", "filler"]).ok();
+    assert_eq!(state(&d), "exited 137 0");
+    d.run(&["start", "sleeps"]).ok();
+    let aside = || std::fs::read_dir(d.directory.join("run/states")).unwrap().count();
+    eventually("all is in the journal", || aside() == 0);
 }

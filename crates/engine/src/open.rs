@@ -61,7 +61,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
     directory(&config.run_root.join("containers"), 0o710)?;
     directory(&config.run_root.join("shims"), 0o700)?;
     let store = Arc::new(Store::open(&config.data_root.join("db"))?);
-    let records = Records::new(store.clone());
+    let records = Records::new(store.clone(), &config.run_root);
     let owner = config.defaults.remap.as_ref().map(crate::remap::Remap::root);
     let volumes = Volumes::open(&config.data_root.join("volumes"), &records, owner)?;
     let snapshots = snapshot::open(&config.data_root.join("snapshots"), config.storage_driver.as_deref())?;

@@ -1,9 +1,14 @@
 //! What the engine keeps of containers across its own death.
 
+mod aside;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use store::{Batch, Durability, Store, Table};
 use values::{Id, Result};
+
+use aside::Aside;
 
 use crate::container::record::{Record, Volatile};
 use crate::networks::NetworkRecord;
@@ -19,11 +24,12 @@ const DAEMON: Table<String> = Table::new("daemon", 1);
 
 pub struct Records {
     store: Arc<Store>,
+    aside: Aside,
 }
 
 impl Records {
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+    pub fn new(store: Arc<Store>, run_root: &Path) -> Self {
+        Self { store, aside: Aside::new(run_root) }
     }
 
     /// A new container, and the volumes that were made for it alone. One that goes with its process need not survive a
@@ -47,26 +53,46 @@ impl Records {
 
     /// A change of state survives the daemon. It owes nothing to a power cut, which ends every process anyway: a
     /// restart policy finds `created` or the last synced state and goes by the policy.
+    ///
+    /// # Errors
+    /// The journal's. The state is put aside then, and found there by the next daemon unless a later one is in the journal.
     pub fn save_state(&self, id: &Id, volatile: &Volatile) -> Result<()> {
         let mut batch = Batch::new();
         batch.put(&STATES, id.as_str(), volatile)?;
-        self.store.commit(batch, Durability::Process)
+        match self.store.commit(batch, Durability::Process) {
+            Ok(()) => {
+                self.aside.remove(id);
+                Ok(())
+            }
+            Err(e) => {
+                if let Err(aside) = self.aside.put(id, volatile) {
+                    tracing::warn!("the state of container {id} cannot be put aside either: {aside}");
+                }
+                Err(e)
+            }
+        }
     }
 
     pub fn delete(&self, id: &Id) -> Result<()> {
         let mut batch = Batch::new();
         batch.delete(&CONTAINERS, id.as_str());
         batch.delete(&STATES, id.as_str());
-        self.store.commit(batch, Durability::Process)
+        self.store.commit(batch, Durability::Process)?;
+        self.aside.remove(id);
+        Ok(())
     }
 
     pub fn all(&self) -> Result<Vec<(Record, Volatile)>> {
         let containers = self.store.all(&CONTAINERS)?;
         let with_state = |(id, record): (String, Record)| {
-            let volatile = self.store.get(&STATES, &id)?.unwrap_or_default();
-            Ok((record, volatile))
+            let recorded: Volatile = self.store.get(&STATES, &id)?.unwrap_or_default();
+            // of the same number is what a daemon that was told to end wrote last
+            let aside = self.aside.get(&record.id).filter(|aside| aside.number >= recorded.number);
+            Ok((record, aside.unwrap_or(recorded)))
         };
-        containers.into_iter().map(with_state).collect()
+        let all: Vec<(Record, Volatile)> = containers.into_iter().map(with_state).collect::<Result<_>>()?;
+        self.aside.retain(|id| all.iter().any(|(record, _)| record.id == *id));
+        Ok(all)
     }
 
     pub fn save_network(&self, record: &NetworkRecord) -> Result<()> {

@@ -118,6 +118,9 @@ pub fn storage_size(host: &HostConfig) -> Result<Option<u64>> {
 /// The part of the record that changes often.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Volatile {
+    /// How many times it was written down, or tried to be: of two, the greater is the later one.
+    #[serde(default)]
+    pub number: u64,
     pub state: State,
     /// Its places on networks while it runs, the first one first.
     #[serde(default)]

@@ -337,6 +337,7 @@ impl Supervisor {
     /// Writes the state down. Where that fails, memory and the kernel stay right, and it is tried again: a daemon that
     /// comes after this one shall know of an end whose shim is gone.
     fn record(&mut self, again: bool) {
+        self.volatile.number += 1;
         let (id, first) = (&self.container.id, self.unrecorded.is_none());
         match self.shared.records.save_state(id, &self.volatile) {
             Ok(()) if first => {}
