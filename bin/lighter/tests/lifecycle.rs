@@ -163,3 +163,21 @@ fn an_end_is_told_to_who_asks_just_too_late() {
     d.run(&["wait", id]).ok().stdout("3\n");
     d.run(&["wait", &id[..12]]).status(1).stderr_has("No such container");
 }
+
+#[test]
+fn a_rename_beside_a_removal_brings_nothing_back() {
+    let mut d = Daemon::with_images(&["busybox"]);
+    for _ in 0..20 {
+        let id = d.run(&["create", "--name", "old", "busybox", "true"]).ok().text().to_owned();
+        std::thread::scope(|scope| {
+            scope.spawn(|| d.run(&["rename", &id, "new"]));
+            scope.spawn(|| d.run(&["rm", &id]).ok());
+        });
+        // both names are free again
+        d.run(&["create", "--name", "new", "busybox", "true"]).ok();
+        d.run(&["rm", "new"]).ok();
+    }
+    d.kill();
+    d.start_again();
+    d.run(&["ps", "-aq"]).ok().stdout("");
+}

@@ -71,6 +71,7 @@ fn refusals_change_nothing() {
             ),
             (&["--cpu-quota", "5000"], "CPU Quota cannot be updated as NanoCPUs has already been set"),
             (&["-m", "1m"], "Minimum memory limit allowed is 6MB"),
+            (&["-m", "32m", "--memory-swap", "16m"], "Minimum memoryswap limit should be larger than memory limit"),
             (&["--cpuset-cpus", "4000"], "Requested CPUs are not available"),
             (&["-c", "1"], "the minimum allowed cpu-shares is 2"),
             (&["--restart", "often"], "invalid restart policy: unknown policy 'often'"),

@@ -68,8 +68,8 @@ pub struct Container {
     pub pending: Mutex<Vec<Pending>>,
     /// Held to read by a start, to write by a copy into the container while it does not run.
     pub files: Arc<tokio::sync::RwLock<()>>,
-    /// Held by who changes the record: from reading it to having replaced it.
-    pub changing: tokio::sync::Mutex<()>,
+    /// Held by who changes the record, from reading it to having replaced it, and by who erases it.
+    pub(super) changing: tokio::sync::Mutex<()>,
     /// The running shim's directory and control connection.
     link: Mutex<Option<(PathBuf, ShimLink)>>,
     /// Held while its networks are made or changed.
@@ -99,6 +99,20 @@ impl Container {
 
     pub fn record(&self) -> Arc<Record> {
         self.record.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A turn to change the record, by `verb`.
+    ///
+    /// # Errors
+    /// `Conflict` where it is being removed: what was written then would be there again when it is gone.
+    pub async fn change(&self, verb: &str) -> Result<tokio::sync::MutexGuard<'_, ()>> {
+        let turn = self.changing.lock().await;
+        match self.state().phase {
+            Phase::Removing | Phase::Gone | Phase::Dead => {
+                Err(Error::conflict(format!("container is marked for removal and cannot be \"{verb}\"")))
+            }
+            _ => Ok(turn),
+        }
     }
 
     pub fn set_record(&self, record: Record) {

@@ -100,7 +100,7 @@ pub async fn remove(shared: &Arc<Shared>, asked: &str) -> Result<()> {
         return Err(Error::internal("Conflict, cannot remove the default link name of the container"));
     };
     let alias = asked.rsplit('/').next().unwrap_or_default().to_owned();
-    let _changing = parent.changing.lock().await;
+    let _turn = parent.change("update").await?;
     let mut record = (*parent.record()).clone();
     let is_it = |text: &String| parse(text).is_ok_and(|(_, of_it)| of_it == alias);
     record.host.links.get_or_insert_default().retain(|text| !is_it(text));

@@ -56,6 +56,8 @@ fn try_again(container: Arc<Container>) {
 }
 
 async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
+    // who is changing the record has done so first: written later, it would be there again
+    let _turn = container.changing.lock().await;
     let (shared, id, record) = (shared.clone(), container.id.clone(), container.record());
     // a process that could not be set up nor killed then may have ended since
     let never_came_up = !container.state().error.is_empty();

@@ -9,7 +9,7 @@ use super::validate;
 use crate::shared::{Shared, blocking};
 
 pub async fn rename(shared: &Arc<Shared>, container: &Arc<Container>, new_name: &str) -> Result<()> {
-    let _turn = container.changing.lock().await;
+    let _turn = container.change("rename").await?;
     let old = container.name();
     let new = new_name.strip_prefix('/').unwrap_or(new_name).to_owned();
     if new.is_empty() {

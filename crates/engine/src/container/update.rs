@@ -23,11 +23,8 @@ pub async fn update(shared: &Arc<Shared>, container: &Arc<Container>, body: Upda
     refuse(&body.resources)?;
     validate::restart_policy(&body.restart_policy)?;
     // with a rename or another update in between, one of the two would be lost
-    let _turn = container.changing.lock().await;
     let cannot = |e: Error| e.context(format!("Cannot update container {}", container.id));
-    if matches!(container.state().phase, Phase::Removing | Phase::Gone | Phase::Dead) {
-        return Err(cannot(Error::conflict("container is marked for removal and cannot be \"update\"")));
-    }
+    let _turn = container.change("update").await.map_err(cannot)?;
     let old = container.record();
     let mut host = merge(&old.host, &body).map_err(cannot)?;
     let pids = host.resources.pids_limit;
@@ -72,6 +69,10 @@ fn refuse(asked: &Resources) -> Result<()> {
         (asked.ulimits.as_ref().is_some_and(|l| !l.is_empty()), "Ulimits"),
         (asked.memory_swappiness.is_some_and(|value| value != -1), "MemorySwappiness"),
         (asked.oom_kill_disable == Some(true), "OomKillDisable"),
+        (asked.cpu_count != 0, "CpuCount"),
+        (asked.cpu_percent != 0, "CpuPercent"),
+        (asked.io_maximum_iops != 0, "IOMaximumIOps"),
+        (asked.io_maximum_bandwidth != 0, "IOMaximumBandwidth"),
     ];
     match filled.iter().find(|(given, _)| *given) {
         Some((_, field)) => Err(Error::not_implemented(format!(
@@ -255,6 +256,8 @@ mod tests {
     fn what_cannot_be_updated_is_said() {
         let asked = Resources { oom_kill_disable: Some(true), ..Resources::default() };
         assert!(refuse(&asked).unwrap_err().message.starts_with("OomKillDisable of a container cannot be updated"));
+        let asked = Resources { cpu_percent: 1, ..Resources::default() };
+        assert!(refuse(&asked).unwrap_err().message.starts_with("CpuPercent of a container cannot be updated"));
         let nothing = Resources { memory_swappiness: Some(-1), ulimits: Some(vec![]), ..Resources::default() };
         assert_eq!(refuse(&nothing), Ok(()));
     }

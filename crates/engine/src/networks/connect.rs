@@ -212,7 +212,7 @@ pub fn announce(shared: &Shared, container: &Container, endpoints: &[Endpoint]) 
 /// `Conflict` if that has ended, whoever has its number now.
 pub fn namespace(container: &Container, pid: i32, birth: u64) -> Result<OwnedFd> {
     let netns = network::namespace_of(pid);
-    if pid > 0 && shim::birth(pid) == birth { netns } else { Err(container.not_running()) }
+    if pid > 0 && sys::stat::birth(pid) == birth { netns } else { Err(container.not_running()) }
 }
 
 /// May the container be put on that network?
@@ -354,7 +354,7 @@ async fn save(
     container: &Arc<Container>,
     change: impl FnOnce(&mut BTreeMap<String, EndpointSettings>),
 ) -> Result<()> {
-    let _changing = container.changing.lock().await;
+    let _turn = container.change("connect").await?;
     let mut record = (*container.record()).clone();
     let mut all = record.attachments();
     change(&mut all);
