@@ -1,32 +1,55 @@
-//! What the prunes of all nouns share: the moment of their `until` filter.
+//! What the prunes of all nouns share: their filters `until`, `label` and `label!`.
 
 use api::Filters;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use values::{Error, Result, Timestamp};
 
-/// The moment before which something must have been made to go; `None`: however young it is.
-///
-/// The filter names a time ago (`10m`), a UNIX time, or a date with or without time and zone; without one it is local.
-///
-/// # Errors
-/// `InvalidArgument` for what is no moment, and for more than one.
-pub fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestamp>> {
+/// Which of the things that nobody uses shall go.
+pub struct Wanted {
+    filters: Filters,
+    /// When it must have been made; `None`: however young it is.
+    until: Option<Timestamp>,
+}
+
+impl Wanted {
+    /// `more`: filters of that noun alone.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a filter that is none, for an `until` that is no moment, and for more than one.
+    pub fn by(filters: &Filters, more: &[&str]) -> Result<Self> {
+        filters.validate(&[&["label", "label!", "until"], more].concat())?;
+        Ok(Self { filters: filters.clone(), until: until(filters, Timestamp::now())? })
+    }
+
+    /// With every `label`, and not with every `label!`, as Docker has it.
+    pub fn has<'a>(&self, created: Timestamp, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let spared = self.filters.contains("label!") && self.filters.matches_labels("label!", &label);
+        self.until.is_none_or(|until| created <= until) && self.filters.matches_labels("label", &label) && !spared
+    }
+}
+
+fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestamp>> {
     let mut given = filters.get("until");
     let Some(text) = given.next() else { return Ok(None) };
     if given.next().is_some() {
         return Err(Error::invalid("more than one until filter specified"));
     }
-    let parsed = ago(text, now).or_else(|| Timestamp::from_unix_text(text)).or_else(|| calendar(text));
+    let parsed = moment(text, now);
     parsed.map(Some).ok_or_else(|| Error::invalid(format!("failed to parse value as time or duration: {text:?}")))
+}
+
+/// A time ago (`10m`), a UNIX time, or a date with or without time and zone; without one it is local.
+pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    ago(text, now).or_else(|| Timestamp::from_unix_text(text)).or_else(|| calendar(text))
 }
 
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
     let nanos = values::duration::parse_go(text).ok().filter(|_| text != "0")?;
-    moment(i128::from(now.secs) * 1_000_000_000 + i128::from(now.nanos) - i128::from(nanos))
+    from_nanos(i128::from(now.secs) * 1_000_000_000 + i128::from(now.nanos) - i128::from(nanos))
 }
 
-fn moment(nanos: i128) -> Option<Timestamp> {
+fn from_nanos(nanos: i128) -> Option<Timestamp> {
     let secs = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
     Some(Timestamp { secs, nanos: u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()? })
 }
@@ -36,12 +59,32 @@ fn calendar(text: &str) -> Option<Timestamp> {
         return Some(zoned);
     }
     let local = text.parse::<DateTime>().ok().or_else(|| text.parse::<Date>().ok().map(DateTime::from))?;
-    moment(local.to_zoned(TimeZone::system()).ok()?.timestamp().as_nanosecond())
+    from_nanos(local.to_zoned(TimeZone::system()).ok()?.timestamp().as_nanosecond())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn by_labels_and_age() {
+        let check = |json: &str, labels: &[(&str, &str)], expected: bool| {
+            let wanted = Wanted::by(&Filters::from_json(json).unwrap(), &["all"]).unwrap();
+            let label = |key: &str| labels.iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+            assert_eq!(wanted.has(Timestamp { secs: 5000, nanos: 1 }, label), expected, "{json} {labels:?}");
+        };
+        check("", &[], true);
+        check(r#"{"until":["5000"]}"#, &[], false);
+        check(r#"{"until":["5001"],"all":["1"]}"#, &[], true);
+        check(r#"{"label":["a","b=2"]}"#, &[("a", ""), ("b", "2")], true);
+        check(r#"{"label":["a","b=2"]}"#, &[("a", ""), ("b", "3")], false);
+        check(r#"{"label!":["a"]}"#, &[("a", "x")], false);
+        check(r#"{"label!":["a"]}"#, &[("b", "")], true);
+        check(r#"{"label!":["a","b"]}"#, &[("b", "")], true);
+        for bad in [r#"{"all":["1"]}"#, r#"{"until":["x"]}"#] {
+            assert!(Wanted::by(&Filters::from_json(bad).unwrap(), &[]).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn moments() {

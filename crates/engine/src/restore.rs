@@ -166,7 +166,10 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     .await?;
     for (container, _) in &told {
         let rerouted = stale.contains(container.id.as_str());
-        if let Err(e) = crate::networks::agree(shared, container, rerouted).await {
+        // one that has ended meanwhile has none
+        if let Err(e) = crate::networks::agree(shared, container, rerouted).await
+            && container.state().is_running()
+        {
             tracing::error!("the networks of container {} are not those that were recorded: {e}", container.id);
         }
     }
@@ -326,7 +329,7 @@ async fn reconnect(directory: PathBuf, patience: Option<Duration>) -> Option<Shi
         Ok(state) => Some((stream, state)),
         Err(e) => {
             if e.kind == values::ErrorKind::Unavailable {
-                tracing::error!("shim in {}: {e}; it is killed", directory.display());
+                tracing::warn!("shim in {}: {e}; it is killed", directory.display());
                 shim_link::kill_peer(&stream);
             }
             None
@@ -360,7 +363,7 @@ fn answer_again(
     let record = container.record();
     let namespace = || crate::networks::namespace(container, started.pid, started.birth);
     if let Err(e) = crate::networks::answer(shared, container, &places.endpoints, namespace)
-        && shim::birth(started.pid) == started.birth
+        && sys::stat::birth(started.pid) == started.birth
     {
         tracing::error!("container {} cannot ask for names: {e}", container.id);
     }

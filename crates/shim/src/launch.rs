@@ -83,7 +83,7 @@ fn launch_in(
     let theirs = theirs.into_stdio(stdio.rows, stdio.cols);
     let mut made = make(&request, Fds { netns, userns, lowest, stdio: theirs }, control)?;
     let running = &mut made.running;
-    let started = Started { pid: running.pid, birth: birth(running.pid), at: Timestamp::now() };
+    let started = Started { pid: running.pid, birth: sys::stat::birth(running.pid), at: Timestamp::now() };
     crash::point("shim.started");
     let _ = directory.write_started(&started);
     crash::point("shim.start-noted");
@@ -143,15 +143,6 @@ fn is_hung_up(control: &Control) -> bool {
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     rustix::event::poll(&mut polled, Some(&now)).is_ok()
         && polled[0].revents().intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR)
-}
-
-/// Field 22 of `/proc/PID/stat`; 0 when the process is gone already.
-/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
-pub fn birth(pid: i32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field is the program's name in parentheses and may have anything in it.
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    rest.split_ascii_whitespace().nth(19).and_then(|field| field.parse().ok()).unwrap_or(0)
 }
 
 pub fn failed(error: StartError) -> Failed {

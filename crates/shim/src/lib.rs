@@ -26,5 +26,3 @@ mod scratch;
 mod session;
 mod shim;
 pub mod stream;
-
-pub use launch::birth;

@@ -161,7 +161,7 @@ impl Shim {
         match pending.finish(external, status) {
             Ok(Begun { process, order }) => {
                 let pid = process.pid;
-                let started = Started { pid, birth: launch::birth(pid), at: Timestamp::now() };
+                let started = Started { pid, birth: sys::stat::birth(pid), at: Timestamp::now() };
                 match probe {
                     Some((begun, timeout)) => {
                         self.add_probe(order.id, process, begun, timeout);
@@ -237,7 +237,7 @@ impl Shim {
         self.may_exec(id)?;
         let running = runtime::exec(&self.running, process, stdio).map_err(launch::failed)?;
         crash::point("shim.executed");
-        let started = Started { pid: running.pid, birth: launch::birth(running.pid), at: Timestamp::now() };
+        let started = Started { pid: running.pid, birth: sys::stat::birth(running.pid), at: Timestamp::now() };
         let process = pipes.into_process(running.pid, running.pidfd, running.console, wants_input);
         Ok((process.map_err(no_streams)?, started))
     }

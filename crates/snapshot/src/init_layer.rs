@@ -20,12 +20,10 @@ use archive::{
 };
 
 use erofs::{Content, Id, Meta, Tree};
+use rustix::fs::chmod;
 use values::{Result, Timestamp};
 
-use crate::{
-    layout::set_mode,
-    merged::{Found, Merged},
-};
+use crate::merged::{Found, Merged};
 
 /// Whether every container is given this.
 pub(crate) fn has(path: &[u8]) -> bool {
@@ -141,7 +139,7 @@ fn make_thing(path: &Path, thing: &Thing) -> io::Result<()> {
         Thing::Dir => make_dir(path),
         Thing::File => {
             File::options().write(true).create_new(true).open(path)?;
-            set_mode(path, 0o755)
+            Ok(chmod(path, 0o755.into())?)
         }
         Thing::Link(target) => symlink(target, path),
     }
@@ -160,5 +158,5 @@ fn have_parent(dir: &Path, ours: &Root, image: &Merged, parent: &str) -> io::Res
 
 fn make_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o755).create(path)?;
-    set_mode(path, 0o755)
+    Ok(chmod(path, 0o755.into())?)
 }

@@ -22,6 +22,7 @@ use std::{
 };
 
 use archive::unpack::Deletions;
+use rustix::fs::chmod;
 use sys::crash;
 use values::{Digest, Error, Result, ResultExt};
 
@@ -135,7 +136,7 @@ impl Layout {
                 result => {
                     result.during(|| path.display())?;
                     // not less by the umask: it is a layer's root
-                    set_mode(&path, 0o755).during(|| path.display())?;
+                    chmod(&path, 0o755.into()).map_err(io::Error::from).during(|| path.display())?;
                     return Ok(path);
                 }
             }
@@ -203,10 +204,6 @@ impl Layout {
     pub(crate) fn remove_root(&self, id: &str) -> Result<()> {
         self.trash.throw(&self.root(id)?).during(|| format!("root filesystem of {id}"))
     }
-}
-
-pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
 }
 
 fn names(dir: &Path) -> Result<Vec<String>> {

@@ -26,6 +26,7 @@ pub mod scm;
 pub mod seccomp;
 pub mod session;
 pub mod signal;
+pub mod stat;
 pub mod tty;
 pub mod user_namespace;
 pub mod waiting;

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use crate::stat::Stat;
+
 /// The state of a process and, while the kernel holds it, the kernel function it sleeps in:
 /// `process 12 is in an uninterruptible wait (fuse_dev_do_read)`. Allocates.
-/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>, …/proc_pid_wchan.5.html
+/// <https://man7.org/linux/man-pages/man5/proc_pid_wchan.5.html>
 pub fn describe(pid: i32) -> String {
     says(pid, &format!("process {pid}"), state(pid))
 }
@@ -35,9 +37,7 @@ fn children(pid: i32) -> Vec<i32> {
 }
 
 fn state(pid: i32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field is the program's name in parentheses and may have anything in it.
-    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
+    Stat::of(pid).map(|stat| stat.state)
 }
 
 fn says(pid: i32, who: &str, state: Option<char>) -> String {

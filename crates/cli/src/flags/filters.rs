@@ -2,7 +2,14 @@
 
 use api::Filters;
 
+use super::Flag;
 use crate::{Invocation, Session};
+
+/// Of a prune that has no others.
+pub static PRUNE_FLAGS: &[Flag] = &[
+    Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
+    Flag::bool("force", "Do not prompt for confirmation").short('f'),
+];
 
 /// All values of the flag `name`. The part before the first `=` is the key, spaces around it and its case do not count.
 pub fn filters(call: &Invocation, name: &str) -> Filters {

@@ -7,6 +7,7 @@ pub mod check;
 pub mod container;
 pub mod filters;
 pub mod moment;
+pub mod pairs;
 pub mod parse;
 pub mod platform;
 

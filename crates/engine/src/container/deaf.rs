@@ -26,11 +26,8 @@ pub fn warning(container: &Container, signal: Signal) -> Option<String> {
 
 /// proc_pid_status(5), if the pid still means the same process.
 fn status_of(state: &State) -> Option<String> {
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", state.pid)).ok();
-    let status = read("status")?;
-    let stat = read("stat")?;
-    let birth = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse::<u64>().ok()?;
-    (birth == state.birth).then_some(status)
+    let status = std::fs::read_to_string(format!("/proc/{}/status", state.pid)).ok()?;
+    (sys::stat::birth(state.pid) == state.birth).then_some(status)
 }
 
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {

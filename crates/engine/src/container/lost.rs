@@ -137,7 +137,7 @@ pub fn signal(pid: i32, birth: u64, signal: Signal) {
     let Some(process) = rustix::process::Pid::from_raw(pid) else { return };
     let Ok(pidfd) = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty()) else { return };
     // the number may be somebody else's by now
-    if shim::birth(pid) == birth {
+    if sys::stat::birth(pid) == birth {
         let _ = sys::signal::send(&pidfd, signal.number());
     }
 }

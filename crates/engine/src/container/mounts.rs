@@ -442,19 +442,7 @@ fn volume_mount(mount: &Mount) -> Result<Resolved> {
 }
 
 fn volume(destination: &str, mode: &str, volume: Volume) -> Resolved {
-    Resolved {
-        kind: Kind::Volume,
-        source: String::new(),
-        volume: Some(volume),
-        destination: clean(destination),
-        mode: mode.to_owned(),
-        read_only: false,
-        recursive: false,
-        sub_mounts: SubMounts::ReadOnly,
-        propagation: String::new(),
-        create_source: false,
-        data: String::new(),
-    }
+    Resolved { volume: Some(volume), ..bare(Kind::Volume, destination, mode) }
 }
 
 fn tmpfs_mount(mount: &Mount) -> Result<Resolved> {
@@ -473,8 +461,12 @@ fn from_tmpfs(destination: &str, options: &str) -> Result<Resolved> {
 }
 
 fn tmpfs(destination: &str, mode: &str, data: &str) -> Resolved {
+    Resolved { data: data.to_owned(), ..bare(Kind::Tmpfs, destination, mode) }
+}
+
+fn bare(kind: Kind, destination: &str, mode: &str) -> Resolved {
     Resolved {
-        kind: Kind::Tmpfs,
+        kind,
         source: String::new(),
         volume: None,
         destination: clean(destination),
@@ -484,7 +476,7 @@ fn tmpfs(destination: &str, mode: &str, data: &str) -> Resolved {
         sub_mounts: SubMounts::ReadOnly,
         propagation: String::new(),
         create_source: false,
-        data: data.to_owned(),
+        data: String::new(),
     }
 }
 

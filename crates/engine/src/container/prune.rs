@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use api::Filters;
 use api::types::ContainersPruneResponse;
-use values::{Error, Result, Timestamp};
+use values::{Error, Result};
 
 use super::handle::Container;
 use super::record::Record;
 use super::remove;
 use super::state::Phase;
-use crate::prune::until;
+use crate::prune::Wanted;
 use crate::shared::{Shared, blocking};
 
 /// Whether a prune is under way: two at once would only get in each other's way.
@@ -39,11 +39,10 @@ impl Pruning {
 /// `InvalidArgument` for a filter that is none; `Conflict` while another prune goes on.
 pub async fn prune(shared: &Arc<Shared>, filters: &Filters) -> Result<ContainersPruneResponse> {
     let _turn = shared.pruning.begin()?;
-    filters.validate(&["label", "label!", "until"])?;
-    let until = until(filters, Timestamp::now())?;
+    let wanted = Wanted::by(filters, &[])?;
     let mut pruned = ContainersPruneResponse::default();
     for container in shared.registry.all() {
-        if rests(&container) && wanted(&container.record(), filters, until) {
+        if rests(&container) && is_wanted(&container.record(), &wanted) {
             let size = size(shared, &container).await;
             // one that was started or removed meanwhile is let be
             if let Err(e) = remove::remove(&container, container.id.as_str(), false, false).await {
@@ -63,14 +62,27 @@ fn rests(container: &Container) -> bool {
     matches!(container.state().phase, Phase::Created | Phase::Exited | Phase::Dead)
 }
 
-fn wanted(record: &Record, filters: &Filters, until: Option<Timestamp>) -> bool {
-    let label = |key: &str| record.config.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
-    let spared = filters.contains("label!") && filters.matches_labels("label!", label);
-    until.is_none_or(|until| record.created <= until) && filters.matches_labels("label", label) && !spared
+fn is_wanted(record: &Record, wanted: &Wanted) -> bool {
+    wanted.has(record.created, |key| record.config.labels.as_ref()?.get(key).map(String::as_str))
 }
 
 /// Bytes of its writable layer; unknown counts as none.
 async fn size(shared: &Arc<Shared>, container: &Container) -> u64 {
     let (shared, id) = (shared.clone(), container.id.clone());
     blocking(move || shared.snapshots.usage(id.as_str())).await.map_or(0, |usage| usage.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time() {
+        let pruning = Pruning::default();
+        let turn = pruning.begin();
+        assert!(turn.is_ok());
+        assert_eq!(pruning.begin().err().map(|e| e.message).as_deref(), Some("a prune operation is already running"));
+        drop(turn);
+        assert!(pruning.begin().is_ok());
+    }
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use api::Filters;
 use api::types::ImageSummary;
 use image::Image;
-use values::{Digest, Error, Reference, Result, Timestamp, duration};
+use values::{Digest, Error, Reference, Result, Timestamp};
 
 use super::pattern;
+use crate::prune;
 
 const KEYS: [&str; 7] = ["before", "dangling", "label", "label!", "reference", "since", "until"];
 
@@ -30,7 +31,9 @@ pub(super) fn filter<'a, I: Borrow<Image>, R: Borrow<Image>>(
         filters.get(key).map(|name| Ok(resolve(name)?.borrow().created())).collect()
     };
     let (before, since) = (moment("before")?, moment("since")?);
-    let until = filters.get("until").map(|text| until(text, now)).collect::<Result<Vec<_>>>()?;
+    let bad = |text: &str| Error::invalid(format!("invalid filter 'until={text}'"));
+    let until = |text| prune::moment(text, now).ok_or_else(|| bad(text));
+    let until = filters.get("until").map(until).collect::<Result<Vec<_>>>()?;
     for text in filters.get("reference") {
         pattern::check(text)?;
     }
@@ -81,25 +84,6 @@ pub(super) fn is_named(name: &str, wanted: &str) -> bool {
     let bare = reference.familiar_name();
     let tagged = reference.tag.as_ref().map(|tag| format!("{bare}:{tag}"));
     pattern::matches(wanted, &bare) || tagged.is_some_and(|tagged| pattern::matches(wanted, &tagged))
-}
-
-/// A moment: UNIX seconds, RFC 3339 (also only its date), or a duration before now.
-fn until(text: &str, now: Timestamp) -> Result<Timestamp> {
-    let bad = || Error::invalid(format!("invalid filter 'until={text}'"));
-    if let Some(time) = Timestamp::from_unix_text(text) {
-        return Ok(time);
-    }
-    if let Ok(nanos) = duration::parse_go(text) {
-        let then = now.unix_nanos().checked_sub(nanos).ok_or_else(bad)?;
-        let (seconds, nanos) = (then.div_euclid(1_000_000_000), then.rem_euclid(1_000_000_000));
-        return Timestamp::from_unix_text(&format!("{seconds}.{nanos:09}")).ok_or_else(bad);
-    }
-    let full = match text.len() {
-        10 => format!("{text}T00:00:00Z"),
-        19 => format!("{text}Z"),
-        _ => text.to_owned(),
-    };
-    full.parse().map_err(|_| bad())
 }
 
 #[cfg(test)]

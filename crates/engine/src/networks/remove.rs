@@ -9,6 +9,7 @@ use sys::crash;
 use values::{Error, Result, Timestamp};
 
 use super::{NetworkRecord, find, in_use, is_predefined};
+use crate::prune::Wanted;
 use crate::shared::{Shared, blocking};
 
 pub async fn remove(shared: &Arc<Shared>, key: &str) -> Result<()> {
@@ -51,25 +52,13 @@ pub async fn remove(shared: &Arc<Shared>, key: &str) -> Result<()> {
 
 /// `until` and `label` filter.
 pub async fn prune(shared: &Arc<Shared>, filters: &Filters) -> Result<NetworkPruneResponse> {
-    filters.validate(&["label", "label!", "until"])?;
-    let before = match filters.get("until").collect::<Vec<_>>()[..] {
-        [] => None,
-        [one] => Some(moment(one)?),
-        _ => return Err(Error::invalid("more than one until filter specified")),
-    };
+    let wanted = Wanted::by(filters, &[])?;
     let used: BTreeSet<String> = in_use(shared).into_iter().collect();
     let mut deleted = vec![];
     for record in shared.directory.all() {
-        let labels = |key: &str| record.shown.labels.as_ref()?.get(key).map(String::as_str);
-        let excluded = filters.contains("label!") && {
-            let mut unwanted = filters.get("label!");
-            unwanted.any(|wanted| match wanted.split_once('=') {
-                Some((k, v)) => labels(k) == Some(v),
-                None => labels(wanted).is_some(),
-            })
-        };
-        let young = before.is_some_and(|moment| record.shown.created > moment.to_rfc3339_nano());
-        if used.contains(record.id()) || excluded || young || !filters.matches_labels("label", labels) {
+        let label = |key: &str| record.shown.labels.as_ref()?.get(key).map(String::as_str);
+        let created = record.shown.created.parse().unwrap_or(Timestamp::ZERO);
+        if used.contains(record.id()) || !wanted.has(created, label) {
             continue;
         }
         // whoever was faster in using or removing it
@@ -80,14 +69,4 @@ pub async fn prune(shared: &Arc<Shared>, filters: &Filters) -> Result<NetworkPru
     deleted.sort();
     shared.events.emit("network", "prune", "", BTreeMap::from([("reclaimed".into(), "0".into())]));
     Ok(NetworkPruneResponse { networks_deleted: Some(deleted) })
-}
-
-/// A time ago (`24h`), seconds of UNIX time, or RFC 3339.
-fn moment(text: &str) -> Result<Timestamp> {
-    if let Ok(nanos) = values::duration::parse_go(text) {
-        let now = Timestamp::now();
-        return Ok(Timestamp { secs: now.secs - nanos / 1_000_000_000, nanos: now.nanos });
-    }
-    let parsed = Timestamp::from_unix_text(text).or_else(|| text.parse().ok());
-    parsed.ok_or_else(|| Error::invalid(format!("failed to parse value as time or duration: {text:?}")))
 }

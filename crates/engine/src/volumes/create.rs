@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use api::types::{Volume, VolumeCreateRequest};
+use rustix::fs::chmod;
 use sys::crash;
 use values::{Error, Id, Result, Timestamp};
 
@@ -119,21 +120,17 @@ impl Volumes {
     fn make_directory(&self, name: &str) -> io::Result<()> {
         let directory = self.root.join(name);
         fs::create_dir(&directory)?;
-        set_mode(&directory, 0o701)?;
+        // not less by the umask
+        chmod(&directory, 0o701.into())?;
         fs::write(directory.join(MAKING), "")?;
         let data = self.path(name);
         fs::create_dir(&data)?;
-        set_mode(&data, 0o755)?;
+        chmod(&data, 0o755.into())?;
         match self.owner {
             Some((uid, gid)) => std::os::unix::fs::chown(&data, Some(uid), Some(gid)),
             None => Ok(()),
         }
     }
-}
-
-/// Not less by the umask.
-fn set_mode(path: &std::path::Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
 }
 
 /// Docker's rule.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use api::Filters;
 use api::types::VolumePruneResponse;
 use sys::crash;
-use values::{Error, Id, Result, ResultExt, Timestamp};
+use values::{Error, Id, Result, ResultExt};
 
 use super::list::{label, size};
-use super::{VolumeRecord, emit, users};
+use super::{emit, users};
 use crate::container::record::Record;
-use crate::prune::until;
+use crate::prune::Wanted;
 use crate::shared::{Shared, blocking};
 
 /// `DELETE /volumes/{name}`. `force`: one that is not there is no error.
@@ -74,14 +74,14 @@ fn remove_unused(shared: &Shared, name: &str, except: Option<&Id>) -> Result<()>
 /// # Errors
 /// `InvalidArgument` for an unknown filter.
 pub async fn prune(shared: &Arc<Shared>, filters: Filters) -> Result<VolumePruneResponse> {
-    filters.validate(&["label", "label!", "until", "all"])?;
+    let wanted = Wanted::by(&filters, &["all"])?;
     let everything = filters.contains("all") && filters.flag("all", false)?;
-    let before = until(&filters, Timestamp::now())?;
     let s = shared.clone();
     let pruned = blocking(move || {
         let mut pruned = VolumePruneResponse::default();
         for record in s.volumes.all() {
-            if wanted(&record, &filters, everything, before) && users(&s, &record.name).is_empty() {
+            let wanted = wanted.has(record.created, |key| label(&record, key));
+            if wanted && (everything || record.is_anonymous()) && users(&s, &record.name).is_empty() {
                 let size = size(&s, &record.name);
                 // somebody began to use it, or removed it
                 if remove_unused(&s, &record.name, None).is_ok() {
@@ -96,12 +96,4 @@ pub async fn prune(shared: &Arc<Shared>, filters: Filters) -> Result<VolumePrune
     let attributes = BTreeMap::from([("reclaimed".to_owned(), pruned.space_reclaimed.to_string())]);
     shared.events.emit("volume", "prune", "", attributes);
     Ok(pruned)
-}
-
-fn wanted(record: &VolumeRecord, filters: &Filters, everything: bool, before: Option<Timestamp>) -> bool {
-    let spared = filters.contains("label!") && filters.matches_labels("label!", |key| label(record, key));
-    (everything || record.is_anonymous())
-        && before.is_none_or(|before| record.created <= before)
-        && filters.matches_labels("label", |key| label(record, key))
-        && !spared
 }

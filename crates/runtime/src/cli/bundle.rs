@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use oci::runtime::{Hooks, Process, Spec, State};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use serde::{Deserialize, Serialize};
+use sys::stat::Stat;
 use values::{RootMount, Timestamp};
 
 use super::{Failure, Global};
@@ -96,7 +97,7 @@ impl Record {
         Self {
             id: launch.id.clone(),
             pid: running.pid,
-            start_time: start_time(running.pid).map_or(0, |(time, _)| time),
+            start_time: sys::stat::birth(running.pid),
             bundle: bundle.to_string_lossy().into_owned(),
             rootfs: match &launch.rootfs {
                 RootMount::Directory { path } => path.to_string_lossy().into_owned(),
@@ -116,8 +117,8 @@ impl Record {
 
     /// `created`, `running`, `paused` or `stopped`: what the kernel says now.
     pub(super) fn status(&self, home: &Home) -> &'static str {
-        match start_time(self.pid) {
-            Some((time, state)) if time == self.start_time && state != 'Z' && state != 'X' => {}
+        match Stat::of(self.pid) {
+            Some(stat) if stat.start == self.start_time && !stat.has_ended() => {}
             _ => return "stopped",
         }
         if home.fifo().exists() {
@@ -142,20 +143,11 @@ impl Record {
     /// The living container.
     pub(super) fn open(&self) -> Result<Running, Failure> {
         let running = Running::open(self.pid, &self.cgroup).map_err(|error| error.message)?;
-        match start_time(self.pid) {
-            Some((time, _)) if time == self.start_time => Ok(running),
+        match Stat::of(self.pid) {
+            Some(stat) if stat.start == self.start_time => Ok(running),
             _ => Err("container is not running".to_owned()),
         }
     }
-}
-
-/// Start time and state of a process, by `/proc/PID/stat` (proc_pid_stat(5)).
-fn start_time(pid: i32) -> Option<(u64, char)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may contain anything; what follows its last parenthesis does not.
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((fields.nth(18)?.parse().ok()?, state))
 }
 
 /// Reads a bundle's configuration: an absolute bundle path and what to launch.
@@ -208,6 +200,9 @@ fn check(spec: &Spec) -> Result<(), Failure> {
     }
     if spec.linux.is_none() {
         return Err("the configuration has no linux section".to_owned());
+    }
+    if spec.annotations.contains_key("") {
+        return Err("annotations: a key must not be empty".to_owned());
     }
     Ok(())
 }

@@ -132,7 +132,7 @@ pub static LISTING: Listing<Row> = Listing {
         },
         Column { name: "ID", caption: "CONTAINER ID", value: |row| id(row).into() },
         Column { name: "Image", caption: "IMAGE", value: |row| image(row).into() },
-        Column { name: "Labels", caption: "LABELS", value: |row| labels(row).into() },
+        Column { name: "Labels", caption: "LABELS", value: |row| human::labels(&row.container.labels).into() },
         Column { name: "LocalVolumes", caption: "LOCAL VOLUMES", value: |row| local_volumes(row).into() },
         Column { name: "Mounts", caption: "MOUNTS", value: |row| mounts(row).into() },
         Column { name: "Names", caption: "NAMES", value: |row| names(row).into() },
@@ -168,10 +168,6 @@ fn image(row: &Row) -> String {
             Err(_) => image.into(),
         },
     }
-}
-
-fn labels(row: &Row) -> String {
-    row.container.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 fn local_volumes(row: &Row) -> String {

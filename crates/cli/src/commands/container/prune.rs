@@ -4,8 +4,7 @@ use api::Filters;
 use api::endpoints::{ContainerPrune, ContainerPruneQuery};
 
 use crate::command::{Args, Command};
-use crate::flags::Flag;
-use crate::flags::filters::prune_filters;
+use crate::flags::filters::{PRUNE_FLAGS, prune_filters};
 use crate::{Failure, Invocation, Outcome, Session, confirm};
 
 pub static COMMAND: Command = Command {
@@ -13,10 +12,7 @@ pub static COMMAND: Command = Command {
     usage: "[OPTIONS]",
     about: "Remove all stopped containers",
     args: Args::None,
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-    ],
+    flags: PRUNE_FLAGS,
     run,
     ..Command::DEFAULT
 };

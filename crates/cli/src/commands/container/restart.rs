@@ -4,7 +4,6 @@ use api::endpoints::{ContainerRestart, ContainerRestartQuery};
 
 use crate::command::{Args, Command, Complete, States};
 use crate::commands::container::stopping;
-use crate::flags::Flag;
 use crate::{Invocation, Outcome, Session};
 
 /// The row.
@@ -14,11 +13,7 @@ pub static COMMAND: Command = Command {
     about: "Restart one or more containers",
     args: Args::AtLeast(1),
     complete: Complete::Containers(States::All),
-    flags: &[
-        Flag::text("signal", "Signal to send to the container").short('s').completes(Complete::Signals),
-        Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
-        Flag::int("time", "").alias_of("timeout").deprecated("use --timeout instead"),
-    ],
+    flags: stopping::FLAGS,
     run,
     ..Command::DEFAULT
 };

@@ -6,8 +6,16 @@ use api::endpoint::Decode;
 use api::endpoints::{ContainerWhy, ContainerWhyQuery};
 use api::{Endpoint, NoBody};
 
+use crate::command::Complete;
 use crate::commands::container::each;
+use crate::flags::Flag;
 use crate::{Outcome, Session};
+
+pub static FLAGS: &[Flag] = &[
+    Flag::text("signal", "Signal to send to the container").short('s').completes(Complete::Signals),
+    Flag::int("timeout", "Seconds to wait before killing the container").short('t'),
+    Flag::int("time", "").alias_of("timeout").deprecated("use --timeout instead"),
+];
 
 /// A container that heeds its stop signal has usually ended by then.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -1,7 +1,5 @@
 //! `network create`
 
-use std::collections::BTreeMap;
-
 use api::endpoints::NetworkCreate;
 use api::types::{ConfigReference, Ipam, NetworkCreateRequest};
 
@@ -9,6 +7,7 @@ use super::subnets::subnets;
 use crate::command::{Args, Command};
 use crate::failure::Failure;
 use crate::flags::Flag;
+use crate::flags::pairs::{self, to_map};
 use crate::{Invocation, Outcome, Session};
 
 /// The row.
@@ -21,7 +20,7 @@ pub static COMMAND: Command = Command {
         Flag::bool("attachable", "Enable manual container attachment"),
         Flag::list("aux-address", "Auxiliary IPv4 or IPv6 addresses used by Network driver")
             .typed("map")
-            .checked(pair)
+            .checked(pairs::check)
             .shows_default("map[]"),
         Flag::text("config-from", "The network from which to copy the configuration"),
         Flag::bool("config-only", "Create a configuration only network"),
@@ -31,11 +30,18 @@ pub static COMMAND: Command = Command {
         Flag::bool("internal", "Restrict external access to the network"),
         Flag::strings("ip-range", "Allocate container ip from a sub-range").checked(network),
         Flag::text("ipam-driver", "IP Address Management Driver").shows_default("\"default\""),
-        Flag::list("ipam-opt", "Set IPAM driver specific options").typed("map").checked(pair).shows_default("map[]"),
+        Flag::list("ipam-opt", "Set IPAM driver specific options")
+            .typed("map")
+            .checked(pairs::check)
+            .shows_default("map[]"),
         Flag::bool_on("ipv4", "Enable or disable IPv4 address assignment"),
         Flag::bool("ipv6", "Enable or disable IPv6 address assignment"),
         Flag::list("label", "Set metadata on a network"),
-        Flag::list("opt", "Set driver specific options").typed("map").short('o').checked(pair).shows_default("map[]"),
+        Flag::list("opt", "Set driver specific options")
+            .typed("map")
+            .short('o')
+            .checked(pairs::check)
+            .shows_default("map[]"),
         Flag::text("scope", "Control the network's scope"),
         Flag::strings("subnet", "Subnet in CIDR format that represents a network segment"),
     ],
@@ -54,7 +60,7 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         enable_ipv6: given("ipv6"),
         ipam: Some(Ipam {
             driver: call.text("ipam-driver").unwrap_or("default").into(),
-            options: Some(pairs(call, "ipam-opt")),
+            options: Some(to_map(call.all("ipam-opt"))),
             config: Some(subnets(call)?),
         }),
         internal: call.is("internal"),
@@ -62,26 +68,12 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         ingress: call.is("ingress"),
         config_only: call.is("config-only"),
         config_from: (!from.is_empty()).then(|| ConfigReference { network: from.into() }),
-        options: Some(pairs(call, "opt")),
-        labels: Some(labels(call)),
+        options: Some(to_map(call.all("opt"))),
+        labels: Some(to_map(call.all("label"))),
     };
     let created = session.client()?.call::<NetworkCreate>(&[], &Default::default(), &body)?;
     session.println(created.id);
     Ok(0)
-}
-
-fn pairs(call: &Invocation, flag: &str) -> BTreeMap<String, String> {
-    let pairs = call.all(flag).filter_map(|text| text.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-}
-
-fn labels(call: &Invocation) -> BTreeMap<String, String> {
-    let labels = call.all("label").map(|text| text.split_once('=').unwrap_or((text, "")));
-    labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-}
-
-fn pair(text: &str) -> Result<(), String> {
-    if text.contains('=') { Ok(()) } else { Err(format!("invalid field {text}: it must be KEY=VALUE")) }
 }
 
 fn address(text: &str) -> Result<(), String> {

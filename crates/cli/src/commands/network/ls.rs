@@ -63,7 +63,11 @@ static LISTING: Listing<Row> = Listing {
         Column { name: "IPv4", caption: "IPV4", value: |row| row.network.enable_ipv4.to_string().into() },
         Column { name: "IPv6", caption: "IPV6", value: |row| row.network.enable_ipv6.to_string().into() },
         Column { name: "Internal", caption: "INTERNAL", value: |row| row.network.internal.to_string().into() },
-        Column { name: "Labels", caption: "LABELS", value: |row| labels(row).into() },
+        Column {
+            name: "Labels",
+            caption: "LABELS",
+            value: |row| human::labels(row.network.labels.iter().flatten()).into(),
+        },
         Column { name: "Name", caption: "NAME", value: |row| row.network.name.as_str().into() },
         Column { name: "Scope", caption: "SCOPE", value: |row| row.network.scope.as_str().into() },
     ],
@@ -78,9 +82,4 @@ fn id(row: &Row) -> &str {
 fn created_at(row: &Row) -> String {
     let text = row.network.created.trim_end_matches('Z').replacen('T', " ", 1);
     format!("{text} +0000 UTC")
-}
-
-fn labels(row: &Row) -> String {
-    let labels = row.network.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
-    labels.collect::<Vec<_>>().join(",")
 }

@@ -5,8 +5,7 @@ use api::endpoints::{NetworkPrune, NetworkPruneQuery};
 
 use crate::command::{Args, Command};
 use crate::confirm;
-use crate::flags::Flag;
-use crate::flags::filters::prune_filters;
+use crate::flags::filters::{PRUNE_FLAGS, prune_filters};
 use crate::{Failure, Invocation, Outcome, Session};
 
 /// The row.
@@ -15,10 +14,7 @@ pub static COMMAND: Command = Command {
     usage: "[OPTIONS]",
     about: "Remove all unused networks",
     args: Args::None,
-    flags: &[
-        Flag::filter("filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
-        Flag::bool("force", "Do not prompt for confirmation").short('f'),
-    ],
+    flags: PRUNE_FLAGS,
     run,
     ..Command::DEFAULT
 };

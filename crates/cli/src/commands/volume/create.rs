@@ -1,12 +1,11 @@
 //! `volume create`
 
-use std::collections::BTreeMap;
-
 use api::endpoints::VolumeCreate;
 use api::types::VolumeCreateRequest;
 
 use crate::command::{Args, Command};
 use crate::flags::Flag;
+use crate::flags::pairs::{self, to_map};
 use crate::{Failure, Invocation, Outcome, Session};
 
 /// The row.
@@ -22,7 +21,11 @@ pub static COMMAND: Command = Command {
         Flag::list("label", "Set metadata for a volume"),
         Flag::text("limit-bytes", "Minimum size of the Cluster Volume in bytes").typed("bytes"),
         Flag::text("name", "Specify volume name").hidden(),
-        Flag::list("opt", "Set driver specific options").typed("map").short('o').checked(pair).shows_default("map[]"),
+        Flag::list("opt", "Set driver specific options")
+            .typed("map")
+            .short('o')
+            .checked(pairs::check)
+            .shows_default("map[]"),
         Flag::text("required-bytes", "Maximum size of the Cluster Volume in bytes").typed("bytes"),
         Flag::text("scope", "Cluster Volume access scope (\"single\", \"multi\")").shows_default("\"single\""),
         Flag::list("secret", "Cluster Volume secrets").typed("map").shows_default("map[]"),
@@ -62,23 +65,15 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
             ));
         }
     };
-    let pairs = |flag: &str| -> BTreeMap<String, String> {
-        let pairs = call.all(flag).map(|text| text.split_once('=').unwrap_or((text, "")));
-        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-    };
-    let given = |pairs: BTreeMap<String, String>| Some(pairs).filter(|pairs| !pairs.is_empty());
+    let given = |flag: &str| call.given(flag).then(|| to_map(call.all(flag)));
     let body = VolumeCreateRequest {
         name: name.to_owned(),
         driver: call.text("driver").unwrap_or("local").to_owned(),
-        driver_opts: given(pairs("opt")),
-        labels: given(pairs("label")),
+        driver_opts: given("opt"),
+        labels: given("label"),
         cluster_volume_spec: CLUSTER.iter().any(|flag| call.given(flag)).then(|| serde_json::json!({})),
     };
     let created = session.client()?.call::<VolumeCreate>(&[], &Default::default(), &body)?;
     session.println(created.name);
     Ok(0)
-}
-
-fn pair(text: &str) -> Result<(), String> {
-    if text.contains('=') { Ok(()) } else { Err(format!("invalid field {text}: it must be KEY=VALUE")) }
 }

@@ -61,7 +61,11 @@ pub static LISTING: Listing<Volume> = Listing {
         Column { name: "Availability", caption: "AVAILABILITY", value: |_| "N/A".into() },
         Column { name: "Driver", caption: "DRIVER", value: |volume| volume.driver.as_str().into() },
         Column { name: "Group", caption: "GROUP", value: |_| "N/A".into() },
-        Column { name: "Labels", caption: "LABELS", value: |volume| labels(volume).into() },
+        Column {
+            name: "Labels",
+            caption: "LABELS",
+            value: |volume| human::labels(volume.labels.iter().flatten()).into(),
+        },
         Column { name: "Links", caption: "LINKS", value: |volume| links(volume).into() },
         Column { name: "Mountpoint", caption: "MOUNTPOINT", value: |volume| volume.mountpoint.as_str().into() },
         Column { name: "Name", caption: "VOLUME NAME", value: |volume| volume.name.as_str().into() },
@@ -71,11 +75,6 @@ pub static LISTING: Listing<Volume> = Listing {
     ],
     label: Some(|volume, key| volume.labels.as_ref().and_then(|labels| labels.get(key)).cloned().unwrap_or_default()),
 };
-
-fn labels(volume: &Volume) -> String {
-    let labels = volume.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
-    labels.collect::<Vec<_>>().join(",")
-}
 
 fn links(volume: &Volume) -> String {
     volume.usage_data.as_ref().map_or_else(|| "N/A".into(), |usage| usage.ref_count.to_string())

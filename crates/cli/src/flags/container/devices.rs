@@ -137,7 +137,7 @@ fn parse_gpus(text: &str) -> Result<DeviceRequest, String> {
             "capabilities" => request.capabilities = Some(vec![[list(), vec!["gpu".to_owned()]].concat()]),
             "options" => {
                 let fields = split_csv(value).map_err(|error| format!("failed to read gpu options: {error}"))?;
-                request.options = Some(super::files::to_map(fields));
+                request.options = Some(crate::flags::pairs::to_map(fields));
             }
             _ => return Err(format!("unexpected key '{key}' in '{field}'")),
         }

@@ -1,7 +1,5 @@
 //! `--env-file` and `--label-file`: one `KEY=VALUE` or `KEY` a line, and their merging with the flags'.
 
-use std::collections::BTreeMap;
-
 use crate::Invocation;
 use crate::failure::Failure;
 
@@ -58,15 +56,6 @@ fn parse(bytes: &[u8], env: bool, lookup: &impl Fn(&str) -> Option<String>) -> R
         }
     }
     Ok(lines)
-}
-
-/// `KEY=VALUE` texts as a map; a bare key has an empty value, the last of a key counts.
-pub fn to_map(texts: Vec<String>) -> BTreeMap<String, String> {
-    let pair = |text: String| match text.split_once('=') {
-        Some((key, value)) => (key.to_owned(), value.to_owned()),
-        None => (text, String::new()),
-    };
-    texts.into_iter().map(pair).collect()
 }
 
 #[cfg(test)]

@@ -30,8 +30,7 @@ pub static FLAGS: &[Flag] = &[
     Flag::list("annotation", "Add an annotation to the container (passed through to the OCI runtime)")
         .typed("map")
         .shows_default("map[]"),
-    Flag::bool("use-api-socket", "Bind mount Docker API socket and required auth")
-        .absent("handing the API socket to a container is not there yet"),
+    Flag::bool("use-api-socket", "Bind mount Docker API socket and required auth"),
 ];
 
 /// Puts them into the request.
@@ -43,7 +42,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
         return Err(Failure::new("content trust is not supported: --disable-content-trust=false"));
     }
     let labels = super::files::key_values(call, "label-file", "label", |_| None)?;
-    draft.config.labels = Some(super::files::to_map(labels));
+    draft.config.labels = Some(crate::flags::pairs::to_map(labels));
     draft.config.stop_signal = call.text_or_empty("stop-signal").to_owned();
     draft.config.stop_timeout = call.int("stop-timeout");
 
@@ -54,7 +53,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     host.runtime = call.text_or_empty("runtime").to_owned();
     host.isolation = call.text_or_empty("isolation").to_owned();
     host.init = call.given("init").then(|| call.is("init"));
-    host.annotations = super::files::to_map(call.all("annotation").map(str::to_owned).collect());
+    host.annotations = crate::flags::pairs::to_map(call.all("annotation"));
     Ok(())
 }
 

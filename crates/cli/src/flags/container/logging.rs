@@ -24,7 +24,7 @@ pub static FLAGS: &[Flag] = &[
 /// Options for the driver that has none.
 pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     let kind = call.text_or_empty("log-driver").to_owned();
-    let options = super::files::to_map(super::list(call, "log-opt"));
+    let options = crate::flags::pairs::to_map(super::list(call, "log-opt"));
     if kind == "none" && !options.is_empty() {
         return Err(Failure::new(format!("invalid logging opts for driver {kind}")));
     }

@@ -53,7 +53,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     };
     host.tmpfs = call.all("tmpfs").map(tmpfs).collect();
     host.readonly_rootfs = call.is("read-only");
-    host.storage_opt = super::files::to_map(super::list(call, "storage-opt"));
+    host.storage_opt = crate::flags::pairs::to_map(super::list(call, "storage-opt"));
     Ok(())
 }
 

@@ -56,7 +56,7 @@ pub fn translate(call: &Invocation, draft: &mut Draft) -> Result<(), Failure> {
     let capabilities = |name: &str| Some(StrSlice(capabilities(call, name))).filter(|list| !list.0.is_empty());
     host.cap_add = capabilities("cap-add");
     host.cap_drop = capabilities("cap-drop");
-    host.sysctls = super::files::to_map(super::list(call, "sysctl"));
+    host.sysctls = crate::flags::pairs::to_map(super::list(call, "sysctl"));
     host.resources.cgroup_parent = own("cgroup-parent");
 
     let mut options = Vec::new();

@@ -126,7 +126,7 @@ fn running(state: &State) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(format!("/proc/{}/root", state.pid), flags, Mode::empty());
     // while its pidfd is not readable the process is there, and the number is its own
-    let same = shim::birth(state.pid) == state.birth && is_alive(&pidfd);
+    let same = sys::stat::birth(state.pid) == state.birth && is_alive(&pidfd);
     match root {
         Ok(root) if same => Ok(root),
         _ => Err(gone()),

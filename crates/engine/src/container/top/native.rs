@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use api::types::TopResponse;
+use sys::stat::Stat;
 
 const TITLES: [&str; 8] = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
 /// Clock ticks a second in /proc: the same on all architectures that we support (time(7)).
@@ -45,7 +46,7 @@ impl Scene {
 
     fn row(&self, pid: i32) -> Option<Vec<String>> {
         let directory = format!("/proc/{pid}");
-        let stat = Stat::parse(&fs::read_to_string(format!("{directory}/stat")).ok()?)?;
+        let stat = Stat::of(pid)?;
         // the directory belongs to the process' effective user
         let uid = fs::metadata(&directory).ok()?.uid();
         let cmdline = fs::read(format!("{directory}/cmdline")).unwrap_or_default();
@@ -102,39 +103,6 @@ fn names(passwd: &str) -> BTreeMap<u32, String> {
     names
 }
 
-/// What is needed of /proc/PID/stat.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    /// The program's name, at most 15 bytes.
-    name: String,
-    state: char,
-    ppid: i32,
-    /// Device number of the controlling terminal; 0: none.
-    tty: u32,
-    /// Processor time, in clock ticks.
-    ticks: u64,
-    /// Ticks from the machine's start.
-    start: u64,
-}
-
-impl Stat {
-    fn parse(text: &str) -> Option<Self> {
-        // the name may hold spaces and parentheses
-        let (head, tail) = text.trim_end().rsplit_once(") ")?;
-        let name = head.split_once('(')?.1.to_owned();
-        let fields: Vec<&str> = tail.split(' ').collect();
-        let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-        Some(Self {
-            name,
-            state: fields.first()?.chars().next()?,
-            ppid: fields.get(1)?.parse().ok()?,
-            tty: fields.get(4)?.parse::<i32>().ok()?.cast_unsigned(),
-            ticks: number(11)? + number(12)?,
-            start: number(19)?,
-        })
-    }
-}
-
 /// The terminal's name by its device number (Documentation/admin-guide/devices.txt).
 fn terminal(device: u32) -> String {
     let (major, minor) = (device >> 8 & 0xfff, (device & 0xff) | (device >> 12 & 0xf_ff00));
@@ -183,16 +151,6 @@ fn command(cmdline: &[u8], stat: &Stat) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn stat_files() {
-        let text = "42 (a) b (c) S 7 42 42 34816 42 4194304 1 2 3 4 150 250 5 6 20 0 1 0 98765 1 2 3\n";
-        let stat = Stat { name: "a) b (c".into(), state: 'S', ppid: 7, tty: 34816, ticks: 400, start: 98765 };
-        assert_eq!(Stat::parse(text), Some(stat));
-        for bad in ["", "42 (x)", "42 (x) S", "42 x S 1 2"] {
-            assert_eq!(Stat::parse(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn terminals() {
