@@ -115,6 +115,44 @@ fn what_linux_does_not_have() {
 }
 
 #[test]
+fn the_daemons_socket_with_credentials() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    std::fs::create_dir_all(daemon.directory.join("config")).unwrap();
+    std::fs::write(daemon.directory.join("config/config.json"), r#"{"auths":{"r.example:5000":{"auth":"dTpw"}}}"#)
+        .unwrap();
+    let script =
+        "stat -c %i /var/run/docker.sock; stat -c %a $DOCKER_CONFIG/config.json; cat $DOCKER_CONFIG/config.json";
+    let socket = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(daemon.socket()).unwrap());
+    let run = |flags: &[&str], script: &str| {
+        let args = [&["run", "--rm", "--use-api-socket"], flags, &["busybox", "sh", "-c", script]].concat();
+        daemon.run(&args).ok().stdout
+    };
+    let expected = format!("{socket}\n600\n{{\"auths\":{{\"r.example:5000\":{{\"auth\":\"dTpw\"}}}}}}");
+    assert_eq!(run(&[], script), expected);
+    assert_eq!(run(&["-e", "DOCKER_CONFIG=/own"], "ls /run/secrets /own 2>&1 | grep -c No"), "2\n");
+}
+
+/// A request by the API alone.
+fn create(daemon: &Daemon, body: &str) -> String {
+    daemon.raw(&format!(
+        "POST /v1.51/containers/create?name=box HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+#[test]
+fn fields_without_a_flag() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    let refused = create(&daemon, r#"{"Image":"busybox","HostConfig":{"Cgroup":"container:x"}}"#);
+    assert!(refused.contains(" 501 ") && refused.contains("sharing another container's cgroup"), "{refused}");
+    let made = create(&daemon, r#"{"Image":"busybox","Cmd":"true","ArgsEscaped":true,"OnBuild":["RUN x"]}"#);
+    assert!(made.contains(" 201 "), "{made}");
+    assert_eq!(daemon.inspect("box", "{{json .Config.ArgsEscaped}} {{json .Config.OnBuild}}"), "true [\"RUN x\"]");
+    daemon.run(&["start", "-a", "box"]).ok();
+}
+
+#[test]
 fn execs() {
     let mut daemon = Daemon::with_images(&["busybox"]);
     through_both(&mut daemon, |daemon| {

@@ -1,6 +1,7 @@
 //! Credential helpers: programs `docker-credential-NAME` that speak JSON over stdin and stdout
 //! (the protocol of docker-credential-helpers).
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -39,6 +40,14 @@ pub fn get(name: &str, key: &str) -> Result<AuthConfig, Failure> {
         serveraddress: key.into(),
         ..AuthConfig::default()
     })
+}
+
+/// The registries of which it keeps something.
+pub fn list(name: &str) -> Result<Vec<String>, Failure> {
+    let failed = |why: String| Failure::new(format!("error listing credentials - {why}"));
+    let out = call(name, "list", b"unused").map_err(|(why, out)| failed(format!("err: {why}, out: `{out}`")))?;
+    let users: BTreeMap<String, String> = serde_json::from_str(&out).map_err(|e| failed(format!("err: {e}")))?;
+    Ok(users.into_keys().collect())
 }
 
 pub fn store(name: &str, key: &str, auth: &AuthConfig) -> Result<(), Failure> {

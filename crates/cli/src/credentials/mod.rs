@@ -3,6 +3,7 @@
 mod file;
 mod helper;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use api::types::AuthConfig;
@@ -83,6 +84,33 @@ pub fn header(session: &Session, domain: &str) -> String {
 
 fn encode(auth: &AuthConfig) -> String {
     URL_SAFE.encode(serde_json::to_vec(auth).unwrap_or_default())
+}
+
+/// All that is kept, as the text of a `config.json` that needs no helper; `None` for nothing.
+///
+/// # Errors
+/// A helper's.
+pub fn as_file(session: &Session) -> Result<Option<String>, Failure> {
+    let config = session.config();
+    let mut keys: BTreeSet<String> = config.auths.keys().chain(config.cred_helpers.keys()).cloned().collect();
+    if !config.creds_store.is_empty() {
+        keys.extend(helper::list(&config.creds_store)?);
+    }
+    let mut auths = BTreeMap::new();
+    for key in keys {
+        let kept = get(session, &key)?;
+        let auth = match kept.username.as_str() {
+            "" => String::new(),
+            user => STANDARD.encode(format!("{user}:{}", kept.password)),
+        };
+        let entry = [("auth", auth), ("identitytoken", kept.identitytoken), ("registrytoken", kept.registrytoken)];
+        let entry: BTreeMap<_, _> = entry.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        if !entry.is_empty() {
+            auths.insert(key, entry);
+        }
+    }
+    let text = serde_json::json!({ "auths": auths }).to_string();
+    Ok(Some(text).filter(|_| !auths.is_empty()))
 }
 
 /// Keeps credentials. True where that was in the file, readable by whoever reads the file.

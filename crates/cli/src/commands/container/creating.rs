@@ -8,7 +8,7 @@ use api::endpoints::{ContainerCreate, ContainerCreateQuery};
 use api::types::ContainerCreateRequest;
 use values::{Platform, Reference};
 
-use crate::commands::container::pulling;
+use crate::commands::container::{api_socket, pulling};
 use crate::failure::Failure;
 use crate::flags::container::files::reason;
 use crate::{Invocation, Session, terminal};
@@ -39,6 +39,7 @@ pub fn create(session: &Session, call: &Invocation, mut request: ContainerCreate
         host.console_size = [u32::from(rows), u32::from(columns)];
     }
     let platform = platform(call)?;
+    let configuration = if call.is("use-api-socket") { api_socket::prepare(session, &mut request)? } else { None };
     let query = ContainerCreateQuery { name: call.text_or_empty("name").to_owned(), platform: platform.clone() };
     let pull = |reference: &Reference| pulling::pull(session, reference, &platform, call.is("quiet"));
     let policy = call.text("pull").unwrap_or("missing");
@@ -63,6 +64,9 @@ pub fn create(session: &Session, call: &Invocation, mut request: ContainerCreate
         session.eprintln(format!("WARNING: {warning}"));
     }
     id_file.write(&created.id)?;
+    if let Some(configuration) = configuration {
+        api_socket::hand_over(session, &created.id, &configuration)?;
+    }
     Ok(created.id)
 }
 

@@ -1,5 +1,6 @@
 //! `lighter container …` and its short spellings.
 
+mod api_socket;
 pub mod attach;
 pub mod commit;
 pub mod cp;
