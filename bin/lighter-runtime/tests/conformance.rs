@@ -222,6 +222,8 @@ fn mounts_in_order_with_their_options() {
     b.change(|config| config["mounts"].as_array_mut().unwrap().push(tmpfs("/bin", &["tmpcopyup", "nosuid"])));
     assert_eq!(b.says("touch /bin/x && grep -c ' /bin rw,nosuid' /proc/self/mountinfo && cat /bin/x"), "1");
     assert!(!b.path.join("rootfs/bin/x").exists());
+    b.change(|config| config["mounts"].as_array_mut().unwrap().push(tmpfs("relative", &[])));
+    assert_eq!(b.says("grep -c ' /relative ' /proc/self/mountinfo"), "1");
     b.set("mounts", json!([{"destination": "/a/../b", "type": "tmpfs", "source": "x"}])).is_refused("`..`");
     b.set("mounts", json!([{"destination": "/a", "type": "nosuchfs", "source": "x"}])).is_refused("error mounting");
     b.set("mounts", json!([{"destination": "/a", "type": "bind", "source": "nowhere"}])).is_refused("no such file");
@@ -381,6 +383,17 @@ fn paths_sysctls_personality_and_propagation() {
     b.set("linux.rootfsPropagation", json!("")).set("linux.sysctl", json!({"vm.swappiness": "1"}));
     b.is_refused("not in a separate kernel namespace");
     b.set("linux.sysctl", json!({})).set("linux.maskedPaths", json!(["proc/x"])).is_refused("must be absolute");
+}
+
+#[test]
+fn unknown_properties_are_ignored_and_empty_keys_are_not() {
+    let b = Bundle::new(&["true"]);
+    for path in ["unknown", "process.unknown", "root.unknown", "linux.unknown", "linux.resources.unknown"] {
+        b.set(path, json!({"a": [1]}));
+    }
+    b.set("annotations", json!({"com.example.unknown": ""}));
+    assert_eq!(b.says("echo ok"), "ok");
+    b.set("annotations", json!({"": "x"})).is_refused("a key must not be empty");
 }
 
 #[test]

@@ -87,8 +87,10 @@ pub(crate) fn join(root: &Path, rdt: &IntelRdt, id: &str, pid: i32) -> Result<Gu
 
 /// What is to be written to `schemata`, in this order.
 fn lines(rdt: &IntelRdt) -> Result<Vec<&str>, StartError> {
-    let all = [&rdt.l3_cache_schema, &rdt.mem_bw_schema].into_iter().filter(|line| !line.is_empty());
-    let all: Vec<&str> = all.chain(&rdt.schemata).map(String::as_str).collect();
+    // of the bandwidth only memBwSchema speaks
+    let cache = rdt.l3_cache_schema.lines().filter(|line| !line.is_empty() && !line.starts_with("MB:"));
+    let bandwidth = Some(rdt.mem_bw_schema.as_str()).filter(|line| !line.is_empty());
+    let all: Vec<&str> = cache.chain(bandwidth).chain(rdt.schemata.iter().map(String::as_str)).collect();
     if let Some(bad) = all.iter().find(|line| line.contains('\n')) {
         return Err(StartError::other(format!("intelRdt: a schema must be one line: {bad:?}")));
     }
@@ -221,6 +223,14 @@ mod tests {
         let why = join(&fake.0, &rdt(r#"{"l3CacheSchema":"L3:0=f"}"#), "c1", 7).unwrap_err().message;
         assert!(why.contains("c1/schemata: no such file or directory"), "{why}");
         assert!(!fake.0.join("c1").exists());
+    }
+
+    #[test]
+    fn lines_of_the_cache_say_nothing_of_the_bandwidth() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(lines(&rdt(text)).unwrap(), expected, "{text}");
+        check(r#"{"l3CacheSchema":"L3:0=f\nMB:0=9\nL2:0=1","memBwSchema":"MB:0=5"}"#, &["L3:0=f", "L2:0=1", "MB:0=5"]);
+        check(r#"{"l3CacheSchema":"L3:0=f\nMB:0=9","schemata":["L3:0=3"]}"#, &["L3:0=f", "L3:0=3"]);
+        check("{}", &[]);
     }
 
     #[test]
