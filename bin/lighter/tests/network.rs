@@ -65,6 +65,19 @@ fn running_containers_come_and_go_and_a_killed_daemon_knows_it() {
 }
 
 #[test]
+fn an_ipv6_address_of_choice() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        daemon.run(&["network", "create", "--ipv6", "--subnet", "fd00:c0:de::/64", "six"]).ok();
+        run(&daemon, "web", &["--network", "six", "--ip6", "fd00:c0:de::42"]);
+        daemon.run(&["exec", "web", "ip", "addr"]).ok().stdout_has("inet6 fd00:c0:de::42/64");
+        assert_eq!(daemon.inspect("web", "{{.NetworkSettings.Networks.six.GlobalIPv6Address}}"), "fd00:c0:de::42");
+        let taken = ["run", "--network", "six", "--ip6", "fd00:c0:de::42", "busybox", "true"];
+        daemon.run(&taken).status(125).stderr_has("Address already in use");
+    }
+}
+
+#[test]
 fn several_networks_from_the_beginning() {
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "n1"]).ok();

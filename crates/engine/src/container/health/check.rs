@@ -93,7 +93,10 @@ impl Check {
             timeout: time(wanted.timeout, TIMEOUT),
             start_period: time(wanted.start_period, Duration::ZERO),
             start_interval: time(wanted.start_interval, START_INTERVAL),
-            retries: u32::try_from(wanted.retries).ok().filter(|n| *n > 0).unwrap_or(RETRIES),
+            retries: match wanted.retries {
+                ..=0 => RETRIES,
+                many => u32::try_from(many).unwrap_or(u32::MAX),
+            },
             on_failure: wanted.on_failure.parse().unwrap_or_default(),
         })
     }
@@ -186,6 +189,14 @@ mod tests {
         let check = Check::of(&config(r#"{"Healthcheck":{"Test":["CMD","x"]}}"#)).unwrap();
         let seconds = [check.interval, check.timeout, check.start_period, check.start_interval].map(|t| t.as_secs());
         assert_eq!((seconds, check.retries, check.on_failure), ([30, 30, 0, 5], 3, OnFailure::None));
+    }
+
+    #[test]
+    fn however_many_retries() {
+        for (asked, expected) in [(0, 3), (-1, 3), (7, 7), (1_i64 << 40, u32::MAX)] {
+            let json = format!(r#"{{"Healthcheck":{{"Test":["CMD","x"],"Retries":{asked}}}}}"#);
+            assert_eq!(Check::of(&config(&json)).unwrap().retries, expected, "{asked}");
+        }
     }
 
     #[test]

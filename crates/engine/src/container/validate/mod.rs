@@ -55,6 +55,10 @@ pub fn request(body: &mut ContainerCreateRequest, machine: &Machine, defaults: &
         warnings.push("Your kernel does not support cgroup namespaces.  Cgroup namespace setting discarded.".into());
         host.cgroupns_mode = "host".into();
     }
+    if host.init == Some(true) && modes::PidMode::parse(&host.pid_mode)? != modes::PidMode::Private {
+        // as with Docker, which does not say so
+        warnings.push("An init is only put into a container that has a process 1 of its own: it has no effect with another's processes (PidMode).".into());
+    }
     Ok(warnings)
 }
 

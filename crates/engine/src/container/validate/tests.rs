@@ -231,6 +231,19 @@ fn warnings_for_what_is_dropped() {
 }
 
 #[test]
+fn an_init_beside_others_processes_is_warned_of() {
+    for (json, warnings) in [
+        (r#"{"Init":true,"PidMode":"host"}"#, 1),
+        (r#"{"Init":true,"PidMode":"container:x"}"#, 1),
+        (r#"{"Init":true}"#, 0),
+        (r#"{"PidMode":"host"}"#, 0),
+    ] {
+        let told = outcome(&format!(r#"{{"HostConfig":{json}}}"#)).unwrap();
+        assert_eq!(told.len(), warnings, "{json}: {told:?}");
+    }
+}
+
+#[test]
 fn platforms() {
     let of = |text: &str| text.parse::<Platform>().unwrap();
     assert!(platform("x", &of("linux/amd64"), &of("linux/amd64")).is_ok());
