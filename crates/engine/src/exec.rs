@@ -2,7 +2,7 @@
 //!
 //! An exec lives in the daemon's memory only, as Docker's does; its process lives in the container, whose shim runs it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,9 @@ use crate::container::{Container, launch, links};
 use crate::shared::Shared;
 use crate::{detach_keys, oci, shim_link};
 
-/// How long the outcome of an exec can be asked for.
+/// How long the outcome of an exec can be asked for, if not as many have ended since.
 const KEPT: Duration = Duration::from_secs(300);
+const MOST_KEPT: usize = 1000;
 /// A resize may come before the start it belongs to.
 const RESIZE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -46,7 +47,6 @@ enum Progress {
     Ended {
         code: i32,
         pid: i32,
-        at: Instant,
     },
 }
 
@@ -78,14 +78,10 @@ impl Exec {
     fn end(&self, code: i32) {
         let mut progress = self.progress();
         let pid = if let Progress::Running { pid } = *progress { pid } else { 0 };
-        *progress = Progress::Ended { code, pid, at: Instant::now() };
+        *progress = Progress::Ended { code, pid };
         drop(progress);
         self.started.send_replace(true);
         self.ended.send_replace(true);
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(*self.progress(), Progress::Ended { at, .. } if at.elapsed() > KEPT)
     }
 
     fn command(&self) -> String {
@@ -112,11 +108,36 @@ pub fn failure(message: String) -> String {
 #[derive(Default)]
 pub struct Execs {
     all: Mutex<HashMap<Id, Arc<Exec>>>,
+    past: Mutex<Past>,
+}
+
+/// Those which ended, the earliest first.
+#[derive(Default)]
+struct Past(VecDeque<(Instant, Id)>);
+
+impl Past {
+    /// Takes one in; answers those which are to be forgotten.
+    fn push(&mut self, id: Id, now: Instant) -> Vec<Id> {
+        self.0.push_back((now, id));
+        let long_ago = self.0.iter().take_while(|(at, _)| now.duration_since(*at) > KEPT).count();
+        let count = long_ago.max(self.0.len().saturating_sub(MOST_KEPT));
+        self.0.drain(..count).map(|(_, id)| id).collect()
+    }
 }
 
 impl Execs {
     fn lock(&self) -> MutexGuard<'_, HashMap<Id, Arc<Exec>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn retire(&self, id: &Id) {
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = past.push(id.clone(), Instant::now());
+        drop(past);
+        let mut all = self.lock();
+        for id in forgotten {
+            all.remove(&id);
+        }
     }
 
     fn find(&self, key: &str) -> Result<Arc<Exec>> {
@@ -137,6 +158,7 @@ impl Execs {
         let Ok(exec) = self.find(id) else { return };
         crash::point("exec.ended");
         exec.end(code);
+        self.retire(&exec.id);
         shared.tidy.soon();
         let mut attributes = container.event_attributes();
         attributes.insert("execID".into(), id.into());
@@ -178,13 +200,15 @@ impl Execs {
 
     /// Its execs ended with it.
     pub fn container_ended(&self, container: &Id) {
-        let all = self.lock();
-        for exec in all.values().filter(|e| e.container.id == *container) {
+        let mut ended = Vec::new();
+        for exec in self.lock().values().filter(|e| e.container.id == *container) {
             let runs = matches!(*exec.progress(), Progress::Running { .. } | Progress::Starting);
             if runs {
                 exec.end(137);
+                ended.push(exec.id.clone());
             }
         }
+        ended.iter().for_each(|id| self.retire(id));
     }
 
     pub fn container_removed(&self, container: &Id) {
@@ -220,9 +244,7 @@ pub async fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: Exe
     let id = exec.id.clone();
     emit(shared, &exec, "exec_create");
     crash::point("exec.created");
-    let mut all = shared.execs.lock();
-    all.retain(|_, e| !e.is_over());
-    all.insert(id.clone(), exec);
+    shared.execs.lock().insert(id.clone(), exec);
     Ok(IdResponse { id: id.to_string() })
 }
 
@@ -288,6 +310,7 @@ impl ExecStart {
             let outcome = run(&self.shared, &self.exec, &self.how).await;
             if let Err((error, kind)) = &outcome {
                 self.exec.end(launch::exit_code(kind.unwrap_or(FailureKind::Other), &error.message));
+                self.shared.execs.retire(&self.exec.id);
             }
             outcome
         });
@@ -416,4 +439,21 @@ pub async fn resize(shared: &Shared, key: &str, rows: u16, cols: u16) -> Result<
     let asked = Timestamp::now();
     let outcome = link.ask(Request::Resize { exec: Some(exec.id.to_string()), rows, cols }).await;
     exec.container.answered(asked, &directory, outcome).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_forgotten_by_age_and_number() {
+        let (mut past, begin) = (Past::default(), Instant::now());
+        let first = Id::random();
+        assert!(past.push(first.clone(), begin).is_empty());
+        assert!(past.push(Id::random(), begin + KEPT).is_empty());
+        assert_eq!(past.push(Id::random(), begin + KEPT + Duration::from_secs(1)), [first]);
+        let forgotten: usize =
+            (0..MOST_KEPT).map(|_| past.push(Id::random(), begin + KEPT + Duration::from_secs(2)).len()).sum();
+        assert_eq!((forgotten, past.0.len()), (2, MOST_KEPT));
+    }
 }
