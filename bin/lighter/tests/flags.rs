@@ -115,6 +115,25 @@ fn what_linux_does_not_have() {
 }
 
 #[test]
+fn programs_users_and_groups_that_are_none() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    let range = "Error response from daemon: uids and gids must be in range 0-2147483647";
+    through_both(&mut daemon, |daemon| {
+        for (flags, program, status, words) in [
+            (&[][..], "", 127, "exec: \"\": executable file not found in $PATH"),
+            (&["-u", "-1"], "true", 125, range),
+            (&["-u", "4294967296"], "true", 125, range),
+            (&["--group-add", "99999999999"], "true", 125, range),
+            (&["--group-add", "nobody-here"], "true", 125, "unable to find group nobody-here"),
+            (&["-v", "relative", "-w", "/relative"], "ls", 0, ""),
+        ] {
+            let args = [&["run", "--rm"], flags, &["busybox", program]].concat();
+            daemon.run(&args).status(status).stderr_has(words);
+        }
+    });
+}
+
+#[test]
 fn the_daemons_socket_with_credentials() {
     let daemon = Daemon::with_images(&["busybox"]);
     std::fs::create_dir_all(daemon.directory.join("config")).unwrap();

@@ -233,11 +233,11 @@ fn refuse(container: &Container) -> Result<()> {
 }
 
 pub async fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: ExecCreateRequest) -> Result<IdResponse> {
-    refuse(container)?;
     let no_command = asked.cmd.as_ref().is_none_or(|c| c.is_empty());
     if no_command {
         return Err(Error::invalid("No exec command specified"));
     }
+    refuse(container)?;
     let keys = detach_keys::parse(Some(&asked.detach_keys))?;
     refuse_unknown_user(container, &asked.user).await?;
     let exec = Arc::new(Exec::new(Id::random(), container.clone(), asked, keys));

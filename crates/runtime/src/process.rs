@@ -10,7 +10,7 @@ use sys::program::Strings;
 use crate::capability::Sets;
 use crate::program::{Command, Slot, Step, Wait};
 use crate::user::Identity;
-use crate::{SeccompProgram, StartError};
+use crate::{SeccompProgram, StartError, StartErrorKind};
 
 /// How the steps end.
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +43,13 @@ pub(crate) fn c_string(text: &str) -> Result<CString, StartError> {
 
 /// Arguments, environment and where the program may be. `home` is for an environment without HOME.
 pub(crate) fn command(process: &Process, home: &str) -> Result<Command, StartError> {
-    let name = process.args.first().cloned().unwrap_or_default();
-    if name.is_empty() {
+    let Some(name) = process.args.first().cloned() else {
         return Err(StartError::other("no command specified: process.args must not be empty"));
+    };
+    if name.is_empty() {
+        // as execvp(3): there is no such program
+        let message = "exec: \"\": executable file not found in $PATH".to_owned();
+        return Err(StartError { kind: StartErrorKind::NotFound, message });
     }
     let env = environment(&process.env, home);
     let path = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or_default();

@@ -46,6 +46,7 @@ pub fn groups(root: BorrowedFd<'_>, names: &[String]) -> Result<Vec<u32>, StartE
             match found.map(|entry| entry.id).unwrap_or(name).parse() {
                 Ok(id) if id <= MAX_ID => Ok(id),
                 Ok(_) => Err(out_of_range()),
+                Err(_) if name.parse::<i64>().is_ok() => Err(out_of_range()),
                 Err(_) => {
                     Err(StartError::other(format!("unable to find group {name}: no matching entries in group file")))
                 }

@@ -49,6 +49,7 @@ impl Native {
     fn fill(&self, staging: &Path, layers: &[Digest]) -> Result<()> {
         if let Some(top) = layers.last() {
             tree::copy(&self.layout.existing(top)?, staging)?;
+            crate::layout::open_root(staging)?;
         }
         Ok(init_layer::make_in_place(staging)?)
     }

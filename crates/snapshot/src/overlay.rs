@@ -18,7 +18,7 @@ use values::{Digest, Erofs, Error, ErrorKind, Lower, Result, ResultExt, RootMoun
 
 use crate::{
     Change, Options, Snapshotter, change, compare, init_layer,
-    layout::Layout,
+    layout::{self, Layout},
     merged::Merged,
     packed::{Packed, Packing},
     places::{Places, open_mount},
@@ -216,7 +216,10 @@ impl Overlay {
         let upper = dir.join("upper");
         match fs::create_dir(&upper) {
             // The merged root shows the attributes of its topmost directory, which is this one.
-            Ok(()) => copy_attributes(layers.top()?.as_fd(), Root::open(&upper)?.as_fd())?,
+            Ok(()) => {
+                copy_attributes(layers.top()?.as_fd(), Root::open(&upper)?.as_fd())?;
+                layout::open_root(&upper)?;
+            }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
         }

@@ -32,17 +32,10 @@ fn adapt_resources(host: &mut HostConfig, machine: &Machine) {
     if resources.memory > 0 && resources.memory_swap == 0 {
         resources.memory_swap = resources.memory.saturating_mul(2);
     }
-    if resources.cpu_shares > 0 {
-        resources.cpu_shares = resources.cpu_shares.clamp(MIN_SHARES, MAX_SHARES);
-    }
     if resources.oom_kill_disable.is_none() && machine.limits.oom_kill_disable {
         resources.oom_kill_disable = Some(false);
     }
 }
-
-/// The kernel's bounds of `cpu.shares`.
-pub const MIN_SHARES: i64 = 2;
-pub const MAX_SHARES: i64 = 262_144;
 
 fn adapt_security(host: &mut HostConfig) {
     let labelled = host.security_opt.iter().flatten().any(|option| option.starts_with("label"));
@@ -114,11 +107,10 @@ mod tests {
         let mut host =
             HostConfig { masked_paths: Some(vec![]), shm_size: 5, ipc_mode: "none".into(), ..Default::default() };
         host.resources.memory = 100;
-        host.resources.cpu_shares = 1;
         host.log_config.kind = "none".into();
         let host = adapted(host, 2);
         assert_eq!((host.shm_size, host.ipc_mode.as_str()), (5, "none"));
-        assert_eq!((host.resources.memory_swap, host.resources.cpu_shares), (200, 2));
+        assert_eq!(host.resources.memory_swap, 200);
         assert_eq!(host.masked_paths, Some(vec![]));
         assert_eq!(host.log_config.config, Some(BTreeMap::new()));
     }

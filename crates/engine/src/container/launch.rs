@@ -246,7 +246,8 @@ pub fn exit_code(kind: FailureKind, message: &str) -> i32 {
 
 /// What Docker's daemon finds out itself has no prefix of the runtime.
 pub fn is_daemons_own(message: &str) -> bool {
-    ["unable to find user ", "unable to find group ", "Cannot mkdir: "].iter().any(|p| message.starts_with(p))
+    let own = ["unable to find user ", "unable to find group ", "uids and gids must be in range "];
+    own.iter().any(|words| message.starts_with(words))
 }
 
 /// From here on the supervisor owns the shim.

@@ -44,7 +44,7 @@ impl LogStream {
 
 pub async fn logs(shared: &Arc<Shared>, container: &Arc<Container>, wanted: &LogOptions) -> Result<LogStream> {
     if !wanted.stdout && !wanted.stderr {
-        return Err(Error::invalid("must specify at least one of 'stdout' or 'stderr'"));
+        return Err(Error::invalid("Bad parameters: you must choose at least one stream"));
     }
     let record = container.record();
     if record.host.log_config.kind == "none" {

@@ -155,9 +155,11 @@ pub fn of_new(shared: &Shared, host: &HostConfig, anonymous: &BTreeMap<String, E
     theirs.retain(|mount| !is_taken(&list, &mount.destination));
     list.extend(theirs);
     for path in anonymous.keys() {
-        check_target(path).map_err(|e| e.context("invalid mount config for type \"volume\""))?;
-        if !is_taken(&list, &clean(path)) {
-            list.push(volume(path, "", Volume { copy: true, ..Volume::default() }));
+        // as Docker: `VOLUME data` of an image is below the root
+        let path = format!("/{path}");
+        check_target(&path).map_err(|e| e.context("invalid mount config for type \"volume\""))?;
+        if !is_taken(&list, &clean(&path)) {
+            list.push(volume(&path, "", Volume { copy: true, ..Volume::default() }));
         }
     }
     for volume in list.iter_mut().filter_map(|mount| mount.volume.as_mut()) {

@@ -10,7 +10,7 @@ use values::{Error, ErrorKind, Result};
 
 use super::handle::{Container, Mail};
 use super::state::{Phase, State};
-use super::{adapt, validate};
+use super::validate;
 use crate::oci;
 use crate::shared::{Shared, blocking};
 
@@ -146,13 +146,7 @@ fn conflicts(old: &Resources, asked: &Resources) -> Result<()> {
     conflict(
         asked.memory > old.memory_swap && asked.memory != 0 && asked.memory_swap == 0,
         "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
-    )?;
-    let (least, most) = (adapt::MIN_SHARES, adapt::MAX_SHARES);
-    if asked.cpu_shares > 0 && !(least..=most).contains(&asked.cpu_shares) {
-        let (word, bound) = if asked.cpu_shares < least { ("minimum", least) } else { ("maximum", most) };
-        return Err(Error::invalid(format!("the {word} allowed cpu-shares is {bound}")));
-    }
-    Ok(())
+    )
 }
 
 /// The check of the whole warns of what was asked for in `create`, too: that was said then.
@@ -234,8 +228,6 @@ mod tests {
             Resources { memory: 30, ..r() },
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
         );
-        check(r(), Resources { cpu_shares: 1, ..r() }, "the minimum allowed cpu-shares is 2");
-        check(r(), Resources { cpu_shares: 300_000, ..r() }, "the maximum allowed cpu-shares is 262144");
         let both = Resources { memory: 30, memory_swap: 40, ..r() };
         assert_eq!(updated(Resources { memory_swap: 20, ..r() }, both.clone()), Ok(both));
     }

@@ -112,7 +112,7 @@ impl Rule {
         if !self.name.is_empty() {
             if !names.is_empty() {
                 return Err(Error::invalid(
-                    "both 'name' and 'names' are specified in the seccomp profile, use either one",
+                    "both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'",
                 ));
             }
             names.push(self.name);
@@ -125,7 +125,7 @@ fn architectures(list: Option<Vec<String>>, map: Option<Vec<ArchMap>>, native: &
     let (list, map) = (list.unwrap_or_default(), map.unwrap_or_default());
     if !list.is_empty() && !map.is_empty() {
         return Err(Error::invalid(
-            "both 'architectures' and 'archMap' are specified in the seccomp profile, use either one",
+            "both 'architectures' and 'archMap' are specified in the seccomp profile, use either 'architectures' or 'archMap'",
         ));
     }
     let native = match native {

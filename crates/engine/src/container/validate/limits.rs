@@ -8,6 +8,9 @@ use crate::machine::{Limits, Machine};
 /// The least memory with which a container can start.
 const MIN_MEMORY: i64 = 6 << 20;
 
+/// What the kernel takes for `cpu.shares`.
+const SHARES: std::ops::RangeInclusive<i64> = 2..=262_144;
+
 /// Checks limits, of a create or an update, and drops what the kernel cannot do. Answers the warnings.
 ///
 /// # Errors
@@ -121,6 +124,12 @@ fn cpu(r: &mut Resources, machine: &Machine, warnings: &mut Vec<String>) -> Resu
     if r.cpu_shares < 0 {
         let shares = r.cpu_shares;
         return Err(Error::invalid(format!("invalid CPU shares ({shares}): value must be a positive integer")));
+    }
+    // version 2 has weights, into whose range every number is brought
+    if r.cpu_shares > 0 && !SHARES.contains(&r.cpu_shares) && !machine.is_cgroup_v2() {
+        let (least, most) = (SHARES.start(), SHARES.end());
+        let (word, bound) = if r.cpu_shares < *least { ("minimum", least) } else { ("maximum", most) };
+        return Err(Error::invalid(format!("the {word} allowed cpu-shares is {bound}")));
     }
     if r.cpu_shares > 0 && !can.cpu_shares {
         warnings.push(missing("CPU shares", "Shares discarded."));
@@ -303,6 +312,8 @@ mod tests {
             "Invalid value 0-99999999 for cpuset cpus: value of out range, maximum is 8192",
         );
         check(|r| r.cpuset_mems = "1".into(), "Requested memory nodes are not available - requested 1, available: 0");
+        check(|r| r.cpu_shares = 1, "the minimum allowed cpu-shares is 2");
+        check(|r| r.cpu_shares = 300_000, "the maximum allowed cpu-shares is 262144");
         check(|r| r.blkio_weight = 5, "Range of blkio weight is from 10 to 1000");
         check(|r| r.cpu_realtime_runtime = 5, "kernel does not support CPU real-time scheduler");
         check(

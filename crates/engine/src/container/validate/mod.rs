@@ -167,15 +167,13 @@ pub fn restart_policy(policy: &RestartPolicy) -> Result<()> {
     let RestartPolicy { name, maximum_retry_count: count } = policy;
     let bad = |why: &str| Err(Error::invalid(format!("invalid restart policy: {why}")));
     match name.as_str() {
-        // a count without a policy means nothing, and Docker lets it be
-        "" => Ok(()),
         "on-failure" if *count < 0 => bad("maximum retry count cannot be negative"),
         "on-failure" => Ok(()),
-        "no" | "always" | "unless-stopped" if *count == 0 => Ok(()),
-        "no" | "always" | "unless-stopped" if *count < 0 => {
+        "" | "no" | "always" | "unless-stopped" if *count == 0 => Ok(()),
+        "" | "no" | "always" | "unless-stopped" if *count < 0 => {
             bad("maximum retry count can only be used with 'on-failure' and cannot be negative")
         }
-        "no" | "always" | "unless-stopped" => bad("maximum retry count can only be used with 'on-failure'"),
+        "" | "no" | "always" | "unless-stopped" => bad("maximum retry count can only be used with 'on-failure'"),
         _ => bad(&format!("unknown policy '{name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'")),
     }
 }

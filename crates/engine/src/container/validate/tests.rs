@@ -83,6 +83,10 @@ fn host_half() {
         "invalid restart policy: unknown policy 'x'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
     );
     check_host(
+        r#""RestartPolicy":{"Name":"","MaximumRetryCount":1}"#,
+        "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+    );
+    check_host(
         r#""RestartPolicy":{"Name":"always","MaximumRetryCount":1}"#,
         "invalid restart policy: maximum retry count can only be used with 'on-failure'",
     );
