@@ -25,34 +25,11 @@ fn push_away(d: &Daemon, name: &str) {
     d.run(&["rmi", "busybox", name]).ok();
 }
 
-/// What a registry would answer, from the files of `of`.
-fn honest(of: &Registry, asked: &Asked) -> Told {
-    let Some(rest) = asked.target.strip_prefix("/v2/").filter(|rest| !rest.is_empty()) else { return Told::body("{}") };
-    if let Some((name, tag)) = rest.split_once("/manifests/") {
-        let Some(digest) = of.tag(name, tag).or_else(|| tag.starts_with("sha256:").then(|| tag.to_owned())) else {
-            return Told::status(404);
-        };
-        let bytes = std::fs::read(of.blob(&digest[7..])).expect("a manifest");
-        return Told::body(bytes).with("Docker-Content-Digest", &digest);
-    }
-    let digest = rest.rsplit('/').next().expect("a digest");
-    let bytes = std::fs::read(of.blob(&digest[7..])).expect("a blob");
-    let from = asked.header("range").and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
-    match from {
-        Some(from) => Told::Reply {
-            status: 206,
-            headers: vec![("Content-Range".into(), format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len()))],
-            body: bytes[from..].to_vec(),
-        },
-        None => Told::body(bytes),
-    }
-}
-
 /// A registry in front of `of` that gives every reply for a large blob to `fault`, with how many there were.
 fn front(of: &Arc<Registry>, fault: impl Fn(usize, Told) -> Told + Send + Sync + 'static) -> Web {
     let (of, count) = (of.clone(), AtomicUsize::new(0));
     Web::serve("127.0.0.1", move |asked| {
-        let told = honest(&of, asked);
+        let told = of.answer(asked);
         let large = matches!(&told, Told::Reply { body, .. } if body.len() > 20_000);
         let is_layer = asked.target.contains("/blobs/") && (large || asked.header("range").is_some());
         if is_layer { fault(count.fetch_add(1, Ordering::Relaxed), told) } else { told }
@@ -258,7 +235,7 @@ fn lies_are_found() {
     let of = registry.clone();
     let web = Web::serve("127.0.0.1", move |asked| match asked.target.contains("/manifests/") {
         true => Told::body("<html>hello</html>"),
-        false => honest(&of, asked),
+        false => of.answer(asked),
     });
     d.run(&["pull", &format!("{}/a:1", web.host())]).status(1).stderr_has("no JSON");
 }
@@ -276,7 +253,7 @@ fn a_busy_registry_is_waited_for() {
             headers: vec![("Retry-After".into(), "3600".into())],
             body: br#"{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit"}]}"#.to_vec(),
         },
-        false => honest(&of, asked),
+        false => of.answer(asked),
     });
     d.run(&["pull", &format!("{}/a:1", web.host())]).status(1).stderr_has("toomanyrequests: pull rate limit");
     assert_eq!(web.count("/manifests/"), 1);
@@ -287,14 +264,14 @@ fn credentials_stay_where_they_belong() {
     let (registry, d) = (Arc::new(Registry::start()), daemon(&[]));
     push_away(&d, &registry.name("a:1"));
     let of = registry.clone();
-    let other = Arc::new(Web::serve("127.0.0.2", move |asked| honest(&of, asked)));
+    let other = Arc::new(Web::serve("127.0.0.2", move |asked| of.answer(asked)));
     let (of, to) = (registry.clone(), other.clone());
     let web = Web::serve("127.0.0.1", move |asked| match asked.header("authorization") {
         None => Told::status(401).with("WWW-Authenticate", "Basic realm=\"x\""),
         Some(_) if asked.target.contains("/blobs/") => {
             Told::status(307).with("Location", &format!("http://{}{}", to.host(), asked.target))
         }
-        Some(_) => honest(&of, asked),
+        Some(_) => of.answer(asked),
     });
     d.run(&["login", "-u", "u", "-p", "secret", &web.host()]).ok();
     d.run(&["pull", &format!("{}/a:1", web.host())]).ok();
@@ -380,7 +357,7 @@ fn pulls_that_share_a_base_do_not_wait_for_the_rest_of_each_other() {
     d.run(&["rmi", "busybox", &registry.name("slow:1"), &registry.name("quick:1")]).ok();
     let of = registry.clone();
     // the rest of that layer, which is plain, never comes
-    let web = Web::serve("127.0.0.1", move |asked| match honest(&of, asked) {
+    let web = Web::serve("127.0.0.1", move |asked| match of.answer(asked) {
         Told::Reply { body, .. } if asked.target.ends_with(&slow) => {
             let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n", body.len());
             Told::Stall([head.as_bytes(), &body[..1000]].concat(), Duration::from_secs(30))
@@ -424,7 +401,7 @@ fn mirrors_of_any_registry() {
     let registry = Arc::new(Registry::start());
     let of = registry.clone();
     let web = Web::serve("127.0.0.1", move |asked| match asked.target.strip_prefix("/mirror") {
-        Some(rest) => honest(&of, &Asked { target: rest.into(), ..asked.clone() }),
+        Some(rest) => of.answer(&Asked { target: rest.into(), ..asked.clone() }),
         None => Told::status(404),
     });
     let mirror = format!("{}=http://{}/mirror/", registry.host(), web.host());

@@ -2,10 +2,11 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::disk::Disk;
 use crate::{Finished, Leftovers};
 
 /// The directory with the built programs: that of the running test.
@@ -42,8 +43,8 @@ pub struct Daemon {
     environment: Vec<(String, String)>,
     before: Leftovers,
     cli: Cli,
-    /// Its data root is a small file system of its own.
-    disk: bool,
+    /// What its data root is on, where that is a file system of its own.
+    disk: Option<Disk>,
     /// What may be an error in its log.
     forgiven: Vec<String>,
 }
@@ -66,43 +67,57 @@ impl Daemon {
     }
 
     pub fn with_flags(flags: &[&str]) -> Self {
-        Self::with(flags, None)
+        let mut daemon = Self::unborn(flags);
+        daemon.spawn();
+        daemon
     }
 
-    fn with(flags: &[&str], disk: Option<u32>) -> Self {
+    /// One that has not been started yet.
+    fn unborn(flags: &[&str]) -> Self {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory = PathBuf::from(format!("/tmp/lighter-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("test directory");
-        let mut daemon = Self {
+        Self {
             before: Leftovers::now(&directory),
             directory,
             process: None,
             environment: Vec::new(),
             flags: flags.iter().map(|f| (*f).to_owned()).collect(),
             cli: Cli::Lighter,
-            disk: false,
+            disk: None,
             forgiven: vec![],
-        };
-        if let Some(megabytes) = disk {
-            let data = daemon.directory.join("data");
-            std::fs::create_dir(&data).expect("data root");
-            let options = std::ffi::CString::new(format!("size={megabytes}m")).expect("options");
-            rustix::mount::mount("tmpfs", &data, "tmpfs", rustix::mount::MountFlags::empty(), options.as_c_str())
-                .expect("mount a tmpfs");
-            daemon.disk = true;
         }
-        daemon.spawn();
-        daemon
     }
 
     /// A daemon whose data root is a disk of so many megabytes.
     pub fn on_small_disk(megabytes: u32) -> Self {
-        Self::with(&[], Some(megabytes))
+        Self::on_small_disk_with(megabytes, &[])
     }
 
     /// The same with flags.
     pub fn on_small_disk_with(megabytes: u32, flags: &[&str]) -> Self {
-        Self::with(flags, Some(megabytes))
+        let mut daemon = Self::unborn(flags);
+        daemon.disk = Some(Disk::tmpfs(&daemon.directory.join("data"), megabytes));
+        daemon.spawn();
+        daemon
+    }
+
+    /// A daemon whose data root is an ext4 of so many megabytes, which [`Daemon::cut_power`] needs.
+    ///
+    /// # Errors
+    /// Why such a file system cannot be had here.
+    pub fn on_ext4(megabytes: u32) -> Result<Self, String> {
+        let mut daemon = Self::unborn(&[]);
+        daemon.disk = Some(Disk::ext4(&daemon.directory.join("disk"), &daemon.directory.join("data"), megabytes)?);
+        daemon.spawn();
+        Ok(daemon)
+    }
+
+    /// The power fails: the daemon, if it is alive, dies, and what its disk had not been given yet is lost. Then the power is
+    /// there again, and the daemon is not started.
+    pub fn cut_power(&mut self) {
+        self.kill();
+        self.disk.as_mut().expect("a disk").cut_power();
     }
 
     /// An error of this text in its log is none of the test.
@@ -139,6 +154,12 @@ impl Daemon {
     }
 
     fn spawn(&mut self) {
+        let ended = self.try_spawn();
+        assert!(ended.is_ok(), "the daemon did not start ({ended:?}):\n{}", self.log());
+    }
+
+    /// Started, and listening; else how it ended.
+    fn try_spawn(&mut self) -> Result<(), ExitStatus> {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).expect("log file");
         let child = Command::new(binaries().join("lighter"))
@@ -161,11 +182,13 @@ impl Daemon {
         let socket = self.socket();
         let begin = std::time::Instant::now();
         while UnixStream::connect(&socket).is_err() {
-            let ended = self.process.as_mut().and_then(|p| p.try_wait().ok().flatten());
-            let waited = begin.elapsed() > Duration::from_secs(20);
-            assert!(ended.is_none() && !waited, "the daemon did not start ({ended:?}):\n{}", self.log());
+            if let Some(ended) = self.process.as_mut().and_then(|p| p.try_wait().ok().flatten()) {
+                return Err(ended);
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "the daemon does not listen:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
+        Ok(())
     }
 
     /// What the daemon wrote.
@@ -189,6 +212,12 @@ impl Daemon {
         child.wait().expect("wait for the daemon");
     }
 
+    /// SIGHUP: it reads its file again.
+    pub fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_child(self.process.as_ref().expect("a running daemon"));
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("signal the daemon");
+    }
+
     /// A variable for the next start.
     pub fn set_env(&mut self, key: &str, value: &str) {
         self.environment.push((key.to_owned(), value.to_owned()));
@@ -201,6 +230,36 @@ impl Daemon {
     /// Started once more on the same roots.
     pub fn start_again(&mut self) {
         self.spawn();
+    }
+
+    /// The same where it may die before it listens; whether it does listen.
+    pub fn start_again_or_die(&mut self) -> bool {
+        self.try_spawn().is_ok()
+    }
+
+    /// What there is on the disk of images, layers, downloads, root filesystems and containers, and of what is on its way to be
+    /// one or to be deleted; sorted.
+    pub fn stored(&self) -> Vec<String> {
+        const PLACES: [&str; 11] = [
+            "images/blobs/sha256",
+            "images/ingest",
+            "images/partial",
+            "images/trash",
+            "snapshots/layers",
+            "snapshots/erofs",
+            "snapshots/staging",
+            "snapshots/roots",
+            "snapshots/init",
+            "snapshots/trash",
+            "containers",
+        ];
+        let list = |place: &str| {
+            let entries = std::fs::read_dir(self.directory.join("data").join(place)).into_iter().flatten().flatten();
+            entries.map(|entry| format!("{place}/{}", entry.file_name().display())).collect::<Vec<_>>()
+        };
+        let mut all: Vec<String> = PLACES.into_iter().flat_map(list).collect();
+        all.sort_unstable();
+        all
     }
 
     /// A client's command, not yet started.
@@ -294,10 +353,7 @@ impl Drop for Daemon {
         if failing {
             eprintln!("== the daemon's log\n{log}");
         }
-        if self.disk {
-            let flags = rustix::mount::UnmountFlags::DETACH;
-            rustix::mount::unmount(self.directory.join("data"), flags).expect("unmount the data root");
-        }
+        self.disk = None;
         let own = |l: &Leftovers| l.since(&self.before);
         if !failing {
             // the last shims and namespaces end by themselves

@@ -9,6 +9,7 @@
 //! are removed, it is stopped, and what it leaves on the machine (mounts, links, cgroups, processes, files) fails the test.
 
 mod daemon;
+mod disk;
 mod leftovers;
 mod output;
 mod pty;

@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::eventually;
+use crate::{Asked, Told, eventually};
 
 /// `htpasswd -B` of user `u` with password `p`.
 const HTPASSWD: &str = "u:$2y$05$abcdefghijklmnopqrstuuqwWMzKt5N8p.u2GX5MuH1t19BMWuLOW\n";
@@ -80,6 +80,32 @@ impl Registry {
         let link =
             self.storage().join("repositories").join(repository).join("_manifests/tags").join(tag).join("current/link");
         std::fs::read_to_string(link).ok().map(|text| text.trim().to_owned())
+    }
+
+    /// What it would answer to a `GET` or `HEAD`, by its files: for a [`Web`](crate::Web) that answers as it does, but for a fault.
+    pub fn answer(&self, asked: &Asked) -> Told {
+        let Some(rest) = asked.target.strip_prefix("/v2/").filter(|rest| !rest.is_empty()) else {
+            return Told::body("{}");
+        };
+        if let Some((name, tag)) = rest.split_once("/manifests/") {
+            let Some(digest) = self.tag(name, tag).or_else(|| tag.starts_with("sha256:").then(|| tag.to_owned()))
+            else {
+                return Told::status(404);
+            };
+            let bytes = std::fs::read(self.blob(&digest[7..])).expect("a manifest");
+            return Told::body(bytes).with("Docker-Content-Digest", &digest);
+        }
+        let digest = rest.rsplit('/').next().expect("a digest");
+        let bytes = std::fs::read(self.blob(&digest[7..])).expect("a blob");
+        let range = asked.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+        match range.and_then(|from| from.parse::<usize>().ok()) {
+            Some(from) => Told::Reply {
+                status: 206,
+                headers: vec![("Content-Range".into(), format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len()))],
+                body: bytes[from..].to_vec(),
+            },
+            None => Told::body(bytes),
+        }
     }
 
     fn storage(&self) -> PathBuf {

@@ -39,6 +39,8 @@ pub enum Told {
     Raw(Vec<u8>),
     /// These bytes, then nothing for so long.
     Stall(Vec<u8>, Duration),
+    /// A body of unknown length that begins so and does not end before the peer has had enough.
+    Endless(Vec<u8>),
 }
 
 impl Told {
@@ -125,6 +127,15 @@ fn exchange(stream: &TcpStream, log: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked)
             out.write_all(&bytes).ok()?;
             std::thread::sleep(pause);
             None
+        }
+        Told::Endless(begin) => {
+            out.write_all(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n").ok()?;
+            let mut piece = begin;
+            loop {
+                let size = format!("{:x}\r\n", piece.len());
+                out.write_all(&[size.as_bytes(), &piece, b"\r\n"].concat()).ok()?;
+                piece = vec![b' '; 64 << 10];
+            }
         }
         Told::Reply { status, headers, body } => {
             out.write_all(&head(status, &headers, body.len())).ok()?;
