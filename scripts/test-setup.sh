@@ -18,6 +18,7 @@ need openssl openssl
 need zstd zstd
 need xz xz-utils
 need bzip2 bzip2
+need mkfs.ext4 e2fsprogs
 need runc runc
 need crun crun
 [ -e /bin/busybox ] && [ ! -L /bin/busybox ] || missing="$missing busybox-static"

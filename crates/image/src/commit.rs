@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oci::image::{Descriptor, Manifest, media};
 use store::{Batch, Durability};
+use sys::crash;
 use values::{Digest, Error, Reference, Result, ResultExt, Timestamp};
 
 use crate::{
@@ -11,7 +12,6 @@ use crate::{
     images::Images,
     ledger::{Ledger, Tag},
     records::{IMAGES, ImageRecord, LAYERS, LayerRecord, TAGS, TagRecord},
-    step::step,
     unpack::LayerSource,
 };
 
@@ -69,6 +69,7 @@ impl Images {
     /// Durable when it returns; the lease is still the caller's to end.
     pub(crate) fn commit(&self, draft: Draft, reference: Option<&Reference>) -> Result<(Digest, Option<Digest>)> {
         self.content.sync()?;
+        crash::point("image.content-synced");
         if !draft.chain.is_empty() {
             self.snapshots.ready(&draft.chain)?;
         }
@@ -112,9 +113,9 @@ impl Images {
         if let Some(tag) = &tag {
             put_tag(&mut batch, tag)?;
         }
-        step("record-next");
+        crash::point("image.record-next");
         self.store.commit(batch, Durability::Power)?;
-        step("record-written");
+        crash::point("image.record-written");
         let mut ledger = self.ledger();
         let broken = ledger.broken.remove(&id);
         match known {

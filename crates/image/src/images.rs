@@ -6,6 +6,7 @@ use std::{
 
 use snapshot::Snapshotter;
 use store::Store;
+use sys::crash;
 use values::{Digest, Result};
 
 use crate::{claims::Claimed, content::Content, image::Image, ledger::Ledger, traffic::Traffic};
@@ -137,6 +138,7 @@ impl Images {
                 batch.delete(&crate::records::LAYERS, chain_id.as_str());
             }
         }
+        crash::point("image.collected");
         // Records of layers that are gone are harmless: they are swept at the next opening.
         self.store.commit(batch, store::Durability::Process)
     }

@@ -1,9 +1,10 @@
 //! What work in progress needs, kept from being thrown away.
 
 use oci::image::Descriptor;
+use sys::crash;
 use values::{Digest, Result};
 
-use crate::{content::Staged, images::Images, step::step};
+use crate::{content::Staged, images::Images};
 
 /// Pins on blobs and layers, which end with it.
 pub(crate) struct Lease<'a> {
@@ -46,7 +47,7 @@ impl Lease<'_> {
             return Ok(());
         }
         staged.sync()?;
-        step("blob-synced");
+        crash::point("image.blob-synced");
         // Renamed, known and pinned in one: a collection of the same digest, placed by somebody else, must come
         // before all of it or after.
         let mut ledger = self.images.ledger();
@@ -58,7 +59,7 @@ impl Lease<'_> {
         }
         drop(ledger);
         self.placed.push(digest);
-        step("blob-placed");
+        crash::point("image.blob-placed");
         Ok(())
     }
 
@@ -78,7 +79,7 @@ impl Lease<'_> {
         ledger.use_layer(chain_id);
         drop(ledger);
         self.layers.push(chain_id.clone());
-        step("layer-placed");
+        crash::point("image.layer-placed");
     }
 }
 

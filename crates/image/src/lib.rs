@@ -43,7 +43,6 @@ mod resolve;
 mod rootfs;
 mod save;
 mod seed;
-mod step;
 mod tag;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Taking names and images away.
 
 use store::{Batch, Durability};
+use sys::crash;
 use values::{Digest, Error, ErrorKind, Reference, Result};
 
 use crate::{
@@ -9,7 +10,6 @@ use crate::{
     records::{HOLDS, HoldRecord, IMAGES, ImageRecord, TAGS, USES},
     report::{Removed, Use},
     resolve::{Found, PREFIX_MIN},
-    step::step,
 };
 
 /// What is to be done, decided before anything is.
@@ -127,7 +127,7 @@ impl Images {
             }
         }
         self.store.commit(batch, Durability::Power)?;
-        step("image-removed");
+        crash::point("image.removed");
         let mut ledger = self.ledger();
         for reference in &plan.untag {
             ledger.tags.remove(&reference.to_string());

@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use sys::crash;
 use values::{Error, Result, ResultExt};
 
 use crate::{
@@ -214,6 +215,7 @@ impl Store {
     /// after a failed sync this store takes no commits any more.
     pub fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         let number = self.inner.append(batch)?;
+        crash::point("store.appended");
         match durability {
             Durability::Process => Ok(()),
             Durability::Power => self.inner.group.wait(number, || self.inner.sync()),

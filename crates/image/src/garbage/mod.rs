@@ -164,7 +164,8 @@ impl Images {
         all.map(leftover).collect()
     }
 
-    fn remove_leftover(&self, digest: &Digest) -> bool {
+    /// Whether there was an unfinished download that no pull is working on; it is gone then.
+    pub(crate) fn remove_leftover(&self, digest: &Digest) -> bool {
         let claimed = self.claimed();
         !claimed.contains_key(&Claim::Blob(digest.clone())) && self.content.partials.remove(digest)
     }

@@ -10,6 +10,7 @@ use archive::{
     tar::{Entry, Kind, Reader},
 };
 use oci::image::Descriptor;
+use sys::crash;
 use values::{Digest, Error, Result, ResultExt};
 
 use crate::{
@@ -97,6 +98,7 @@ impl Images {
             return Err(Error::invalid(format!("invalid archive: content {digest} has digest {}", staged.digest)));
         }
         members.add(path, staged);
+        crash::point("image.member-staged");
         Ok(())
     }
 }

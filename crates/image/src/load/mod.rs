@@ -110,6 +110,8 @@ impl Images {
             match members.take(digest) {
                 Some(staged) => {
                     lease.place(staged)?;
+                    // what an unfinished pull has of it is of no use any more
+                    self.remove_leftover(digest);
                     placed.insert(digest.clone());
                 }
                 None if lease.blob(digest) => {}

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
+use sys::crash;
 use values::{Digest, Result, ResultExt};
 
 use crate::content::Staged;
@@ -110,7 +111,9 @@ impl Partial {
         let known = usize::try_from(self.old.saturating_sub(self.size)).unwrap_or(usize::MAX).min(bytes.len());
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
-        self.file.write_all(&bytes[known..])
+        self.file.write_all(&bytes[known..])?;
+        crash::point("image.piece-received");
+        Ok(())
     }
 
     /// All bytes came. `None`: they are not what the digest says, and are gone.
@@ -120,6 +123,7 @@ impl Partial {
             self.discard();
             return Ok(None);
         }
+        crash::point("image.blob-received");
         self.file.sync_all().during(|| format!("content {digest}"))?;
         Ok(Some(Whole { path: self.path, digest, size: self.size }))
     }

@@ -1,23 +1,24 @@
-//! Death at every step: a child process of this test aborts there, then the store is opened again.
+//! Death at every step: a child process of this test dies there, then the store is opened again.
 
 use std::process::Command;
 
 use super::*;
 
 const ROOT: &str = "LIGHTER_TEST_ROOT";
-const DIE_AT: &str = "LIGHTER_TEST_DIE_AT";
-/// Where the snapshot driver dies.
-const DRIVER_DIES_AT: &str = "LIGHTER_CRASH_AT";
-const STEPS: [&str; 10] = [
-    "blob-synced",
-    "blob-placed",
+const DIE_AT: &str = "LIGHTER_CRASH_AT";
+const STEPS: [&str; 13] = [
+    "image.member-staged",
+    "image.blob-synced",
+    "image.blob-placed",
     "snapshot.layers-settled",
     "snapshot.layers-synced",
     "snapshot.layer-named",
-    "layer-placed",
-    "record-next",
-    "record-written",
-    "image-removed",
+    "image.layer-placed",
+    "image.content-synced",
+    "image.record-next",
+    "image.record-written",
+    "image.removed",
+    "image.collected",
     "snapshot.image-written",
 ];
 
@@ -60,7 +61,6 @@ fn a_crash_at_any_step_leaves_whole_images_only() {
             .args(["--exact", "tests::crash::child", "--nocapture"])
             .env(ROOT, scratch.path())
             .env(DIE_AT, step)
-            .env(DRIVER_DIES_AT, step)
             .output()
             .unwrap();
         assert!(!child.status.success(), "{step} was not reached: {}", String::from_utf8_lossy(&child.stdout));
@@ -68,8 +68,8 @@ fn a_crash_at_any_step_leaves_whole_images_only() {
         assert!(images.problems().is_empty(), "{step}: {:?}", images.problems());
         let shown: Vec<_> = ["old:1", "new:1"].into_iter().filter(|name| images.resolve(name).is_ok()).collect();
         let expected: &[&str] = match step {
-            "record-written" => &["old:1", "new:1"],
-            "image-removed" | "snapshot.image-written" => &["new:1"],
+            "image.record-written" => &["old:1", "new:1"],
+            "image.removed" | "image.collected" | "snapshot.image-written" => &["new:1"],
             _ => &["old:1"],
         };
         assert_eq!(shown, expected, "{step}");

@@ -8,6 +8,7 @@ use std::{
 
 use archive::decompress;
 use snapshot::Stage;
+use sys::crash;
 use values::{Digest, Error, ErrorKind, Result};
 
 use super::{Finding, Part, Remedy, Verified, Work};
@@ -15,7 +16,6 @@ use crate::{
     images::Images,
     lease::Lease,
     pipeline::{Hashing, pipe},
-    step::step,
     unpack::LayerSource,
 };
 
@@ -134,7 +134,7 @@ impl Images {
         }
         self.snapshots.remove_layer(own)?;
         // a layer that is missing is unpacked again when somebody needs it
-        step("layer-exchanged");
+        crash::point("image.layer-exchanged");
         self.snapshots.commit(vec![(stage, own.clone())])
     }
 }
