@@ -24,7 +24,8 @@ pub async fn images(shared: &Arc<Shared>, filters: Filters) -> Result<ImagePrune
         let before = s.images.disk_usage();
         let mut deleted = vec![];
         for image in chosen {
-            if !create::uses(&s, &image.id).is_empty() {
+            let uses = |id: &Digest| create::uses(&s, id);
+            if s.images.is_used(&image.id, &uses) {
                 continue;
             }
             let names = match image.repo_tags.is_empty() {
@@ -32,7 +33,6 @@ pub async fn images(shared: &Arc<Shared>, filters: Filters) -> Result<ImagePrune
                 false => image.repo_tags.clone(),
             };
             for name in names {
-                let uses = |id: &Digest| create::uses(&s, id);
                 // somebody began to use it, or removed it: it is not ours to prune any more
                 let Ok(removed) = s.images.remove(&name, false, false, &uses) else { continue };
                 deleted.extend(images::removed_items(&s, &image.id, removed));

@@ -1,9 +1,8 @@
 //! Bringing the engine up and taking it down.
 
-use std::collections::HashMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use api::types::LogConfig;
@@ -108,7 +107,6 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         garbage,
         shim_program,
         daemon_id,
-        creating: Mutex::new(HashMap::new()),
     }))
 }
 

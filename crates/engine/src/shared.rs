@@ -1,9 +1,8 @@
 //! What all parts of the engine share.
 
-use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use image::Images;
@@ -69,8 +68,6 @@ pub struct Shared {
     pub shim_program: OwnedFd,
     /// This daemon's lasting id.
     pub daemon_id: String,
-    /// Images which a container is being created from, and how many times: they are in use before a record says so.
-    pub creating: Mutex<HashMap<values::Digest, usize>>,
 }
 
 /// Runs what blocks on a thread for that.
@@ -184,32 +181,6 @@ impl Shared {
         self.network_id("bridge")
     }
 
-    /// Keeps an image from being removed while the returned guard lives.
-    pub fn hold_image(self: &Arc<Self>, id: &values::Digest) -> ImageHold {
-        let mut creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
-        *creating.entry(id.clone()).or_default() += 1;
-        ImageHold { shared: self.clone(), id: id.clone() }
-    }
-}
-
-pub struct ImageHold {
-    shared: Arc<Shared>,
-    id: values::Digest,
-}
-
-impl Drop for ImageHold {
-    fn drop(&mut self) {
-        let mut creating = self.shared.creating.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = creating.get_mut(&self.id) {
-            *count -= 1;
-            if *count == 0 {
-                creating.remove(&self.id);
-            }
-        }
-    }
-}
-
-impl Shared {
     /// A container of the image was made or removed.
     pub fn image_used(&self, id: &values::Digest) {
         if let Err(e) = self.images.used(id) {

@@ -21,6 +21,10 @@ pub(crate) struct Ledger {
     pub(crate) broken: BTreeMap<Digest, ImageRecord>,
     /// Containers which keep layers of an image that is gone, and their topmost layers.
     pub(crate) holds: HashMap<String, Digest>,
+    /// Images that somebody is about to need, and how many ([`crate::Kept`]).
+    pub(crate) kept: HashMap<Digest, usize>,
+    /// Images whose removal is decided and not yet done: nobody begins to need them.
+    pub(crate) leaving: HashSet<Digest>,
 }
 
 #[derive(Clone)]
@@ -158,6 +162,11 @@ impl Ledger {
     /// Whether anything has no uses.
     pub(crate) fn has_dead(&self) -> bool {
         self.blobs.values().any(|b| b.uses == 0) || self.layers.values().any(|l| l.uses == 0)
+    }
+
+    /// Whether another image names this one as what it was built on.
+    pub(crate) fn has_children(&self, id: &Digest) -> bool {
+        self.images.values().any(|other| other.parent.as_ref() == Some(id))
     }
 
     /// The names of an image.

@@ -23,8 +23,9 @@ struct Plan {
 impl Images {
     /// Removes a name, and the image with its last one; by its id, the image with all its names.
     ///
-    /// `in_use` says which containers stand on an image. With `force`, names go although a container uses the image, and
-    /// by its id the image goes although stopped containers do: they keep its layers.
+    /// `in_use` says which containers stand on an image; it is asked under a lock and must not call back. With `force`, names
+    /// go although a container uses the image, and by its id the image goes although stopped containers do: they keep its
+    /// layers.
     /// `noprune` keeps the image when its last name goes.
     ///
     /// # Errors
@@ -56,10 +57,16 @@ impl Images {
         in_use: &dyn Fn(&Digest) -> Vec<Use>,
     ) -> Result<Vec<Removed>> {
         let image = found.image().clone();
-        let uses = in_use(&image.id);
-        let names: Vec<Reference> = self.ledger().tags_of(&image.id).map(|tag| tag.reference.clone()).collect();
-        let has_children = self.ledger().images.values().any(|other| other.parent.as_ref() == Some(&image.id));
-        let plan = plan(found, &names, &uses, has_children, force, noprune)?;
+        let (plan, uses) = {
+            let mut ledger = self.ledger();
+            let uses = ledger.uses_of(&image.id, in_use);
+            let names: Vec<Reference> = ledger.tags_of(&image.id).map(|tag| tag.reference.clone()).collect();
+            let plan = plan(found, &names, &uses, ledger.has_children(&image.id), force, noprune)?;
+            if plan.delete {
+                ledger.leaving.insert(image.id.clone());
+            }
+            (plan, uses)
+        };
         self.carry_out(&image, plan, &uses)
     }
 
@@ -102,14 +109,20 @@ impl Images {
         Ok(untagged.chain([Removed::Deleted(id.clone())]).collect())
     }
 
-    /// An image that nobody uses, with all its names. Under the writer's lock.
+    /// An image that is leaving and that nobody uses, with all its names. Under the writer's lock.
     pub(crate) fn remove_whole(&self, image: &Image) -> Result<Vec<Removed>> {
         let untag = self.ledger().tags_of(&image.id).map(|tag| tag.reference.clone()).collect();
         self.carry_out(image, Plan { untag, delete: true }, &[])
     }
 
-    /// One transaction; then it is gone for everybody.
     fn carry_out(&self, image: &Image, plan: Plan, uses: &[Use]) -> Result<Vec<Removed>> {
+        let outcome = self.take_away(image, plan, uses);
+        self.ledger().leaving.remove(&image.id);
+        outcome
+    }
+
+    /// One transaction; then it is gone for everybody.
+    fn take_away(&self, image: &Image, plan: Plan, uses: &[Use]) -> Result<Vec<Removed>> {
         let mut batch = Batch::new();
         for reference in &plan.untag {
             batch.delete(&TAGS, &reference.to_string());
@@ -193,7 +206,9 @@ fn by_id(image: &Image, names: &[Reference], uses: &[Use], has_children: bool, f
 }
 
 fn short(user: &Use) -> &str {
-    user.container.get(..12).unwrap_or(&user.container)
+    let name = user.container.as_str();
+    // one that is being created has no id yet
+    if name.len() == 64 { &name[..12] } else { name }
 }
 
 fn conflict(what: &str, can_be_forced: bool, why: &str) -> Error {

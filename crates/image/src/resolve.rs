@@ -35,31 +35,33 @@ impl Images {
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<Found> {
-        let ledger = self.ledger();
-        if let Some(id) = full_id(name) {
-            let image = ledger.images.get(&id).cloned().ok_or_else(|| no_such(name))?;
-            return Ok(Found::ById(image));
-        }
-        let reference = name.parse::<Reference>().map(Reference::or_latest);
-        if let Ok(reference) = &reference
-            && let Some(found) = by_reference(&ledger, reference)
-        {
-            return Ok(found);
-        }
-        if let Some(found) = by_prefix(&ledger, name)? {
-            return Ok(Found::ById(found));
-        }
-        Err(match reference {
-            Ok(reference) => no_such(&reference.familiar()),
-            // the beginning of an id of no image, or no name at all
-            Err(_) if name.starts_with("sha256:") => no_such(name),
-            Err(e) => e,
-        })
+        find(&self.ledger(), name)
     }
 }
 
-fn no_such(name: &str) -> Error {
-    Error::not_found(format!("No such image: {name}"))
+pub(crate) fn find(ledger: &Ledger, name: &str) -> Result<Found> {
+    if let Some(id) = full_id(name) {
+        let image = ledger.images.get(&id).cloned().ok_or_else(|| no_such(name))?;
+        return Ok(Found::ById(image));
+    }
+    if let Ok(reference) = name.parse::<Reference>().map(Reference::or_latest)
+        && let Some(found) = by_reference(ledger, &reference)
+    {
+        return Ok(found);
+    }
+    by_prefix(ledger, name)?.map(Found::ById).ok_or_else(|| no_such(name))
+}
+
+/// Why nothing is found by that: no image has it, or it can be no name.
+pub(crate) fn no_such(name: &str) -> Error {
+    let missing = |name: &str| Error::not_found(format!("No such image: {name}"));
+    match name.parse::<Reference>() {
+        _ if full_id(name).is_some() => missing(name),
+        Ok(reference) => missing(&reference.or_latest().familiar()),
+        // the beginning of an id of no image
+        Err(_) if name.starts_with("sha256:") => missing(name),
+        Err(e) => e,
+    }
 }
 
 fn full_id(name: &str) -> Option<Digest> {

@@ -28,10 +28,8 @@ pub async fn create(
     if let Some(host) = &body.host_config {
         crate::cgroups::check_parent(shared.config.cgroup_driver, &host.resources.cgroup_parent)?;
     }
-    let image = shared.images.resolve(&body.config.image)?;
-    let held = shared.hold_image(&image.id);
-    // removed just before it was held
-    let image = shared.images.get(&image.id).ok_or_else(|| no_such(&body.config.image))?;
+    let kept = shared.images.keep(&body.config.image)?;
+    let image = kept.image().clone();
     if image.is_artifact {
         let name = &body.config.image;
         return Err(Error::invalid(format!("{name} is an artifact and has no root filesystem to run")));
@@ -86,8 +84,34 @@ pub async fn create(
         mount_label: labels.mount,
     };
 
-    let (s, r) = (shared.clone(), record.clone());
-    let made = blocking(move || {
+    // on a task of its own: a client that leaves meanwhile leaves a whole container behind, or none
+    let shared = shared.clone();
+    let made = tokio::spawn(async move {
+        let holds = make(&shared, &record, &image, resolved).await?;
+        undo.commit();
+        // from here on it is somebody's
+        let container = supervise(&shared, record, Volatile::default());
+        shared.registry.insert(container.clone());
+        crash::point("create.supervised");
+        shared.emit_container("create", &container);
+        shared.garbage.soon();
+        // and the registry says that the image is in use
+        drop((kept, holds));
+        Ok::<_, Error>(())
+    });
+    made.await.map_err(|e| Error::internal(format!("a task failed: {e}")))??;
+    Ok(CreateResponse { id: id.to_string(), warnings })
+}
+
+/// All that the container has on the disk, its record last; the volumes do not go while they are held.
+async fn make(
+    shared: &Arc<Shared>,
+    record: &Record,
+    image: &Arc<image::Image>,
+    mut resolved: Vec<mounts::Resolved>,
+) -> Result<Vec<volumes::Hold>> {
+    let (s, r, image) = (shared.clone(), record.clone(), image.clone());
+    blocking(move || {
         let mut undo = Undo::default();
         let (s2, id) = (s.clone(), r.id.clone());
         undo.push(move || {
@@ -116,22 +140,8 @@ pub async fn create(
         undo.commit();
         s.image_used(&r.image);
         Ok(holds)
-    });
-    let holds = made.await?;
-    undo.commit();
-    // from here on it is somebody's, whether or not the client is still there
-    let container = supervise(shared, record, Volatile::default());
-    shared.registry.insert(container.clone());
-    crash::point("create.supervised");
-    shared.emit_container("create", &container);
-    shared.garbage.soon();
-    drop((held, holds));
-    Ok(CreateResponse { id: id.to_string(), warnings })
-}
-
-fn no_such(name: &str) -> Error {
-    let name = name.parse::<values::Reference>().map_or_else(|_| name.into(), |name| name.or_latest().familiar());
-    Error::not_found(format!("No such image: {name}"))
+    })
+    .await
 }
 
 /// The volumes that the container will have: none of them goes while this is held.
@@ -229,15 +239,9 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Removing an image asks who needs it: containers, and those that are being created from it.
+/// Removing an image asks who needs it. (Those that are being created from it keep it themselves.)
 pub fn uses(shared: &Shared, image: &values::Digest) -> Vec<image::Use> {
     let all = shared.registry.all();
     let of = all.iter().filter(|c| c.record().image == *image);
-    let mut uses: Vec<_> =
-        of.map(|c| image::Use { container: c.id.to_string(), running: c.state().is_running() }).collect();
-    let creating = shared.creating.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if creating.contains_key(image) {
-        uses.push(image::Use { container: "(being created)".into(), running: true });
-    }
-    uses
+    of.map(|c| image::Use { container: c.id.to_string(), running: c.state().is_running() }).collect()
 }

@@ -27,7 +27,7 @@ pub struct Collection<'a> {
     pub min_age: Duration,
     /// Somebody wants it kept whatever happens.
     pub is_pinned: &'a dyn Fn(&Image) -> bool,
-    /// Containers that stand on it.
+    /// Containers that stand on it. Asked under a lock: it must not call back.
     pub in_use: &'a dyn Fn(&Digest) -> Vec<Use>,
 }
 
@@ -111,7 +111,7 @@ impl Images {
             let standing = match &image {
                 // one that cannot be shown is a person's to decide about
                 None => Standing::Needed,
-                Some(_) if parents.contains(&id) || !(collection.in_use)(&id).is_empty() => Standing::Needed,
+                Some(_) if parents.contains(&id) || self.is_used(&id, collection.in_use) => Standing::Needed,
                 Some(image) if (collection.is_pinned)(image) => Standing::Needed,
                 Some(image) if image.repo_digests.is_empty() => Standing::Nameless,
                 Some(_) if record.pulled => Standing::Named,
@@ -182,6 +182,13 @@ impl Images {
                 || (collection.is_pinned)(&image);
             if is_needed || rested < idle {
                 return Ok(None);
+            }
+            {
+                let mut ledger = self.ledger();
+                if ledger.has_children(id) || !ledger.uses_of(id, collection.in_use).is_empty() {
+                    return Ok(None);
+                }
+                ledger.leaving.insert(id.clone());
             }
             self.remove_whole(&image)?
         };

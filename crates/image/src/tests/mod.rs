@@ -3,6 +3,7 @@
 mod crash;
 mod hostile;
 mod load;
+mod keep;
 mod names;
 mod parallel;
 mod pull;
