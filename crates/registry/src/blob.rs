@@ -225,7 +225,8 @@ fn begin(reply: &Reply, at: u64, size: u64) -> Result<Begin, Failure> {
     let other = |claimed: u64| {
         let text =
             format!("content {}: failed size validation: the registry has {claimed} bytes, not {size}", digest());
-        Failure::new(Error::invalid(text))
+        // of what came before this says nothing: it may be somebody else's page
+        Failure::new(Error::internal(text))
     };
     if reply.status != StatusCode::PARTIAL_CONTENT {
         return match claims {

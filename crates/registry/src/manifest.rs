@@ -45,16 +45,16 @@ impl Repository {
     /// # Errors
     /// The registry's; `InvalidArgument` for what is no manifest, or another one.
     pub async fn manifest(&self, reference: &str) -> Result<Fetched, Failure> {
-        let reply = self.send(|| self.manifest_ask(Method::GET, reference), None, &Bytes::new()).await?;
-        let said = reply.header(CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_owned();
-        let (_, bytes) = reply.whole().await?;
+        let (headers, bytes) = self.document(|| self.manifest_ask(Method::GET, reference)).await?;
+        let said = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let said = said.split(';').next().unwrap_or_default().trim();
         let digest = Digest::from_sha256(&Sha256::digest(&bytes));
         if let Ok(wanted) = reference.parse::<Digest>()
             && wanted != digest
         {
             return Err(Failure::new(Error::invalid(format!("manifest verification failed for digest {wanted}"))));
         }
-        let media_type = media_type(&said, &bytes)?;
+        let media_type = media_type(said, &bytes)?;
         Ok(Fetched { media_type, digest, bytes })
     }
 

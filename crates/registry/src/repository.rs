@@ -169,7 +169,19 @@ impl Repository {
         .await
     }
 
-    /// The same, once, and with whatever reply.
+    /// A document, whole, with what its reply said of it. One that is cut is asked for again.
+    pub(crate) async fn document(&self, make: impl Fn() -> Ask) -> Result<(HeaderMap, Vec<u8>), Failure> {
+        retrying(&self.config, || async {
+            let reply = self.send_once(make(), None, &Bytes::new()).await?;
+            match reply.status {
+                status if status.is_success() => reply.whole().await,
+                _ => Err(reply.failure().await),
+            }
+        })
+        .await
+    }
+
+    /// [`Repository::send`], once, and with whatever reply.
     pub(crate) async fn send_once(&self, ask: Ask, more_scope: Option<&str>, body: &Bytes) -> Result<Reply, Failure> {
         let name = format!("{} \"{}{}\"", title(&ask.method), ask.origin, ask.path);
         let mut scope = self.scope.clone();

@@ -1,6 +1,5 @@
 //! The tags of a repository (OCI distribution-spec, "Listing Tags").
 
-use bytes::Bytes;
 use http::Method;
 use http::header::LINK;
 use serde::Deserialize;
@@ -29,10 +28,9 @@ impl Repository {
         let mut all = Vec::new();
         let mut path = self.ask(Method::GET, "tags/list").path;
         for _ in 0..PAGES_MAX {
-            let reply = self.send(|| Ask::new(Method::GET, &self.origin, path.clone()), None, &Bytes::new()).await?;
-            let next =
-                next_page(reply.header(LINK)).map(|link| origin::resolve(&self.origin, &path, link)).transpose()?;
-            let (_, body) = reply.whole().await?;
+            let (headers, body) = self.document(|| Ask::new(Method::GET, &self.origin, path.clone())).await?;
+            let link = headers.get(LINK).and_then(|link| link.to_str().ok()).unwrap_or_default();
+            let next = next_page(link).map(|link| origin::resolve(&self.origin, &path, link)).transpose()?;
             let page: Page = serde_json::from_slice(&body)
                 .map_err(|e| Error::invalid(format!("the registry's list of tags is no list: {e}")))?;
             all.extend(page.tags.unwrap_or_default());

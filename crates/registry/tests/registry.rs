@@ -277,3 +277,35 @@ async fn an_upload_goes_on_in_chunks() {
     let put = asked.last().unwrap();
     assert!(put.target.starts_with("/v2/a/blobs/uploads/2?digest=sha256%3A") && put.body.is_empty());
 }
+
+#[tokio::test]
+async fn a_silent_registry_is_asked_for_the_rest_and_given_up() {
+    let bytes: Vec<u8> = (0..500_000u32).map(|i| i as u8).collect();
+    let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n", bytes.len());
+    let (all, begin) = (bytes.clone(), [head.as_bytes(), &bytes[..200_000]].concat());
+    let long = Duration::from_secs(30);
+    let web = Web::serve("127.0.0.1", move |asked| match asked.header("range") {
+        _ if asked.target == "/v2/" => Told::body("{}"),
+        // it says nothing, or no more
+        _ if asked.target.starts_with("/v2/silent/") => Told::Stall(vec![], long),
+        _ if asked.target.starts_with("/v2/stuck/") => Told::Stall(head.clone().into(), long),
+        None => Told::Stall(begin.clone(), long),
+        Some(_) => Told::Reply {
+            status: 206,
+            headers: vec![("Content-Range".into(), "bytes 200000-499999/500000".into())],
+            body: all[200_000..].to_vec(),
+        },
+    });
+    let patience = Duration::from_secs(1);
+    let get = async |path: &str| {
+        let config = Config { patience, attempts: 2, ..config() };
+        let repository = open(config, &web.host(), path, &Credentials::default(), Access::Pull).await.unwrap();
+        download(&repository, &bytes, 0).await
+    };
+    let (goes_on, silent, stuck) = tokio::join!(get("goes-on"), get("silent"), get("stuck"));
+    assert!(goes_on.unwrap() == bytes);
+    let ranges: Vec<_> = web.asked().iter().filter_map(|asked| asked.header("range").map(str::to_owned)).collect();
+    assert_eq!(ranges, ["bytes=200000-"]);
+    assert!(silent.unwrap_err().to_string().ends_with("net/http: timeout awaiting response headers"));
+    assert!(stuck.unwrap_err().to_string().ends_with("i/o timeout"));
+}

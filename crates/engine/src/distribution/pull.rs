@@ -217,8 +217,13 @@ struct Source {
 impl Remote for Source {
     fn manifest(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         let digest = descriptor.digest.to_string();
-        let fetched = self.runtime.block_on(self.repository.unless_closed(self.repository.manifest(&digest)))?;
-        Ok(fetched.bytes)
+        let fetched = self.runtime.block_on(self.repository.unless_closed(self.repository.manifest(&digest)));
+        match fetched {
+            Ok(fetched) => Ok(fetched.bytes),
+            // a registry says no without naming anything
+            Err(failure) if failure.status > 0 => Err(failure.error.context(format!("manifest {digest}"))),
+            Err(failure) => Err(failure.error),
+        }
     }
 
     fn small(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
