@@ -9,8 +9,13 @@ const MEGABYTE: usize = 1 << 20;
 
 /// A registry with the images `a:0`, `a:1`, … of two megabytes each, and as many compressed.
 fn stocked(count: usize) -> Registry {
+    labelled(&vec!["LABEL a=b"; count])
+}
+
+/// The same, one image for each label.
+fn labelled(labels: &[&str]) -> Registry {
     let (registry, d) = (Registry::start(), Daemon::start());
-    for i in 0..count {
+    for (i, label) in labels.iter().enumerate() {
         // what does not compress, and is another for each
         let mut bytes = vec![0; 2 * MEGABYTE];
         std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes)).expect("random bytes");
@@ -20,10 +25,16 @@ fn stocked(count: usize) -> Registry {
         let path = d.directory.join("root.tar");
         std::fs::write(&path, tar.finish().expect("tar")).expect("tar");
         assert!(std::process::Command::new("gzip").args(["-1", "-f"]).arg(&path).status().expect("gzip").success());
-        d.run(&["import", &format!("{}.gz", path.display()), &name]).ok();
+        d.run(&["import", "-c", label, &format!("{}.gz", path.display()), &name]).ok();
         d.run(&["push", "-q", &name]).ok();
     }
     registry
+}
+
+/// Its daemon.json is `file` from now on.
+fn reload(d: &Daemon, file: &str) {
+    std::fs::write(d.directory.join("daemon.json"), file).expect("daemon.json");
+    d.hang_up();
 }
 
 fn percent(d: &Daemon) -> u64 {
@@ -117,4 +128,32 @@ fn images_may_take_so_much() {
     }
     eventually("the oldest is gone", || !has(&d, &name(0)));
     assert!(has(&d, &name(3)));
+}
+
+#[test]
+fn another_policy_counts_from_sighup_on_and_labels_keep() {
+    let registry = labelled(&["LABEL lighter.keep=yes", "LABEL lighter.keep=false", "LABEL a=b", "LABEL a=b"]);
+    let name = |i: usize| registry.name(&format!("a:{i}"));
+    let mut d = Daemon::start();
+    d.forgive("the configuration stays as it is");
+    d.stop();
+    let file = d.directory.join("daemon.json").display().to_string();
+    std::fs::write(&file, r#"{"image-gc": false, "image-gc-max-size": "10m", "image-gc-min-age": "0s"}"#).unwrap();
+    d.set_flags(&["--config-file", &file]);
+    d.start_again();
+    (0..4).for_each(|i| drop(d.run(&["pull", "-q", &name(i)]).ok()));
+    let there = || (0..4).filter(|i| has(&d, &name(*i))).collect::<Vec<_>>();
+    reload(&d, r#"{"image-gc-max-size": "10m", "image-gc-min-age": "48h"}"#);
+    eventually("it is on, and all were used of late", || d.log().contains("no unused image that may go is left"));
+    assert_eq!(there(), [0, 1, 2, 3]);
+    let keep = format!(r#""image-gc-min-age": "0s", "image-gc-keep": ["{}"]"#, name(2));
+    reload(&d, &format!(r#"{{"image-gc-max-size": "10m", {keep}}}"#));
+    eventually("what nothing keeps is gone", || there() == [0, 2]);
+    reload(&d, &format!(r#"{{"image-gc-max-size": "5m", "image-gc-high": 200, {keep}}}"#));
+    eventually("that is refused", || d.log().contains("stays as it is: invalid image-gc-high 200"));
+    reload(&d, r#"{"image-gc-max-size": "5m", "image-gc-min-age": "0s"}"#);
+    eventually("what the file does not name any more is gone", || there() == [0]);
+    reload(&d, r#"{"image-gc-max-size": "1m", "image-gc-min-age": "0s"}"#);
+    eventually("only the label keeps one", || d.log().matches("may go is left").count() == 2);
+    assert_eq!(there(), [0]);
 }

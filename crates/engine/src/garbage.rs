@@ -152,6 +152,7 @@ pub fn collect(shared: &Shared) -> Result<bool> {
     let (mut disk, mut images) = look(shared)?;
     if !is_due(&policy, disk, images) {
         // it has given room back just now
+        shared.garbage.said.store(false, Ordering::Relaxed);
         return Ok(true);
     }
     let mut any = false;
@@ -160,6 +161,7 @@ pub fn collect(shared: &Shared) -> Result<bool> {
     loop {
         let wanted = wanted(&policy, disk, images);
         if wanted == 0 {
+            shared.garbage.said.store(false, Ordering::Relaxed);
             return Ok(any);
         }
         let collection = Collection { wanted, min_age: policy.min_age, is_pinned: &is_pinned, in_use: &in_use };
