@@ -23,6 +23,7 @@ use std::{
 
 use archive::unpack::Deletions;
 use rustix::fs::chmod;
+use rustix::io::Errno;
 use sys::crash;
 use values::{Digest, Error, Result, ResultExt};
 
@@ -50,6 +51,7 @@ impl Layout {
         for name in ["layers", PACKED, "staging", "roots", "init"] {
             let dir = root.join(name);
             DirBuilder::new().recursive(true).mode(0o700).create(&dir).during(|| dir.display())?;
+            inherits_nothing(&dir).during(|| dir.display())?;
         }
         let layout = Self { root: root.into(), trash: Trash::open(&root.join("trash"))?, count: AtomicU64::new(0) };
         for left_over in names(&root.join("staging"))? {
@@ -210,6 +212,14 @@ impl Layout {
 /// directory of `mktemp -d` have one that is root's alone.
 pub(crate) fn open_root(path: &Path) -> io::Result<()> {
     Ok(chmod(path, 0o755.into())?)
+}
+
+/// A default ACL that the data root has of its administrator (acl(5)) must not come to be on files of layers and containers.
+fn inherits_nothing(dir: &Path) -> io::Result<()> {
+    match rustix::fs::removexattr(dir, "system.posix_acl_default") {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 fn names(dir: &Path) -> Result<Vec<String>> {

@@ -124,6 +124,7 @@ impl Overlay {
     fn layers_of(&self, layers: &[Digest]) -> Result<Layers> {
         let places = self.places();
         let (packed, above) = layers.split_at(places.count_packed(layers));
+        let (packed, above) = places.shown(packed, above);
         let dirs = places.directories(above)?;
         let image = match packed.last() {
             Some(top) => Some((self.layout.packed(top).image(), self.image(packed)?)),
@@ -411,6 +412,7 @@ impl Snapshotter for Overlay {
     fn view(&self, id: &str, layers: &[Digest]) -> Result<RootMount> {
         let places = self.places();
         let (packed, above) = layers.split_at(places.count_packed(layers));
+        let (packed, above) = places.shown(packed, above);
         let dirs = places.directories(above)?;
         match (&dirs[..], packed) {
             ([], []) => Err(Error::invalid("a view needs a layer")),

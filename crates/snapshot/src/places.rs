@@ -4,11 +4,11 @@ use std::{
     collections::HashMap,
     fs::File,
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use archive::Root;
+use archive::{Root, unpack::is_opaque};
 use erofs::{Meta, Tree, Whiteouts};
 use values::{Digest, ErrorKind, Result, ResultExt};
 
@@ -69,6 +69,17 @@ impl<'a> Places<'a> {
         }
         let is_packed = |layer: &&Digest| self.directory(layer).is_none() && self.packed(layer).is_whole();
         layers.iter().take_while(is_packed).count()
+    }
+
+    /// Of the layers that are EROFS and those above them, which are directories, the ones that show: none below one that hides all
+    /// (`.wh..wh..opq` at its root). overlayfs itself does not look for that at the roots of its layers.
+    pub(crate) fn shown<'l>(&self, packed: &'l [Digest], above: &'l [Digest]) -> (&'l [Digest], &'l [Digest]) {
+        let root = |layer| self.directory(layer).and_then(|dir| Root::open(&dir).ok());
+        let hides_all = |layer| root(layer).is_some_and(|root| is_opaque(root.as_fd()));
+        match above.iter().rposition(hides_all) {
+            Some(last) => (&[], &above[last..]),
+            None => (packed, above),
+        }
     }
 
     /// The directories of layers, topmost first.

@@ -230,6 +230,8 @@ fn run(open: fn(&Path) -> Box<dyn Snapshotter>) {
     conflicts_and_absences(open);
     parallel_use(open);
     layers_are_compared_with_their_tars(open);
+    a_layer_may_hide_all_below_it(open);
+    nothing_is_inherited_from_the_host(open);
 }
 
 #[test]
@@ -245,6 +247,41 @@ fn erofs_passes() {
 #[test]
 fn native_passes() {
     run(|root| Box::new(Native::open(root).unwrap()));
+}
+
+fn a_layer_may_hide_all_below_it(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    let scratch = Scratch::new();
+    let driver = open(scratch.path());
+    let hiding = tar(&[file(".wh..wh..opq"), dir("usr", 0o755), file("usr/only")]);
+    let chain = make_layers(&*driver, &[base(), hiding, tar(&[file("above")])]);
+    let root = Mounted::new(&driver.prepare("c1", &chain, Options::default()).unwrap());
+    let shown = |path: &str| root.read(path).is_some();
+    assert_eq!(["above", "usr/only", "usr/bin/tool", "srv/a"].map(shown), [true, true, false, false]);
+}
+
+fn nothing_is_inherited_from_the_host(open: fn(&Path) -> Box<dyn Snapshotter>) {
+    const ACLS: [&str; 2] = ["system.posix_acl_default", "system.posix_acl_access"];
+    let scratch = Scratch::new();
+    // u::rwx,u:1000:rwx,g::r-x,m::rwx,o::r-x (linux/posix_acl_xattr.h)
+    let entries = [(1_u16, 7_u16, u32::MAX), (2, 7, 1000), (4, 5, u32::MAX), (16, 7, u32::MAX), (32, 5, u32::MAX)];
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        acl.extend([&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat());
+    }
+    match rustix::fs::setxattr(scratch.path(), ACLS[0], &acl, rustix::fs::XattrFlags::empty()) {
+        Err(rustix::io::Errno::OPNOTSUPP) => return,
+        set => set.unwrap(),
+    }
+    let driver = open(&scratch.path().join("root"));
+    let chain = make_layers(&*driver, &[base(), change()]);
+    let root = Mounted::new(&driver.prepare("c1", &chain, Options::default()).unwrap());
+    fs::write(root.at("new"), "").unwrap();
+    for path in [".", "etc", "etc/passwd", "usr/bin", "usr/local", "new"] {
+        for acl in ACLS {
+            let found = rustix::fs::getxattr(root.at(path), acl, &mut [0_u8; 100][..]);
+            assert!(found.is_err(), "{path} has {acl}");
+        }
+    }
 }
 
 fn layers_are_merged(open: fn(&Path) -> Box<dyn Snapshotter>) {
