@@ -119,3 +119,25 @@ fn the_whole_system() {
     assert!(seen[0].contains("Total reclaimed space: SOME"), "{}", seen[0]);
     assert!(seen.iter().all(|said| *said == seen[0]), "{}\n{}", seen[0], seen[seen.len() - 1]);
 }
+
+#[test]
+fn df_says_what_each_byte_is_kept_for() {
+    let d = Daemon::with_images(&["busybox"]);
+    let write = "echo x >/v/x; echo y >/y; echo said";
+    d.run(&["run", "-v", "data:/v", "--name", "cc", "busybox", "sh", "-c", write]).ok();
+    let format = "{{range .Kept}}{{.Kind}}|{{.Name}}|{{.Why}}\n{{end}}";
+    let says = |line: &str| drop(d.run(&["system", "df", "-v", "--format", format]).ok().stdout_has(line));
+    says("image|busybox:latest|container cc stands on it\n");
+    says("image|hello-world:latest|it has a name and came from no registry: ");
+    says("container|cc|it is exited: what it wrote (2B) and its log (");
+    says("volume|data|mounted by container cc\n");
+    let id = d.inspect("busybox", "{{.Id}}");
+    d.run(&["rmi", "-f", &id]).ok();
+    says("layers||container cc stands on them, their image was removed\n");
+    d.run(&["rm", "cc"]).ok();
+    says("volume|data|nobody mounts it, but it has a name: ");
+    d.run(&["system", "df", "-v"])
+        .ok()
+        .stdout_has("\nWhat it is kept for:\n\nKIND")
+        .stdout_has("what the daemon knows");
+}

@@ -8,6 +8,7 @@ use values::{Error, Result};
 
 use crate::container::list;
 use crate::images;
+use crate::kept;
 use crate::shared::{Shared, blocking};
 use crate::volumes;
 
@@ -31,6 +32,9 @@ pub async fn disk_usage(shared: &Arc<Shared>, kinds: Vec<String>, items: bool) -
             build_cache_usage: wants("build-cache").then(BuildCacheUsage::default),
             ..DiskUsage::default()
         };
+        if items && kinds.is_empty() {
+            usage.kept = Some(kept::kept(&s)?);
+        }
         if !items {
             usage.image_usage.iter_mut().for_each(|images| images.items.clear());
             usage.volume_usage.iter_mut().for_each(|volumes| volumes.items.clear());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use image::{Collected, Collection, Image};
+use image::{Account, Collected, Collection, Image};
 use tokio::sync::Notify;
 use values::{Digest, Result, ResultExt};
 
@@ -70,7 +70,7 @@ impl Garbage {
         self.told.notify_one();
     }
 
-    fn policy(&self) -> Policy {
+    pub fn policy(&self) -> Policy {
         self.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -156,7 +156,7 @@ pub fn collect(shared: &Shared) -> Result<bool> {
         return Ok(true);
     }
     let mut any = false;
-    let is_pinned = |image: &Image| is_pinned(&policy, image);
+    let is_pinned = |image: &Image| pin(&policy, image).is_some();
     let in_use = |id: &Digest| create::uses(shared, id);
     loop {
         let wanted = wanted(&policy, disk, images);
@@ -188,9 +188,24 @@ pub fn collect(shared: &Shared) -> Result<bool> {
     }
 }
 
-fn is_pinned(policy: &Policy, image: &Image) -> bool {
-    let label = image.run_config().labels.get(KEEP_LABEL).is_some_and(|value| value != "false");
-    label || policy.keep.iter().any(|pattern| image_view::is_called(image, pattern))
+/// What is kept for whom.
+///
+/// # Errors
+/// Those of the store.
+pub fn account(shared: &Shared, policy: &Policy) -> Result<Account> {
+    let is_pinned = |image: &Image| pin(policy, image).is_some();
+    let in_use = |id: &Digest| create::uses(shared, id);
+    let (wanted, min_age) = (0, policy.min_age);
+    shared.images.account(&Collection { wanted, min_age, is_pinned: &is_pinned, in_use: &in_use })
+}
+
+/// Why somebody wants it kept whatever happens; `None`: nobody does.
+pub fn pin(policy: &Policy, image: &Image) -> Option<String> {
+    if image.run_config().labels.get(KEEP_LABEL).is_some_and(|value| value != "false") {
+        return Some(format!("it has the label {KEEP_LABEL}"));
+    }
+    let pattern = policy.keep.iter().find(|pattern| image_view::is_called(image, pattern))?;
+    Some(format!("image-gc-keep names it ({pattern})"))
 }
 
 /// Events and the log; the bytes.

@@ -22,6 +22,7 @@ mod garbage;
 mod image_prune;
 mod image_view;
 mod images;
+mod kept;
 mod machine;
 mod names;
 mod networks;

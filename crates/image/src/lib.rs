@@ -53,7 +53,7 @@ mod usage;
 mod verify;
 
 pub use derive::{DeriveOptions, WriteLayer};
-pub use garbage::{Collected, Collection};
+pub use garbage::{Account, Collected, Collection, NAMELESS_MIN_AGE, Owner, Rest, Share, Standing};
 pub use image::Image;
 pub use images::{Config, Images};
 pub use import::ImportOptions;

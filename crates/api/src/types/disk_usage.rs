@@ -16,6 +16,9 @@ wire! {
         pub volume_usage: Option<VolumesUsage>,
         #[serde(skip_serializing_if = "is_default")]
         pub build_cache_usage: Option<BuildCacheUsage>,
+        /// Ours: what each byte is kept for, with `verbose=1`.
+        #[serde(skip_serializing_if = "is_default")]
+        pub kept: Option<Vec<Kept>>,
         /// Below 1.52 only, as all that follow.
         #[serde(skip_serializing_if = "is_default")]
         pub layers_size: Option<i64>,
@@ -27,6 +30,22 @@ wire! {
         pub volumes: Option<Vec<Volume>>,
         #[serde(skip_serializing_if = "is_default")]
         pub build_cache: Option<Vec<Empty>>,
+    }
+}
+
+wire! {
+    /// Something that takes room on the disk. All of them together are all there is, each byte once.
+    #[serde(rename_all = "PascalCase")]
+    pub struct Kept {
+        /// `image`, `shared` (by several images), `layers` (of an image that is gone), `download`, `work`, `container`, `volume`,
+        /// `trash`, `records`.
+        pub kind: String,
+        /// What people call it.
+        pub name: String,
+        /// Bytes.
+        pub size: i64,
+        /// For people: what it is kept for, and where that is not plain, what would free it.
+        pub why: String,
     }
 }
 

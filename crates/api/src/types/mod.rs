@@ -56,7 +56,7 @@ pub use container_update::{UpdateRequest, UpdateResponse};
 pub use container_wait::{WaitExitError, WaitResponse};
 pub use container_why::ContainerWhy;
 pub use descriptor::{Descriptor, Platform};
-pub use disk_usage::{BuildCacheUsage, ContainerUsage, DiskUsage, ImagePruneResponse, ImageUsage, VolumesUsage};
+pub use disk_usage::{BuildCacheUsage, ContainerUsage, DiskUsage, ImagePruneResponse, ImageUsage, Kept, VolumesUsage};
 pub use endpoint_settings::{EndpointIpamConfig, EndpointSettings, NetworkingConfig};
 pub use error::ErrorResponse;
 pub use event::{EventActor, EventMessage};

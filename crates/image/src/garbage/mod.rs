@@ -1,5 +1,6 @@
 //! Room on the disk: downloads that nobody finished and images that nobody has used for long go, as `plan.rs` says.
 
+mod account;
 mod plan;
 
 use std::{
@@ -17,7 +18,9 @@ use crate::{
     records::{IMAGES, ImageRecord, USES},
     report::{Removed, Use},
 };
-use plan::{Fact, Leftover, Limits, Piece, Standing, Step, plan};
+pub use account::{Account, Owner, Rest, Share};
+pub use plan::Standing;
+use plan::{Fact, Leftover, Limits, Piece, Step, plan};
 
 /// What is to be freed, and what must not be for it.
 pub struct Collection<'a> {
@@ -47,7 +50,7 @@ pub enum Collected {
 }
 
 /// An image without a name is what a build or a pull left behind; for a while somebody may still know its id.
-const NAMELESS_MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const NAMELESS_MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Uses are not written down more often.
 const USE_STEP: i64 = 60 * 60;
 
@@ -177,10 +180,7 @@ impl Images {
             let Some(image) = self.get(id) else { return Ok(None) };
             let Some(record) = self.store.get(&IMAGES, id.as_str())? else { return Ok(None) };
             let rested = since(Timestamp::now(), self.last_used(&record));
-            let is_needed = self.ledger().images.values().any(|other| other.parent.as_ref() == Some(id))
-                || !(collection.in_use)(id).is_empty()
-                || (collection.is_pinned)(&image);
-            if is_needed || rested < idle {
+            if rested < idle || (collection.is_pinned)(&image) {
                 return Ok(None);
             }
             {

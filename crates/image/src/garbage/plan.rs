@@ -13,7 +13,7 @@ pub(crate) enum Piece {
 
 /// Whether an image may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// A container stands on it, somebody pinned it, or another image was built on it.
     Needed,
     /// It has a name and did not come from a registry: nobody could get it back.

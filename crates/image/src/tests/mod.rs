@@ -1,9 +1,10 @@
 //! Images on the real filesystem. Needs root.
 
+mod account;
 mod crash;
 mod hostile;
-mod load;
 mod keep;
+mod load;
 mod names;
 mod parallel;
 mod pull;

@@ -2,18 +2,19 @@
 
 use std::rc::Rc;
 
-use api::types::{ContainerSummary, DiskUsage, ImageSummary, Volume};
+use api::types::{ContainerSummary, DiskUsage, ImageSummary, Kept, Volume};
 use gotemplate::{Functions, List, Object, Template, Type, Value};
 
 use crate::Failure;
 use crate::commands::{container, image, volume};
 use crate::output::human;
-use crate::output::listing::unescaped;
+use crate::output::listing::{Column, Listing, unescaped};
 
 const IMAGES: &str = "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}";
 const CONTAINERS: &str =
     "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}";
 const VOLUMES: &str = "table {{.Name}}\t{{.Links}}\t{{.Size}}";
+const KEPT: &str = "table {{.Kind}}\t{{.Name}}\t{{.Size}}\t{{.Why}}";
 
 /// Text, and what is wrong with the template where it went no further.
 ///
@@ -34,6 +35,11 @@ pub fn render(usage: DiskUsage, format: &str) -> Result<(String, Option<Failure>
 
 fn table(usage: DiskUsage) -> Result<String, Failure> {
     let cache = human::size(usage.build_cache_usage.as_ref().map_or(0, |usage| usage.total_size));
+    let mut usage = usage;
+    let kept = match usage.kept.take() {
+        Some(kept) => format!("\nWhat it is kept for:\n\n{}", KEPT_LISTING.render(KEPT, kept)?),
+        None => String::new(),
+    };
     let (images, containers, volumes) = items(usage);
     let images =
         image::ls::LISTING.render(IMAGES, images.into_iter().map(|image| image::ls::Row::first(image, true)))?;
@@ -42,9 +48,20 @@ fn table(usage: DiskUsage) -> Result<String, Failure> {
     let volumes = volume::ls::LISTING.render(VOLUMES, volumes)?;
     Ok(format!(
         "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space usage:\n\n{volumes}\n\
-         Build cache usage: {cache}\n\nCACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED\n"
+         Build cache usage: {cache}\n\nCACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED\n{kept}"
     ))
 }
+
+static KEPT_LISTING: Listing<Kept> = Listing {
+    type_name: "*formatter.keptContext",
+    columns: &[
+        Column { name: "Kind", caption: "KIND", value: |kept| kept.kind.as_str().into() },
+        Column { name: "Name", caption: "NAME", value: |kept| kept.name.as_str().into() },
+        Column { name: "Size", caption: "SIZE", value: |kept| human::size(kept.size).into() },
+        Column { name: "Why", caption: "WHY", value: |kept| kept.why.as_str().into() },
+    ],
+    label: None,
+};
 
 /// What is shown of each; the virtual size of containers is not.
 fn items(usage: DiskUsage) -> (Vec<ImageSummary>, Vec<ContainerSummary>, Vec<Volume>) {
@@ -66,10 +83,13 @@ struct All {
     images: Value,
     containers: Value,
     volumes: Value,
+    /// Of our daemons alone.
+    kept: Option<Value>,
 }
 
 impl All {
-    fn of(usage: DiskUsage, trunc: bool) -> Self {
+    fn of(mut usage: DiskUsage, trunc: bool) -> Self {
+        let kept = usage.kept.take().map(|kept| list(kept.into_iter().map(|one| KEPT_LISTING.value(one))));
         let (images, containers, volumes) = items(usage);
         let image = |image| image::ls::LISTING.value(image::ls::Row::first(image, trunc));
         let container = |container| container::ls::LISTING.value(container::ls::Row::new(container, trunc));
@@ -77,6 +97,7 @@ impl All {
             images: list(images.into_iter().map(image)),
             containers: list(containers.into_iter().map(container)),
             volumes: list(volumes.into_iter().map(|volume| volume::ls::LISTING.value(volume))),
+            kept,
         }
     }
 }
@@ -91,7 +112,8 @@ impl Object for All {
     }
 
     fn arity(&self, name: &str) -> Option<usize> {
-        matches!(name, "Images" | "Containers" | "Volumes" | "BuildCache").then_some(0)
+        let known = matches!(name, "Images" | "Containers" | "Volumes" | "BuildCache");
+        (known || name == "Kept" && self.kept.is_some()).then_some(0)
     }
 
     fn call(&self, name: &str, _args: &[Value]) -> Result<Value, String> {
@@ -99,6 +121,7 @@ impl Object for All {
             "Images" => self.images.clone(),
             "Containers" => self.containers.clone(),
             "Volumes" => self.volumes.clone(),
+            "Kept" => self.kept.clone().unwrap_or(Value::Missing),
             // no daemon of ours has one, and others' is not read
             _ => list(std::iter::empty()),
         })
@@ -106,6 +129,7 @@ impl Object for All {
 
     fn json(&self) -> Vec<(String, Value)> {
         let field = |name: &str, value: &Value| (name.to_owned(), value.clone());
+        // that of ours is not among them: programs compare what they get with Docker's
         vec![
             field("Images", &self.images),
             field("Containers", &self.containers),
