@@ -106,8 +106,8 @@ impl Daemon {
     ///
     /// # Errors
     /// Why such a file system cannot be had here.
-    pub fn on_ext4(megabytes: u32) -> Result<Self, String> {
-        let mut daemon = Self::unborn(&[]);
+    pub fn on_ext4(megabytes: u32, flags: &[&str]) -> Result<Self, String> {
+        let mut daemon = Self::unborn(flags);
         daemon.disk = Some(Disk::ext4(&daemon.directory.join("disk"), &daemon.directory.join("data"), megabytes)?);
         daemon.spawn();
         Ok(daemon)
