@@ -7,22 +7,21 @@ use network::{Networks, Passage, Relay};
 use tokio::task::JoinHandle;
 use values::Id;
 
-use crate::relay;
+use crate::relay::{Group, Relays};
 
 #[derive(Default)]
 pub struct Serving {
     served: Mutex<HashMap<Id, Served>>,
+    relays: Relays,
     /// Held by whoever changes other containers' files.
     following: Mutex<()>,
-    /// Told to end; their sockets are closed when they have.
-    ending: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What is there for one container, from its start to its end. Who comes too late with more, because the container ended
 /// while it was made, finds nothing here and leaves nothing behind.
 #[derive(Default)]
 struct Served {
-    relays: Vec<JoinHandle<()>>,
+    relays: Option<Group>,
     dns: Vec<JoinHandle<()>>,
     passages: Vec<Passage>,
 }
@@ -43,32 +42,24 @@ impl Serving {
         live
     }
 
-    /// Serves what the kernel cannot pass on.
+    /// Serves what the kernel cannot pass on, and nothing else of the container.
     pub fn relay(&self, container: &Id, relays: Vec<Relay>) {
         if relays.is_empty() {
             return;
         }
-        let begun = relays.into_iter().filter_map(|relay| match relay::start(relay) {
-            Ok(task) => Some(task),
-            Err(e) => {
-                tracing::error!("serving a port of container {container}: {e}");
-                None
-            }
-        });
-        let begun: Vec<_> = begun.collect();
-        match lock(&self.served).get_mut(container) {
-            Some(served) => served.relays.extend(begun),
-            None => self.finish(begun),
+        match self.relays.begin(relays) {
+            // of one that has ended it is dropped here
+            Ok(group) => drop(lock(&self.served).get_mut(container).map(|served| served.relays.replace(group))),
+            Err(e) => tracing::error!("serving the ports of container {container}: {e}"),
         }
     }
 
-    /// Tells all tasks of the container to end, and closes the ways of its links.
+    /// Ends what is served for the container, and closes the ways of its links.
     pub fn end(&self, networks: &Networks, container: &Id) {
         let mut all = lock(&self.served);
         let Some(served) = all.remove(container) else { return };
         close(networks, container, &served.passages);
         drop(all);
-        self.finish(served.relays);
         served.dns.iter().for_each(JoinHandle::abort);
     }
 
@@ -102,24 +93,10 @@ impl Serving {
         served.passages = passages;
     }
 
+    /// From now on the ports are free.
     pub fn end_relays(&self, container: &Id) {
-        let tasks = lock(&self.served).get_mut(container).map(|served| std::mem::take(&mut served.relays));
-        self.finish(tasks.unwrap_or_default());
-    }
-
-    fn finish(&self, tasks: Vec<JoinHandle<()>>) {
-        tasks.iter().for_each(JoinHandle::abort);
-        let mut ending = lock(&self.ending);
-        ending.retain(|task| !task.is_finished());
-        ending.extend(tasks);
-    }
-
-    /// Waits until the ports of those that were told to end are free.
-    pub async fn settled(&self) {
-        let ending = std::mem::take(&mut *lock(&self.ending));
-        for task in ending {
-            let _ = task.await;
-        }
+        let ended = lock(&self.served).get_mut(container).and_then(|served| served.relays.take());
+        drop(ended);
     }
 }
 

@@ -122,26 +122,34 @@ impl Targets {
         if host_ip.is_ipv4() { self.ip.map(IpAddr::V4) } else { self.ip6.map(IpAddr::V6) }
     }
 
+    /// Where the kernel leads it: it has no way from `::1`.
+    fn led(self, host_ip: IpAddr) -> Option<IpAddr> {
+        self.direct(host_ip).filter(|_| !host_ip.is_loopback() || host_ip.is_ipv4())
+    }
+
     fn any(self, host_ip: IpAddr) -> Option<IpAddr> {
         self.direct(host_ip).or(self.ip.map(IpAddr::V4)).or(self.ip6.map(IpAddr::V6))
     }
 }
 
-/// Who has which port of the host.
+/// Who has which port of the host. There may be very many: what the ports of a container have in common is kept once.
 #[derive(Default)]
 pub(crate) struct Ports {
-    held: HashMap<(Protocol, u16), Vec<Held>>,
+    /// By container.
+    holders: HashMap<String, Holder>,
     /// Where the search for a free one goes on.
     next: u16,
 }
 
-struct Held {
-    container: String,
+struct Holder {
     name: String,
+    targets: Targets,
+    /// By protocol and port of the host.
+    held: Vec<Held>,
+}
+
+struct Held {
     published: Published,
-    target: Option<IpAddr>,
-    guarded: bool,
-    direct: Direct,
     /// Keeps other programs from the port. None for SCTP, which not every kernel has.
     _socket: Option<OwnedFd>,
 }
@@ -232,16 +240,7 @@ impl Ports {
     ) -> Published {
         let host_ip = if ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let published = Published { protocol: request.protocol, port: request.port, host_ip, host_port: 0 };
-        let held = Held {
-            container: container.into(),
-            name: name.into(),
-            published: published.clone(),
-            target: targets.direct(host_ip),
-            guarded: false,
-            direct: Direct::All,
-            _socket: None,
-        };
-        self.held.entry((request.protocol, 0)).or_default().push(held);
+        self.hold(container, name, targets, Held { published: published.clone(), _socket: None });
         published
     }
 
@@ -284,19 +283,10 @@ impl Ports {
                 let target = SocketAddr::new(ip, request.port);
                 taken.relays.push(Relay { protocol: request.protocol, socket, target });
             }
-            let target = target.filter(|_| !host_ip.is_loopback() || host_ip.is_ipv4());
-            held.push(Held {
-                container: container.into(),
-                name: name.into(),
-                published: published.clone(),
-                target,
-                guarded: targets.guarded,
-                direct: targets.direct,
-                _socket: socket,
-            });
+            held.push(Held { published: published.clone(), _socket: socket });
             taken.published.push(published);
         }
-        self.held.entry((request.protocol, host_port)).or_default().extend(held);
+        held.into_iter().for_each(|one| self.hold(container, name, targets, one));
         Ok(taken)
     }
 
@@ -323,17 +313,7 @@ impl Ports {
                 Ok(taken) => relays.extend(taken.relays),
                 Err(error) => {
                     problems.push(error.message);
-                    let target = targets.direct(one.host_ip);
-                    let held = Held {
-                        container: container.into(),
-                        name: name.into(),
-                        published: one.clone(),
-                        target,
-                        guarded: targets.guarded,
-                        direct: targets.direct,
-                        _socket: None,
-                    };
-                    self.held.entry((one.protocol, one.host_port)).or_default().push(held);
+                    self.hold(container, name, targets, Held { published: one.clone(), _socket: None });
                 }
             }
         }
@@ -341,70 +321,84 @@ impl Ports {
     }
 
     pub(crate) fn release(&mut self, container: &str) {
-        self.held.retain(|_, list| {
-            list.retain(|held| held.container != container);
-            !list.is_empty()
-        });
+        self.holders.remove(container);
     }
 
     /// A container's ports on the host and where they lead.
     pub(crate) fn ways(&self, container: &str) -> Vec<Way> {
-        let own = self.held.values().flatten();
-        let own = own.filter(|held| held.container == container && held.published.host_port != 0);
-        own.map(|held| (held.published.clone(), held.target)).collect()
+        let Some(holder) = self.holders.get(container) else { return vec![] };
+        let on_host = holder.held.iter().map(|held| &held.published).filter(|published| published.host_port != 0);
+        on_host.map(|published| (published.clone(), holder.targets.led(published.host_ip))).collect()
     }
 
     /// The elements of the firewall's maps for a container's ports.
     pub(crate) fn elements(&self, container: &str) -> Vec<(&'static str, Element)> {
-        let own = self.held.values().flatten().filter(|held| held.container == container);
-        own.flat_map(Held::elements).collect()
+        let Some(Holder { held, targets, .. }) = self.holders.get(container) else { return vec![] };
+        held.iter().flat_map(|held| elements(&held.published, *targets)).collect()
+    }
+
+    fn hold(&mut self, container: &str, name: &str, targets: Targets, held: Held) {
+        let new = || Holder { name: name.into(), targets, held: vec![] };
+        let all = &mut self.holders.entry(container.into()).or_insert_with(new).held;
+        let at = all.partition_point(|other| other.place() <= held.place());
+        all.insert(at, held);
     }
 
     fn holder(&self, protocol: Protocol, ip: IpAddr, port: u16) -> Option<&str> {
-        let list = self.held.get(&(protocol, port))?;
         let clash = |other: IpAddr| {
             other.is_ipv4() == ip.is_ipv4() && (other == ip || other.is_unspecified() || ip.is_unspecified())
         };
-        list.iter().find(|held| clash(held.published.host_ip)).map(|held| held.name.as_str())
+        let holds = |holder: &&Holder| {
+            let from = holder.held.partition_point(|held| held.place() < (protocol, port));
+            let of_port = holder.held[from..].iter().take_while(|held| held.place() == (protocol, port));
+            of_port.into_iter().any(|held| clash(held.published.host_ip))
+        };
+        self.holders.values().find(holds).map(|holder| holder.name.as_str())
     }
 }
 
 impl Held {
-    fn elements(&self) -> Vec<(&'static str, Element)> {
-        let Some(target) = self.target else { return vec![] };
-        let mut elements: Vec<_> = self.direct_element(target).into_iter().collect();
-        let (ip, port) = (self.published.host_ip, self.published.host_port);
-        if port == 0 {
-            return elements;
-        }
-        let data = Key::default().ip(target).port(self.published.port);
-        let key = Key::default().protocol(self.published.protocol.number());
-        let (key, ports, gated) = match (ip.is_unspecified(), ip.is_ipv4()) {
-            (true, true) => (key.port(port), set::ALL_PORTS4, set::ALL_GATED4),
-            (true, false) => (key.port(port), set::ALL_PORTS6, set::ALL_GATED6),
-            (false, true) => (key.ip(ip).port(port), set::PORTS4, set::GATED4),
-            (false, false) => (key.ip(ip).port(port), set::PORTS6, set::GATED6),
-        };
-        elements.push((ports, Element::mapped(key.clone(), data)));
-        // nobody comes to a loopback address from outside
-        if self.guarded && !ip.is_loopback() {
-            elements.push((gated, Element::new(key)));
-        }
-        elements
+    fn place(&self) -> (Protocol, u16) {
+        (self.published.protocol, self.published.host_port)
     }
+}
 
-    /// What lets others in at the container's own address. What is on loopback is for loopback.
-    fn direct_element(&self, target: IpAddr) -> Option<(&'static str, Element)> {
-        let set = match (self.direct, target.is_ipv4()) {
-            (Direct::Nobody, _) => return None,
-            (Direct::All, true) => set::ROUTED_PORTS4,
-            (Direct::All, false) => set::ROUTED_PORTS6,
-            (Direct::Trusted, true) => set::DIRECT4,
-            (Direct::Trusted, false) => set::DIRECT6,
-        };
-        let key = Key::default().protocol(self.published.protocol.number()).ip(target).port(self.published.port);
-        (!self.published.host_ip.is_loopback()).then(|| (set, Element::new(key)))
+/// The elements of the firewall's maps for one port.
+fn elements(published: &Published, targets: Targets) -> Vec<(&'static str, Element)> {
+    let (ip, port) = (published.host_ip, published.host_port);
+    let Some(target) = targets.led(ip) else { return vec![] };
+    let direct = if port == 0 { Direct::All } else { targets.direct };
+    let mut elements: Vec<_> = direct_element(published, target, direct).into_iter().collect();
+    if port == 0 {
+        return elements;
     }
+    let data = Key::default().ip(target).port(published.port);
+    let key = Key::default().protocol(published.protocol.number());
+    let (key, ports, gated) = match (ip.is_unspecified(), ip.is_ipv4()) {
+        (true, true) => (key.port(port), set::ALL_PORTS4, set::ALL_GATED4),
+        (true, false) => (key.port(port), set::ALL_PORTS6, set::ALL_GATED6),
+        (false, true) => (key.ip(ip).port(port), set::PORTS4, set::GATED4),
+        (false, false) => (key.ip(ip).port(port), set::PORTS6, set::GATED6),
+    };
+    elements.push((ports, Element::mapped(key.clone(), data)));
+    // nobody comes to a loopback address from outside
+    if targets.guarded && !ip.is_loopback() {
+        elements.push((gated, Element::new(key)));
+    }
+    elements
+}
+
+/// What lets others in at the container's own address. What is on loopback is for loopback.
+fn direct_element(published: &Published, target: IpAddr, direct: Direct) -> Option<(&'static str, Element)> {
+    let set = match (direct, target.is_ipv4()) {
+        (Direct::Nobody, _) => return None,
+        (Direct::All, true) => set::ROUTED_PORTS4,
+        (Direct::All, false) => set::ROUTED_PORTS6,
+        (Direct::Trusted, true) => set::DIRECT4,
+        (Direct::Trusted, false) => set::DIRECT6,
+    };
+    let key = Key::default().protocol(published.protocol.number()).ip(target).port(published.port);
+    (!published.host_ip.is_loopback()).then(|| (set, Element::new(key)))
 }
 
 fn words(errno: Errno) -> String {

@@ -116,7 +116,6 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     // nobody changes its networks meanwhile
     let _held = container.networking.lock().await;
     let record = if container.record().networks == record.networks { record } else { container.record() };
-    shared.serving.settled().await;
 
     let (s, r) = (shared.clone(), record.clone());
     crash::point("start.begun");

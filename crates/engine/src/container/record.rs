@@ -83,6 +83,15 @@ impl Record {
         BTreeMap::from([(name.to_owned(), settings.unwrap_or_default())])
     }
 
+    /// Gives back the room that reading it has left in reserve: there may be thousands of ports.
+    pub fn shrink(&mut self) {
+        if let Some(bindings) = &mut self.host.port_bindings {
+            bindings.values_mut().flatten().for_each(Vec::shrink_to_fit);
+            fill(bindings);
+        }
+        fill(&mut self.config.exposed_ports);
+    }
+
     /// How its root filesystem is used.
     pub fn snapshot_options(&self) -> snapshot::Options {
         snapshot::Options { volatile: self.host.auto_remove }
@@ -97,6 +106,11 @@ impl Record {
     pub fn hostname(&self) -> &str {
         &self.config.hostname
     }
+}
+
+/// Made anew from all that is in it a map has full nodes; entered one by one in order it has half empty ones.
+fn fill<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
 }
 
 /// Reads `--storage-opt`; None: no limit.

@@ -58,7 +58,8 @@ const PROBES: usize = 5;
 const RECORD_AGAIN: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
 
 /// Begins to supervise a container; returns its handle.
-pub fn supervise(shared: &Arc<Shared>, record: Record, volatile: Volatile) -> Arc<Container> {
+pub fn supervise(shared: &Arc<Shared>, mut record: Record, volatile: Volatile) -> Arc<Container> {
+    record.shrink();
     let (published, state) = watch::channel(volatile.clone());
     let (mailbox, inbox) = mpsc::unbounded_channel();
     let policy = record.policy();

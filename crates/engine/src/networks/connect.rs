@@ -317,7 +317,6 @@ async fn settle(shared: &Arc<Shared>, container: &Arc<Container>, run: &Run, end
 /// Leads its ports to where `endpoints` say.
 async fn lead(shared: &Arc<Shared>, container: &Arc<Container>, endpoints: &[Endpoint]) -> Result<Vec<Published>> {
     shared.serving.end_relays(&container.id);
-    shared.serving.settled().await;
     let (s, c, e) = (shared.clone(), container.clone(), endpoints.to_vec());
     let taken = blocking(move || {
         s.networks.unpublish(c.id.as_str())?;

@@ -80,40 +80,68 @@ impl Set {
     }
 }
 
-/// One element, as bytes.
+/// One element, as bytes: in one block, as there may be very many.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Element {
-    pub(crate) key: Vec<u8>,
-    pub(crate) data: Option<Vec<u8>>,
-    /// Of a network: the first address behind it, where there is one.
-    pub(crate) end: Option<Vec<u8>>,
+    /// The key and what comes with it.
+    bytes: Box<[u8]>,
+    /// Of the key.
+    length: u8,
+    rest: Rest,
+}
+
+/// What follows an element's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rest {
+    Nothing,
+    /// What a map has for it.
+    Value,
+    /// Of a network: the first address behind it.
+    End,
 }
 
 impl Element {
+    fn from(key: &[u8], rest: Rest, bytes: &[u8]) -> Self {
+        Self { bytes: [key, bytes].concat().into(), length: key.len() as u8, rest }
+    }
+
     pub fn new(key: Key) -> Self {
-        Self { key: key.0, data: None, end: None }
-    }
-
-    pub fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// What a map has for the key.
-    pub fn value(&self) -> Option<&[u8]> {
-        self.data.as_deref()
+        Self::from(&key.0, Rest::Nothing, &[])
     }
 
     pub fn mapped(key: Key, data: Key) -> Self {
-        Self { key: key.0, data: Some(data.0), end: None }
+        Self::from(&key.0, Rest::Value, &data.0)
     }
 
     /// All addresses of a network.
     pub fn network(first: IpAddr, last: IpAddr) -> Self {
+        let first = Key::default().ip(first).0;
         let end = match last {
             IpAddr::V4(last) => last.to_bits().checked_add(1).map(|end| end.to_be_bytes().to_vec()),
             IpAddr::V6(last) => last.to_bits().checked_add(1).map(|end| end.to_be_bytes().to_vec()),
         };
-        Self { key: Key::default().ip(first).0, data: None, end }
+        match end {
+            Some(end) => Self::from(&first, Rest::End, &end),
+            None => Self::from(&first, Rest::Nothing, &[]),
+        }
+    }
+
+    pub fn key(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// What a map has for the key.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.rest(Rest::Value)
+    }
+
+    /// Of a network: the first address behind it, where there is one.
+    pub(crate) fn end(&self) -> Option<&[u8]> {
+        self.rest(Rest::End)
+    }
+
+    fn rest(&self, wanted: Rest) -> Option<&[u8]> {
+        (self.rest == wanted).then(|| &self.bytes[usize::from(self.length)..])
     }
 }
 
@@ -168,7 +196,8 @@ mod tests {
     #[test]
     fn networks_end_before_their_successor() {
         let check = |first: &str, last: &str, end: Option<Vec<u8>>| {
-            assert_eq!(Element::network(first.parse().unwrap(), last.parse().unwrap()).end, end);
+            let network = Element::network(first.parse().unwrap(), last.parse().unwrap());
+            assert_eq!((network.end(), network.value()), (end.as_deref(), None));
         };
         check("172.17.0.0", "172.17.255.255", Some(vec![172, 18, 0, 0]));
         check("255.255.0.0", "255.255.255.255", None);

@@ -164,12 +164,12 @@ fn encode(m: &mut Message<'_>, element: &Element) {
         });
     };
     m.nested(a::LIST_ELEMENT, &[], |m| {
-        value(m, a::ELEMENT_KEY, &element.key);
-        if let Some(data) = &element.data {
+        value(m, a::ELEMENT_KEY, element.key());
+        if let Some(data) = element.value() {
             value(m, a::ELEMENT_DATA, data);
         }
     });
-    if let Some(end) = &element.end {
+    if let Some(end) = element.end() {
         m.nested(a::LIST_ELEMENT, &[], |m| {
             value(m, a::ELEMENT_KEY, end);
             m.be32(a::ELEMENT_FLAGS, a::ELEMENT_INTERVAL_END);
