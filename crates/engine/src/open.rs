@@ -15,7 +15,7 @@ use crate::cgroup_parents::CgroupParents;
 use crate::cgroups::Driver;
 use crate::config::Config;
 use crate::container::{log, verbs};
-use crate::dns::{Names, Upstream};
+use crate::dns::{Names, Threads, Upstream};
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::garbage::{self, Garbage};
@@ -91,6 +91,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         directory,
         names: Names::default(),
         upstream: Upstream::default(),
+        dns_threads: Threads::default(),
         serving: Serving::default(),
         events: Events::default(),
         registry: Registry::default(),
@@ -132,7 +133,7 @@ fn lasting_id(records: &Records) -> Result<String> {
     Ok(id)
 }
 
-/// Opens the table, makes the default bridge and all networks that are recorded.
+/// Opens the table, makes the default bridge, enters all networks that are recorded: see [`raise_networks`].
 fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory: &Directory) -> Result<Networks> {
     let bridge = &config.bridge;
     let mut wanted = BridgeConfig::new(network::Names::of_data_root(&config.data_root));
@@ -176,22 +177,28 @@ fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory:
     }
     for record in records.networks()? {
         if let Some(plan) = record.plan.clone() {
-            let (id, name) = (plan.id.clone(), plan.name.clone());
             networks.enter(plan);
-            if let Err(e) = networks.up(&id) {
-                tracing::error!("network {name} cannot be set up: {e}");
-            }
         }
         if let Err(e) = directory.insert(record) {
             tracing::error!("{e}");
         }
     }
-    for chain in networks.foreign_drops().unwrap_or_default() {
+    Ok(networks)
+}
+
+/// Makes all networks that are recorded, or finds them again.
+pub fn raise_networks(shared: &Shared) {
+    for record in shared.directory.all() {
+        let Some(plan) = &record.plan else { continue };
+        if let Err(e) = shared.networks.up(&plan.id) {
+            tracing::error!("network {} cannot be set up: {e}", plan.name);
+        }
+    }
+    for chain in shared.networks.foreign_drops().unwrap_or_default() {
         tracing::warn!(
             "the chain {chain} drops what is forwarded: containers may not reach the outside (see docs/network.md)"
         );
     }
-    Ok(networks)
 }
 
 /// All that runs has told its ports: its rules take the place of those that the daemon before left.

@@ -79,6 +79,8 @@ struct Found {
     /// The phase as it was written down.
     was: Phase,
     end: End,
+    /// Where it asks for names.
+    dns: Option<network::dns::Sockets>,
 }
 
 enum End {
@@ -101,12 +103,24 @@ impl End {
             End::Rests | End::Ended(_) => false,
         }
     }
+
+    /// Its shim tells of an end.
+    fn has_ended(&self) -> bool {
+        matches!(self, End::Runs(_, (_, said)) if said.exited.is_some())
+    }
 }
+
+/// One that is supervised, what was found of it, and its phase as it was written down.
+type Taken = (Arc<Container>, End, Phase);
 
 /// A shim that answered, and what it said.
 type Shim = (tokio::net::UnixStream, shim::protocol::State);
 
+/// Names come first: containers that go on ask for them all the while, and what they have asked waits in their sockets
+/// until all that answer are known.
 pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
+    let s = shared.clone();
+    let networks = tokio::task::spawn_blocking(move || crate::open::raise_networks(&s));
     let s = shared.clone();
     let (records, mut traces) =
         blocking(move || Ok((s.records.all()?, find_traces(&s.config.run_root.join("shims"))))).await?;
@@ -139,23 +153,25 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         |f: &&Found| !running.contains(&f.record.id) && !f.record.host.resources.cgroup_parent.is_empty();
     let elsewhere: Vec<String> =
         found.iter().filter(rests_elsewhere).map(|f| shared.cgroup_place(&f.record).path).collect();
+    let (taken, dns): (Vec<_>, Vec<_>) = found.into_iter().map(|f| take_up(shared, f)).unzip();
+    serve_names(shared, &taken, dns);
+    networks.await.map_err(|e| Error::internal(format!("setting up networks: {e}")))?;
     // before any container may be started again: what is swept now belongs to nobody
     let s = shared.clone();
     let stale = blocking(move || sweep(&s, &known, &running, &elsewhere, &live)).await?;
-    let taken: Vec<_> = found.into_iter().map(|f| take_up(shared, f)).collect();
-    // before anybody can ask: who is not announced yet is not there
-    for (container, ..) in taken.iter().filter(|(_, end, _)| end.goes_on()) {
-        shared.serving.begin(&container.id);
-        crate::networks::announce(shared, container, &container.volatile().endpoints);
-    }
     // now all are there, for those which join others
     let told: Vec<_> = taken
         .into_iter()
         .map(|(container, end, was)| {
+            let has_ended = end.has_ended();
             tell(shared, &container, end);
-            (container, was)
+            (container, was, has_ended)
         })
         .collect();
+    // whoever asks from now on hears of what was found, not of what was written down
+    for (container, _, has_ended) in &told {
+        settled(container, *has_ended).await;
+    }
     let s = shared.clone();
     blocking(move || {
         if let Err(e) = s.cgroup_parents.tidy(&s) {
@@ -164,7 +180,7 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         crate::open::settle_networks(&s.networks)
     })
     .await?;
-    for (container, _) in &told {
+    for (container, ..) in &told {
         let rerouted = stale.contains(container.id.as_str());
         // one that has ended meanwhile has none
         if let Err(e) = crate::networks::agree(shared, container, rerouted).await
@@ -173,7 +189,7 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
             tracing::error!("the networks of container {} are not those that were recorded: {e}", container.id);
         }
     }
-    for (container, was) in told {
+    for (container, was, _) in told {
         tokio::spawn(resume(container, was));
     }
     Ok(())
@@ -215,7 +231,7 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
     let mut current = current.into_iter();
     let Some(trace) = current.next() else {
         let end = if held { End::Ended(Fact::Lost { at: Timestamp::now() }) } else { End::Rests };
-        return Some(Found { record, volatile, was, end });
+        return Some(Found { record, volatile, was, end, dns: None });
     };
     let older: Vec<Trace> = current.collect();
     volatile.state.generation = trace.generation;
@@ -245,12 +261,29 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
     for stray in older {
         end_stray(stray, None).await;
     }
-    Some(Found { record, volatile, was, end })
+    let dns = match &end {
+        End::Runs(_, shim) if runs(shim) && networks::has_dns(&volatile.endpoints) => {
+            listen(&shared, &record, shim).await
+        }
+        _ => None,
+    };
+    Some(Found { record, volatile, was, end, dns })
+}
+
+/// Opens the sockets by which a container that goes on asks for names. What fails is tried again, and told, later.
+async fn listen(shared: &Arc<Shared>, record: &Record, (_, said): &Shim) -> Option<network::dns::Sockets> {
+    let started = said.started.as_ref()?;
+    let (shared, pid, birth) = (shared.clone(), started.pid, started.birth);
+    let opened = blocking(move || {
+        let netns = network::namespace_of(pid)?;
+        if sys::stat::birth(pid) == birth { shared.networks.dns_sockets(netns).map(Some) } else { Ok(None) }
+    });
+    opened.await.inspect_err(|e| tracing::debug!("container {}: {e}", record.id)).ok().flatten()
 }
 
 /// Supervises it.
-fn take_up(shared: &Arc<Shared>, found: Found) -> (Arc<Container>, End, Phase) {
-    let Found { record, mut volatile, was, end } = found;
+fn take_up(shared: &Arc<Shared>, found: Found) -> (Taken, Option<network::dns::Sockets>) {
+    let Found { record, mut volatile, was, end, dns } = found;
     if let Err(e) = shared.registry.reserve(&record.name, &record.id) {
         tracing::error!("container {}: {e}", record.id);
     }
@@ -260,7 +293,23 @@ fn take_up(shared: &Arc<Shared>, found: Found) -> (Arc<Container>, End, Phase) {
     }
     let container = supervise(shared, record, volatile);
     shared.registry.insert(container.clone());
-    (container, end, was)
+    ((container, end, was), dns)
+}
+
+/// Lets containers that go on be found by their names, and answers what they ask.
+fn serve_names(shared: &Arc<Shared>, taken: &[Taken], dns: Vec<Option<network::dns::Sockets>>) {
+    // all of them first: who is not announced yet is not there
+    for (container, ..) in taken.iter().filter(|(_, end, _)| end.goes_on()) {
+        shared.serving.begin(&container.id);
+        crate::networks::announce(shared, container, &container.volatile().endpoints);
+    }
+    for ((container, ..), sockets) in taken.iter().zip(dns) {
+        let Some(sockets) = sockets else { continue };
+        match crate::dns::serve(shared, &container.id, sockets) {
+            Ok(tasks) => shared.serving.dns(&container.id, tasks),
+            Err(e) => tracing::error!("container {} cannot ask for names: {e}", container.id),
+        }
+    }
 }
 
 /// Tells the supervisor what was found.
@@ -296,6 +345,17 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
                 }
             });
         }
+    }
+}
+
+/// Waits until the supervisor knows what was told. `has_ended`: of an end the shim tells once more, by itself.
+async fn settled(container: &Container, has_ended: bool) {
+    container.has_read().await;
+    if has_ended {
+        let generation = container.state().generation;
+        let ended = container.until(|state| !state.is_running() || state.generation != generation);
+        // who does not is waited for no longer, as one that says nothing at all
+        let _ = tokio::time::timeout(PROMPT, ended).await;
     }
 }
 

@@ -18,7 +18,7 @@ use crate::container::departed::Departed;
 use crate::container::prune::Pruning;
 use crate::container::record::Record;
 use crate::container::stats::Sampling;
-use crate::dns::{Names, Upstream};
+use crate::dns::{Names, Threads, Upstream};
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::garbage::Garbage;
@@ -47,6 +47,7 @@ pub struct Shared {
     /// Names of containers on networks.
     pub names: Names,
     pub upstream: Upstream,
+    pub dns_threads: Threads,
     /// What this process does for containers' networks.
     pub serving: Serving,
     pub events: Events,

@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use netlink::route::{self, Address, Bridge, Link, LinkChange, Target};
@@ -88,10 +88,9 @@ pub(crate) fn tune(name: &str, routed_neighbours: bool) {
 
 /// Addresses of the link that somebody gave it.
 fn present(socket: &mut Socket, index: u32) -> Result<Vec<IpNet>> {
-    let mut all = route::addresses(socket).map_err(failed)?;
-    all.extend(route::addresses6(socket).unwrap_or_default());
-    let own = all.iter().filter(|a| a.link == index);
-    Ok(own.filter_map(|a| IpNet::new(a.ip, a.prefix_len).ok()).collect())
+    let mut own = route::addresses_of(socket, index, Ipv4Addr::UNSPECIFIED.into()).map_err(failed)?;
+    own.extend(route::addresses_of(socket, index, Ipv6Addr::UNSPECIFIED.into()).unwrap_or_default());
+    Ok(own.iter().filter_map(|a| IpNet::new(a.ip, a.prefix_len).ok()).collect())
 }
 
 pub(crate) fn is_link_local(ip: IpAddr) -> bool {
@@ -252,8 +251,8 @@ fn taken(socket: &mut Socket, index: u32) -> Result<Vec<Ipv4Net>> {
 }
 
 fn own_addresses(socket: &mut Socket, index: u32) -> Result<Vec<Ipv4Net>> {
-    let all = route::addresses(socket).map_err(failed)?;
-    Ok(all.iter().filter(|a| a.link == index).filter_map(|a| ipv4(a.ip, a.prefix_len)).collect())
+    let own = route::addresses_of(socket, index, Ipv4Addr::UNSPECIFIED.into()).map_err(failed)?;
+    Ok(own.iter().filter_map(|a| ipv4(a.ip, a.prefix_len)).collect())
 }
 
 fn ipv4(ip: IpAddr, prefix_len: u8) -> Option<Ipv4Net> {

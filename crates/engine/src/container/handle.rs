@@ -46,6 +46,8 @@ pub enum Mail {
         ports: Vec<Published>,
         noted: oneshot::Sender<bool>,
     },
+    /// Answered when all letters before this one have been dealt with.
+    Reached(oneshot::Sender<()>),
     /// The shim of this launch told something.
     Told {
         generation: u64,
@@ -192,6 +194,14 @@ impl Container {
             // the supervisor ended: what it published last is what is
             Err(_) => self.state.borrow().state.clone(),
         }
+    }
+
+    /// Waits until the supervisor has dealt with all that was posted before.
+    pub async fn has_read(&self) {
+        let (reached, answer) = oneshot::channel();
+        self.post(Mail::Reached(reached));
+        // one that is gone reads nothing any more
+        let _ = answer.await;
     }
 
     pub fn gone(&self) -> Error {

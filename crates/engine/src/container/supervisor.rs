@@ -135,6 +135,7 @@ impl Supervisor {
                     self.observe_health(&health::state::Fact::Resumed { at: now() });
                 }
             }
+            Mail::Reached(answer) => drop(answer.send(())),
             Mail::Told { generation, told } if generation == self.volatile.state.generation => self.told(told),
             // the shim of an earlier launch has nothing more to say
             Mail::Told { .. } => {}

@@ -6,8 +6,10 @@
 pub mod message;
 pub mod names;
 mod server;
+mod threads;
 mod upstream;
 
 pub use names::Names;
 pub use server::serve;
+pub use threads::Threads;
 pub use upstream::{Upstream, probe};

@@ -26,6 +26,8 @@ const QUERY: usize = 1500;
 /// # Errors
 /// The sockets'.
 pub fn serve(shared: &Arc<Shared>, container: &Id, sockets: Sockets) -> Result<Vec<JoinHandle<()>>> {
+    let threads = shared.dns_threads.handle()?;
+    let _inside = threads.enter();
     let udp = UdpSocket::from_std(sockets.udp.into()).during(|| "DNS by UDP")?;
     let tcp = TcpListener::from_std(sockets.tcp.into()).during(|| "DNS by TCP")?;
     let one = Arc::new(Server { shared: shared.clone(), container: container.clone(), turn: AtomicUsize::new(0) });

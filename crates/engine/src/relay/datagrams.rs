@@ -87,8 +87,7 @@ impl Senders {
     }
 
     fn enter(&mut self, address: SocketAddr, target: SocketAddr, port: (u32, u32), epoll: &OwnedFd) -> io::Result<u32> {
-        let any: IpAddr =
-            if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let any: IpAddr = if target.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((any, 0))?;
         socket.connect(target)?;
         socket.set_nonblocking(true)?;

@@ -44,16 +44,23 @@ pub fn delete_address(batch: &mut Batch, address: &Address) {
 
 /// All IPv4 addresses of the namespace.
 pub fn addresses(socket: &mut Socket) -> Result<Vec<Address>> {
-    list(socket, Ipv4Addr::UNSPECIFIED.into())
+    list(socket, Ipv4Addr::UNSPECIFIED.into(), 0)
 }
 
 /// All IPv6 addresses of the namespace.
 pub fn addresses6(socket: &mut Socket) -> Result<Vec<Address>> {
-    list(socket, Ipv6Addr::UNSPECIFIED.into())
+    list(socket, Ipv6Addr::UNSPECIFIED.into(), 0)
 }
 
-fn list(socket: &mut Socket, family: IpAddr) -> Result<Vec<Address>> {
-    let any = Address { link: 0, ip: family, prefix_len: 0 };
+/// The addresses of one link of the family of `any`: the kernel does not go through those of all others (since 4.20).
+pub fn addresses_of(socket: &mut Socket, link: u32, any: IpAddr) -> Result<Vec<Address>> {
+    let mut found = list(socket, any, link)?;
+    found.retain(|address| address.link == link);
+    Ok(found)
+}
+
+fn list(socket: &mut Socket, family: IpAddr, link: u32) -> Result<Vec<Address>> {
+    let any = Address { link, ip: family, prefix_len: 0 };
     let request = |batch: &mut Batch| {
         batch.message("list addresses", libc::RTM_GETADDR, DUMP, &ifaddrmsg(&any));
     };

@@ -11,7 +11,7 @@ mod moving;
 mod table;
 mod veth;
 
-pub use address::{Address, add_address, addresses, addresses6, delete_address};
+pub use address::{Address, add_address, addresses, addresses_of, addresses6, delete_address};
 pub use bridge::{Bridge, add_bridge};
 pub use child::{Child, ChildKind, add_child, has_kind};
 pub use link::{Link, LinkChange, Target, delete_link, link, links, ports, set_link, settle_link};
