@@ -143,6 +143,8 @@ class Churn:
         #: Up since when, and how often it was killed.
         self.up, self.kills = 0, 0
         self.counts, self.late, self.backs = collections.Counter(), [], []
+        #: From its death to the next answer for a name.
+        self.away = []
 
     def check(self, fine, what):
         if not fine and len(self.broken) < 200:
@@ -293,8 +295,11 @@ class Churn:
         self.up = 0
         self.daemon.kill()
         self.kills += 1
+        waiting = threading.Thread(target=self.until_answered, args=(time.time(),))
+        waiting.start()
         took = self.daemon.start()
         self.backs.append(took)
+        waiting.join()
         # names are back when the daemon is
         calm = [box for box in self.boxes if box.running and box.sure and box.version % 2 == 0 and box.of == box.pid]
         if calm:
@@ -308,6 +313,18 @@ class Churn:
                 self.late.append(time.time() - begin)
                 self.check(got not in (None, "gone") and time.time() - begin < box.patience, f"back, but {box.name} was answered {got} after {time.time() - begin:.2f} s")
         self.up = time.time()
+
+    def until_answered(self, died):
+        calm = [box for box in self.boxes if box.running and box.sure and box.version % 2 == 0 and box.of == box.pid]
+        if calm:
+            box = self.random.choice(calm)
+            version = box.version
+            try:
+                got = box.ask(box.name, patience=30)
+            except OSError:
+                got = None
+            if got and box.version == version:
+                self.away.append(time.time() - died)
 
     # ---- the whole
 
@@ -359,7 +376,8 @@ class Churn:
         d = self.daemon
         self.check(not d.hangs, f"{len(d.hangs)} calls hung: {d.hangs[:5]}")
         print("did:", ", ".join(f"{n} × {what}" for what, n in sorted(self.counts.items())), f"; {d.calls} calls, {self.kills} kills")
-        for what, times in (("the daemon was back after", self.backs), ("its names then after", self.late)):
+        measured = (("the daemon was back after", self.backs), ("its names then after", self.late), ("names were answered, since its death, after", self.away))
+        for what, times in measured:
             if times:
                 print(f"{what} {sorted(times)[len(times) // 2]:.2f} s, at most {max(times):.2f} s")
         for box in self.boxes:
