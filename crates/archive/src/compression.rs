@@ -1,4 +1,4 @@
-use std::io::{self, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 
 use values::Result;
 
@@ -33,29 +33,33 @@ impl Compression {
 const XZ_MEMORY: u32 = 128 << 10;
 
 /// The plain bytes of `reader`, and how they were compressed. Several gzip members, zstd frames, bzip2 or xz streams in a row
-/// are one stream. Memory is bounded, whatever a stream claims.
+/// are one stream. Memory is bounded, whatever a stream claims. What is not compressed is passed on without a copy.
 ///
 /// # Errors
 /// Those of reading its first bytes.
-pub fn decompress<'a>(mut reader: impl Read + Send + 'a) -> Result<(Compression, Box<dyn Read + Send + 'a>)> {
+pub fn decompress<'a>(mut reader: impl BufRead + Send + 'a) -> Result<(Compression, Box<dyn BufRead + Send + 'a>)> {
     let mut head = Vec::with_capacity(MAGIC_LEN);
     reader.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut head)?;
     let compression = Compression::detect(&head);
     let whole = Cursor::new(head).chain(reader);
-    let plain: Box<dyn Read + Send + 'a> = match compression {
+    let plain: Box<dyn BufRead + Send + 'a> = match compression {
         Compression::None => Box::new(whole),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER, whole))),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(whole)?),
-        Compression::Bzip2 => Box::new(Named {
-            format: "bzip2",
-            inner: bzip2::bufread::MultiBzDecoder::new(BufReader::with_capacity(BUFFER, whole)),
-        }),
-        Compression::Xz => Box::new(Named {
+        Compression::Gzip => buffered(flate2::bufread::MultiGzDecoder::new(whole)),
+        Compression::Zstd => buffered(zstd::stream::read::Decoder::with_buffer(whole)?),
+        Compression::Bzip2 => {
+            buffered(Named { format: "bzip2", inner: bzip2::bufread::MultiBzDecoder::new(whole) })
+        }
+        Compression::Xz => buffered(Named {
             format: "xz",
-            inner: lzma_rust2::XzReader::new_mem_limit(BufReader::with_capacity(BUFFER, whole), true, XZ_MEMORY),
+            inner: lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY),
         }),
     };
     Ok((compression, plain))
+}
+
+/// Whoever reads with a larger buffer of his own goes around this one.
+fn buffered<'a>(decoder: impl Read + Send + 'a) -> Box<dyn BufRead + Send + 'a> {
+    Box::new(BufReader::with_capacity(BUFFER, decoder))
 }
 
 /// As [`decompress`] for what no layer of an image may be compressed with, since others could not read it; all else comes as
@@ -69,7 +73,7 @@ pub fn as_layer<'a>(mut reader: impl Read + Send + 'a) -> Result<Box<dyn Read + 
     let compression = Compression::detect(&head);
     let whole = Cursor::new(head).chain(reader);
     match compression {
-        Compression::Bzip2 | Compression::Xz => Ok(decompress(whole)?.1),
+        Compression::Bzip2 | Compression::Xz => Ok(Box::new(decompress(BufReader::with_capacity(BUFFER, whole))?.1)),
         _ => Ok(Box::new(whole)),
     }
 }

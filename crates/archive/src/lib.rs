@@ -6,6 +6,7 @@
 //! - [`unpack`]: a tar into a directory. Every path is resolved by the kernel with the directory as its root.
 //! - [`pack`]: a directory into a tar.
 //! - [`remove_tree`]: deletes a tree of any depth.
+//! - [`Tee`]: keeps a stream while somebody reads it.
 
 mod compression;
 mod fault;
@@ -14,6 +15,7 @@ pub mod pack;
 mod remove;
 mod root;
 pub mod tar;
+mod tee;
 pub mod unpack;
 
 pub use compression::{Compression, as_layer, decompress};
@@ -21,3 +23,4 @@ pub use fault::Fault;
 pub use ids::{IdRange, Ids};
 pub use remove::remove_tree;
 pub use root::{Root, clean, split};
+pub use tee::Tee;

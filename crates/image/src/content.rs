@@ -27,11 +27,16 @@ pub(crate) struct Content {
     pub(crate) partials: Partials,
 }
 
-/// A blob being written, or written but not yet in its place. Dropped, it is deleted.
+/// A blob being written. Dropped, it is deleted.
 pub(crate) struct Staging {
+    to: Unhashed,
+    hasher: Sha256,
+}
+
+/// A blob being written that somebody else hashes. Dropped, it is deleted.
+pub(crate) struct Unhashed {
     path: PathBuf,
     file: BufWriter<File>,
-    hasher: Sha256,
     size: u64,
 }
 
@@ -43,6 +48,8 @@ pub(crate) struct Staged {
 }
 
 const BUFFER: usize = 256 << 10;
+/// What comes in larger pieces is written as it comes.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
 
 /// The time of modification of a blob's file that was found to be what its digest says. Whoever writes to it breaks the
 /// seal; where it is missing the blob is hashed before it is trusted again.
@@ -181,13 +188,15 @@ impl Content {
 
     /// Begins a blob.
     pub(crate) fn stage(&self) -> Result<Staging> {
+        Ok(Staging { to: self.stage_unhashed()?, hasher: Sha256::new() })
+    }
+
+    /// Begins a blob whose digest will be told.
+    pub(crate) fn stage_unhashed(&self) -> Result<Unhashed> {
         loop {
             let path = self.root.join("ingest").join(self.count.fetch_add(1, Ordering::Relaxed).to_string());
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => {
-                    let file = BufWriter::with_capacity(BUFFER, file);
-                    return Ok(Staging { path, file, hasher: Sha256::new(), size: 0 });
-                }
+                Ok(file) => return Ok(Unhashed { path, file: BufWriter::with_capacity(WRITTEN_AT_ONCE, file), size: 0 }),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e).during(|| path.display()),
             }
@@ -270,17 +279,34 @@ fn read_small(file: File, digest: &Digest) -> Result<Vec<u8>> {
 
 impl Staging {
     /// All is written.
-    pub(crate) fn finish(mut self) -> Result<Staged> {
-        self.file.flush().during(|| "content")?;
-        let digest = Digest::from_sha256(&std::mem::take(&mut self.hasher).finalize());
-        Ok(Staged { digest, size: self.size, path: Some(std::mem::take(&mut self.path)) })
+    pub(crate) fn finish(self) -> Result<Staged> {
+        self.to.finish(Digest::from_sha256(&self.hasher.finalize()))
     }
 }
 
 impl Write for Staging {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.file.write(bytes)?;
+        let n = self.to.write(bytes)?;
         self.hasher.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl Unhashed {
+    /// All is written, and `digest` is what it has.
+    pub(crate) fn finish(mut self, digest: Digest) -> Result<Staged> {
+        self.file.flush().during(|| "content")?;
+        Ok(Staged { digest, size: self.size, path: Some(std::mem::take(&mut self.path)) })
+    }
+}
+
+impl Write for Unhashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
         self.size += n as u64;
         Ok(n)
     }
@@ -290,7 +316,7 @@ impl Write for Staging {
     }
 }
 
-impl Drop for Staging {
+impl Drop for Unhashed {
     fn drop(&mut self) {
         if !self.path.as_os_str().is_empty() {
             // else it is swept at the next opening

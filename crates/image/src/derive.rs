@@ -1,6 +1,6 @@
 //! A new image out of another and a container's changes.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use oci::image::{Descriptor, History, Manifest, media};
 use values::{Digest, Error, Reference, Result, Timestamp};
@@ -57,7 +57,7 @@ impl Images {
         let mut image = (*base.config).clone();
         let mut chain = base.chain.clone();
         if let Some(changes) = changes {
-            let layer = self.receive_changes(&chain, changes)?;
+            let layer = self.receive(|to| to.send_written(changes), &chain)?;
             image.rootfs.diff_ids.push(layer.diff_id.clone());
             chain = crate::chain_ids(&image.rootfs.diff_ids);
             let blob = self.keep_layer(layer, &chain, &mut lease, kinds.layer)?;
@@ -84,28 +84,6 @@ impl Images {
         let draft =
             Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs, pulled: false };
         Ok(self.commit(draft, options.reference.as_ref())?.0)
-    }
-
-    /// Stores and unpacks what `changes` writes on a thread of its own.
-    fn receive_changes(&self, below: &[Digest], changes: &WriteLayer<'_>) -> Result<Layer> {
-        let (mut reader, writer) = io::pipe()?;
-        std::thread::scope(|scope| {
-            let writing = scope.spawn(move || {
-                let mut writer = io::BufWriter::with_capacity(128 << 10, writer);
-                changes(&mut writer)?;
-                Ok(writer.flush()?)
-            });
-            let received = self.receive(&mut reader, below);
-            // a writer that is still at it sees that nobody reads any more
-            drop(reader);
-            let written: Result<()> = writing.join().map_err(|_| Error::internal("packing failed unexpectedly"))?;
-            match (received, written) {
-                // why the archive was broken, rather than that it was
-                (Err(e), Err(cause)) => Err(if cause.message.contains("roken pipe") { e } else { cause }),
-                (_, Err(cause)) => Err(cause),
-                (received, Ok(())) => received,
-            }
-        })
     }
 
     /// Makes a received layer the topmost of `chain`.

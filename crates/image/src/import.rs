@@ -1,19 +1,20 @@
 //! A tar of a root filesystem becomes an image of one layer.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use archive::{Compression, as_layer, decompress};
+use archive::{Compression, Tee, as_layer};
 use oci::image::{Descriptor, History, RootFs, media};
 use snapshot::Stage;
 use values::{Digest, Error, Platform, Reference, Result, ResultExt, Timestamp};
 
 use crate::{
+    apply::{Found, apply},
     changes,
     commit::Draft,
     content::Staged,
     images::Images,
     lease::Lease,
-    pipeline::{Hashing, PipeReader, pipe},
+    pipeline::{PipeWriter, pipes},
 };
 
 /// How an archive becomes an image.
@@ -48,7 +49,9 @@ impl Images {
         let platform = options.platform.unwrap_or_else(Platform::host);
         let mut config = oci::image::Config::default();
         changes::apply(&mut config, &options.changes)?;
-        let layer = self.receive(&mut as_layer(reader)?, &[])?;
+        let mut reader = as_layer(reader)?;
+        let feed = |to: PipeWriter| to.send_all(&mut reader, |_| Ok(())).map(drop).during(|| "read archive");
+        let layer = self.receive(feed, &[])?;
         let now = Timestamp::now();
         let comment = if options.message.is_empty() { "Imported from -".into() } else { options.message };
         let image = oci::image::Image {
@@ -72,7 +75,7 @@ impl Images {
         mut image: oci::image::Image,
         reference: &Reference,
     ) -> Result<Digest> {
-        let layer = self.receive(&mut &*tar, &[])?;
+        let layer = self.receive(|to| Ok(to.send_all(&mut &*tar, |_| Ok(())).map(drop)?), &[])?;
         image.rootfs.diff_ids = vec![layer.diff_id.clone()];
         self.keep_one_layer(image, layer, Some(reference))
     }
@@ -103,38 +106,43 @@ impl Images {
         Ok(self.commit(draft, reference)?.0)
     }
 
-    /// Stores and unpacks at once: this thread reads, hashes and writes, the other unpacks. `below`: the layers it stands on.
-    pub(crate) fn receive(&self, reader: &mut dyn Read, below: &[Digest]) -> Result<Layer> {
-        let mut blob = self.content.stage()?;
+    /// Stores and unpacks what `feed` sends, at once: one thread has it sent, one hashes, this one writes and has it unpacked.
+    /// `below`: the layers it stands on.
+    pub(crate) fn receive(
+        &self,
+        feed: impl FnOnce(PipeWriter) -> Result<()> + Send,
+        below: &[Digest],
+    ) -> Result<Layer> {
+        let mut blob = self.content.stage_unhashed()?;
         let mut stage = self.snapshots.stage(below)?;
-        let (writer, chunks) = pipe();
-        let (applied, stored) = std::thread::scope(|scope| {
-            let unpacking = scope.spawn(|| apply(&mut stage, chunks));
-            let stored = writer.send_all(reader, |bytes| blob.write_all(bytes));
-            let applied = unpacking.join().map_err(|_| Error::internal("unpacking failed unexpectedly"));
-            (applied, stored)
+        let (writer, [to_hash, to_keep]) = pipes();
+        let (fed, digest, applied) = std::thread::scope(|scope| {
+            let feeding = scope.spawn(move || feed(writer));
+            let hashing = scope.spawn(move || to_hash.digest());
+            let mut kept = Tee::new(to_keep, &mut blob);
+            let applied = apply(Some(&mut stage), &mut kept).and_then(|found| {
+                kept.drain().during(|| "content")?;
+                Ok(found)
+            });
+            // who still sends sees that nobody reads any more
+            drop(kept);
+            (feeding.join(), hashing.join(), applied)
         });
-        stored.during(|| "read archive")?;
-        let (compression, bytes, hashed) = applied??;
-        let blob = blob.finish()?;
+        let unexpected = |_| Error::internal("reading failed unexpectedly");
+        match (fed.map_err(unexpected)?, &applied) {
+            (Err(e), Err(_)) if e.message.contains("roken pipe") => {}
+            // why the archive was broken, rather than that it was
+            (fed, _) => fed?,
+        }
+        let Found { compression, bytes, plain } = applied?;
+        let blob = blob.finish(digest.map_err(unexpected)??)?;
         if blob.size == 0 {
             return Err(Error::invalid("the archive is empty"));
         }
         stage.stored_at(blob.path())?;
-        let diff_id = hashed.unwrap_or_else(|| blob.digest.clone());
+        let diff_id = plain.unwrap_or_else(|| blob.digest.clone());
         Ok(Layer { blob, compression, stage, diff_id, bytes })
     }
-}
-
-/// Compression, bytes of files, and the digest of the plain tar where that is not the blob's.
-fn apply(stage: &mut Stage, chunks: PipeReader) -> Result<(Compression, u64, Option<Digest>)> {
-    let (compression, plain) = decompress(chunks)?;
-    if compression == Compression::None {
-        return Ok((compression, stage.apply_stored(plain)?.bytes, None));
-    }
-    let mut plain = Hashing::new(plain);
-    let bytes = stage.apply(&mut plain)?.bytes;
-    Ok((compression, bytes, Some(plain.digest())))
 }
 
 pub(crate) fn place(lease: &mut Lease<'_>, staged: Staged, media_type: &str) -> Result<Descriptor> {

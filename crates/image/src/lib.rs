@@ -16,6 +16,7 @@
 //! Content is trusted by its seal (`content.rs`, docs/adr/0020); `verify` looks at everything, `recent.rs` at what was committed
 //! just before an unclean end.
 
+mod apply;
 mod assemble;
 pub mod changes;
 mod claims;

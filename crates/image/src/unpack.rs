@@ -2,21 +2,15 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, BufReader, Read},
     sync::{Mutex, PoisonError},
 };
 
-use archive::{Compression, decompress};
+use archive::Compression;
 use snapshot::Stage;
 use values::{Digest, Error, Result, ResultExt};
 
-use crate::{
-    assemble::Assembly,
-    images::Images,
-    lease::Lease,
-    pipeline::{Hashing, pipe},
-    report::Progress,
-};
+use crate::{apply::apply, assemble::Assembly, images::Images, lease::Lease, report::Progress};
 
 /// A layer of an image: where its bytes are and what must come out.
 #[derive(Clone, Debug)]
@@ -26,8 +20,9 @@ pub(crate) struct LayerSource {
     pub(crate) diff_id: Digest,
 }
 
-/// Layers unpacked at the same time; each has a thread that reads and one that writes.
+/// Layers unpacked at the same time; each has threads of its own (`apply.rs`).
 const PARALLEL_MAX: usize = 3;
+const BUFFER: usize = 128 << 10;
 
 /// To be told of what happens, by several threads.
 type Tell<'a> = Mutex<&'a mut (dyn FnMut(Progress) + Send)>;
@@ -78,16 +73,12 @@ impl Images {
         let file = self.content.open_blob(&source.blob)?;
         let report = |current| tell.lock().unwrap_or_else(PoisonError::into_inner)(loading(source, current));
         let blob = Counting { file, read: 0, told: 0, is_over, report };
-        let (compression, mut plain) = decompress(blob).during(what)?;
-        let (bytes, diff_id) = match compression {
-            // verified when it was stored
-            Compression::None => {
-                let applied = stage.apply_stored(&mut plain).during(what)?;
-                stage.stored_at(&self.content.path(&source.blob)).during(what)?;
-                (applied.bytes, source.blob.clone())
-            }
-            _ => apply_compressed(&mut stage, &mut plain).during(what)?,
-        };
+        let found = apply(Some(&mut stage), BufReader::with_capacity(BUFFER, blob)).during(what)?;
+        if found.compression == Compression::None {
+            stage.stored_at(&self.content.path(&source.blob)).during(what)?;
+        }
+        // a plain one was verified when it was stored
+        let diff_id = found.plain.unwrap_or_else(|| source.blob.clone());
         if diff_id != source.diff_id {
             return Err(Error::invalid(format!(
                 "invalid diffID for layer {}: expected {:?}, got {:?}",
@@ -96,27 +87,8 @@ impl Images {
                 diff_id.as_str()
             )));
         }
-        Ok((stage, bytes))
+        Ok((stage, found.bytes))
     }
-}
-
-/// Decompresses and hashes on a thread of its own while this one unpacks.
-fn apply_compressed(stage: &mut Stage, plain: &mut (dyn Read + Send)) -> Result<(u64, Digest)> {
-    std::thread::scope(|scope| {
-        let (writer, reader) = pipe();
-        let hashing = scope.spawn(move || {
-            let mut plain = Hashing::new(plain);
-            writer.send_all(&mut plain, |_| Ok(())).map(|_| plain.digest())
-        });
-        let applied = stage.apply(reader);
-        let digest = hashing.join().map_err(|_| Error::internal("decompression failed unexpectedly"))?;
-        // What the stream had to say is the reason, what came of it the consequence.
-        let digest = digest.map_err(|e| Error::invalid(e.to_string()));
-        match (applied, digest) {
-            (Ok(applied), Ok(digest)) => Ok((applied.bytes, digest)),
-            (Err(e), _) | (_, Err(e)) => Err(e),
-        }
-    })
 }
 
 fn loading(source: &LayerSource, current: u64) -> Progress {

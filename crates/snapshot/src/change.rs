@@ -36,20 +36,40 @@ const DEPTH_MAX: usize = 2048;
 /// A directory that is there only because something in it changed counts as changed too, as Docker lists it.
 pub(crate) fn of_upper(upper: &Root, below: &Merged) -> io::Result<Vec<Change>> {
     let mut changes = vec![];
+    each_of_upper(upper, below, &mut |change| {
+        changes.push(change);
+        true
+    })?;
+    Ok(changes)
+}
+
+/// Whether [`of_upper`] finds anything; it ends with the first one.
+pub(crate) fn is_any_of_upper(upper: &Root, below: &Merged) -> io::Result<bool> {
+    let mut any = false;
+    each_of_upper(upper, below, &mut |_| {
+        any = true;
+        false
+    })?;
+    Ok(any)
+}
+
+/// Until `found` says that it has seen enough.
+fn each_of_upper(upper: &Root, below: &Merged, found: &mut dyn FnMut(Change) -> bool) -> io::Result<()> {
     walk(upper.real_dir(b"")?, &mut |dir, path, stat| {
         let kind = if is_whiteout(stat) {
             ChangeKind::Deleted
         } else {
             match below.find(path)? {
                 None => ChangeKind::Added,
-                Some(found) if is_untouched(&found.stat, stat) && !holds_changes(dir, path)? => return Ok(false),
+                Some(old) if is_untouched(&old.stat, stat) && !holds_changes(dir, path)? => return Ok(Next::Past),
                 Some(_) => ChangeKind::Modified,
             }
         };
-        changes.push(Change { kind, path: path.to_vec() });
-        Ok(is_dir(stat))
-    })?;
-    Ok(changes)
+        match found(Change { kind, path: path.to_vec() }) {
+            true => Ok(Next::within(stat)),
+            false => Ok(Next::End),
+        }
+    })
 }
 
 /// A directory that lies in the upper one with nothing in it and hides nothing: somebody looked for a way to write there.
@@ -70,14 +90,14 @@ pub(crate) fn between(before: &Root, now: &Root) -> io::Result<Vec<Change>> {
             Ok(_) => changes.push(Change { kind: ChangeKind::Modified, path: path.to_vec() }),
             Err(_) => changes.push(Change { kind: ChangeKind::Added, path: path.to_vec() }),
         }
-        Ok(is_dir(stat))
+        Ok(Next::within(stat))
     })?;
     walk(before.real_dir(b"")?, &mut |_, path, stat| {
         let there = now.stat(path, false);
         if there.is_err() {
             changes.push(Change { kind: ChangeKind::Deleted, path: path.to_vec() });
         }
-        Ok(is_dir(stat) && there.is_ok_and(|now| is_dir(&now)))
+        Ok(if there.is_ok_and(|now| is_dir(&now)) { Next::within(stat) } else { Next::Past })
     })?;
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changes)
@@ -97,8 +117,21 @@ fn is_same(old: &Stat, new: &Stat) -> bool {
     key(old) == key(new) && (is_dir(old) || old.st_size == new.st_size)
 }
 
-/// Calls `see` with each entry, its directory and its path, parents first and names in order; `see` says whether to go in.
-fn walk(top: OwnedFd, see: &mut impl FnMut(BorrowedFd<'_>, &[u8], &Stat) -> io::Result<bool>) -> io::Result<()> {
+/// Where a walk goes from an entry.
+enum Next {
+    In,
+    Past,
+    End,
+}
+
+impl Next {
+    fn within(stat: &Stat) -> Self {
+        if is_dir(stat) { Self::In } else { Self::Past }
+    }
+}
+
+/// Calls `see` with each entry, its directory and its path, parents first and names in order.
+fn walk(top: OwnedFd, see: &mut impl FnMut(BorrowedFd<'_>, &[u8], &Stat) -> io::Result<Next>) -> io::Result<()> {
     let left = names(&top)?;
     let mut levels = vec![(top, Vec::new(), left)];
     while let Some((dir, path, left)) = levels.last_mut() {
@@ -108,8 +141,10 @@ fn walk(top: OwnedFd, see: &mut impl FnMut(BorrowedFd<'_>, &[u8], &Stat) -> io::
         };
         let inner = if path.is_empty() { name.clone() } else { [&path[..], b"/", &name].concat() };
         let Ok(stat) = fs::statat(&*dir, &name[..], AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        if !see(dir.as_fd(), &inner, &stat)? {
-            continue;
+        match see(dir.as_fd(), &inner, &stat)? {
+            Next::In => {}
+            Next::Past => continue,
+            Next::End => return Ok(()),
         }
         if levels.len() == DEPTH_MAX {
             return Err(io::Error::other("directories lie too deep in each other"));

@@ -121,6 +121,9 @@ pub trait Snapshotter: Send + Sync {
     /// What the container changed, sorted by path.
     fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>>;
 
+    /// Whether [`Snapshotter::changes`] has anything.
+    fn is_changed(&self, id: &str, layers: &[Digest]) -> Result<bool>;
+
     /// Writes what the container changed as a layer's tar (image-spec layer.md).
     fn diff(&self, id: &str, layers: &[Digest], out: &mut dyn Write) -> Result<()>;
 

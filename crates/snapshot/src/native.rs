@@ -185,6 +185,10 @@ impl Snapshotter for Native {
         self.compare(id, layers).during(|| format!("changes of {id}"))
     }
 
+    fn is_changed(&self, id: &str, layers: &[Digest]) -> Result<bool> {
+        Ok(!self.changes(id, layers)?.is_empty())
+    }
+
     fn diff(&self, id: &str, layers: &[Digest], out: &mut dyn Write) -> Result<()> {
         let what = || format!("changes of {id}");
         let changes = self.compare(id, layers).during(what)?;

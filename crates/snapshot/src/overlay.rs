@@ -459,6 +459,13 @@ impl Snapshotter for Overlay {
         changes().during(|| format!("changes of {id}"))
     }
 
+    fn is_changed(&self, id: &str, layers: &[Digest]) -> Result<bool> {
+        let layers = self.with_init(layers)?;
+        let upper = self.upper(id)?;
+        let is_changed = || change::is_any_of_upper(&Root::open(&upper)?, &layers.open()?);
+        is_changed().during(|| format!("changes of {id}"))
+    }
+
     fn diff(&self, id: &str, _layers: &[Digest], out: &mut dyn Write) -> Result<()> {
         let upper = self.upper(id)?;
         let pack = || -> io::Result<()> {

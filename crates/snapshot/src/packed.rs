@@ -10,11 +10,12 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read, Write},
+    io::{self, BufRead, BufWriter},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
+use archive::Tee;
 use erofs::{Content, Device, Layer, Tree};
 use values::{Digest, Error, Result, ResultExt};
 
@@ -118,17 +119,14 @@ pub(crate) struct Packing {
 
 impl Packing {
     /// Indexes the layer's tar, and keeps it in `dir` unless it `is_stored` somewhere.
-    pub(crate) fn apply(&mut self, dir: &Path, tar: impl Read, is_stored: bool) -> Result<Applied> {
+    pub(crate) fn apply(&mut self, dir: &Path, tar: impl BufRead, is_stored: bool) -> Result<Applied> {
         // it gets its name when the layer has one
         let device = Device::new("", 0)?;
         let layer = if is_stored {
             erofs::index(tar, device)?
         } else {
             let path = Packed::new(dir.into()).tar();
-            erofs::index(
-                Copying { from: tar, to: create(&path)?, buffer: vec![0; COPIED_AT_ONCE], at: 0, filled: 0 },
-                device,
-            )?
+            erofs::index(Tee::new(tar, create(&path)?), device)?
         };
         let applied = Applied { bytes: layer.bytes, entries: layer.entries };
         self.layer = Some(layer);
@@ -164,31 +162,5 @@ impl Packing {
             *device = Device { blocks, ..Device::new(id.hex(), 0)? };
         }
         Ok(tree)
-    }
-}
-
-const COPIED_AT_ONCE: usize = 256 << 10;
-
-/// Passes a stream on and writes it to a file.
-struct Copying<R> {
-    from: R,
-    to: File,
-    buffer: Vec<u8>,
-    /// What of the buffer was passed on, and how much is in it.
-    at: usize,
-    filled: usize,
-}
-
-impl<R: Read> Read for Copying<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.filled {
-            (self.at, self.filled) = (0, 0);
-            self.filled = self.from.read(&mut self.buffer)?;
-            self.to.write_all(&self.buffer[..self.filled])?;
-        }
-        let n = out.len().min(self.filled - self.at);
-        out[..n].copy_from_slice(&self.buffer[self.at..self.at + n]);
-        self.at += n;
-        Ok(n)
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    io::Read,
+    io::BufRead,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -47,7 +47,7 @@ impl Stage {
     ///
     /// # Errors
     /// `InvalidArgument` for a broken or hostile tar; the stage is of no use then.
-    pub fn apply(&mut self, tar: impl Read) -> Result<Applied> {
+    pub fn apply(&mut self, tar: impl BufRead) -> Result<Applied> {
         match &mut self.form {
             Form::Directory { deletions, unpacked } => {
                 *unpacked = unpack(tar, &self.dir, *deletions)?;
@@ -58,7 +58,7 @@ impl Stage {
     }
 
     /// [`Stage::apply`] for a tar that somebody keeps as it is: [`Stage::stored_at`] has to say where.
-    pub fn apply_stored(&mut self, tar: impl Read) -> Result<Applied> {
+    pub fn apply_stored(&mut self, tar: impl BufRead) -> Result<Applied> {
         match &mut self.form {
             Form::Directory { .. } => self.apply(tar),
             Form::Packed(packing) => packing.apply(&self.dir, tar, true),

@@ -361,6 +361,7 @@ fn changes_make_a_layer(open: fn(&Path) -> Box<dyn Snapshotter>) {
     let chain = make_layers(&*driver, &[base(), change()]);
     let mount = driver.prepare("c1", &chain, Options::default()).unwrap();
     assert_eq!(driver.changes("c1", &chain).unwrap(), []);
+    assert!(!driver.is_changed("c1", &chain).unwrap());
     let expected = {
         let root = Mounted::new(&mount);
         fs::write(root.at("etc/passwd"), "mine").unwrap();
@@ -374,6 +375,7 @@ fn changes_make_a_layer(open: fn(&Path) -> Box<dyn Snapshotter>) {
         root.list()
     };
     let changes = driver.changes("c1", &chain).unwrap();
+    assert!(driver.is_changed("c1", &chain).unwrap());
     let kind = |path: &str| changes.iter().find(|c| c.path == path.as_bytes()).map(|c| c.kind);
     for (path, expected) in [
         ("etc/passwd", Some(ChangeKind::Modified)),

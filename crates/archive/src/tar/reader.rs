@@ -1,4 +1,4 @@
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use values::{Error, Result, Timestamp};
 
@@ -35,6 +35,17 @@ impl<R: Read> Read for Counted<R> {
         let n = self.inner.read(buffer)?;
         self.at += n as u64;
         Ok(n)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.at += n as u64;
+        self.inner.consume(n);
     }
 }
 
@@ -269,6 +280,29 @@ impl<R: Read> Reader<R> {
         (self.left, self.padding) = (0, 0);
         if rest > 0 && io::copy(&mut self.inner.by_ref().take(rest), &mut io::sink()).map_err(read_error)? < rest {
             return Err(unexpected_end());
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Passes over what was not read of the current entry's data, without copying it.
+    ///
+    /// # Errors
+    /// The stream's, and `InvalidArgument` where it ends before the data does.
+    pub fn skip_data(&mut self) -> Result<()> {
+        while self.left > 0 {
+            let there = match self.inner.fill_buf() {
+                Ok(bytes) => bytes.len() as u64,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(read_error(e)),
+            };
+            if there == 0 {
+                return Err(unexpected_end());
+            }
+            let n = there.min(self.left);
+            self.inner.consume(n as usize);
+            self.left -= n;
         }
         Ok(())
     }

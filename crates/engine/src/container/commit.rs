@@ -49,7 +49,7 @@ pub async fn commit(shared: &Arc<Shared>, container: &Arc<Container>, options: C
     let made = blocking(move || {
         let (id, layers) = (record.id.as_str(), &record.layers);
         let _inside = s.images.enter(layers)?;
-        let changed = !s.snapshots.changes(id, layers)?.is_empty();
+        let changed = s.snapshots.is_changed(id, layers)?;
         let write = |out: &mut dyn std::io::Write| s.snapshots.diff(id, layers, out);
         s.images.derive(&record.image, changed.then_some(&write), derived)
     })

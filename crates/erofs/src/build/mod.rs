@@ -9,7 +9,7 @@
 mod acl;
 mod attributes;
 
-use std::io::{self, Read};
+use std::io::BufRead;
 
 use archive::{
     Fault, clean, split,
@@ -48,30 +48,16 @@ pub struct Layer {
 ///
 /// # Errors
 /// `InvalidArgument` where the tar is broken or hostile; `Internal` with what the kernel would say to such an entry.
-pub fn index(tar: impl Read, device: Device) -> Result<Layer> {
+pub fn index(tar: impl BufRead, device: Device) -> Result<Layer> {
     let mut builder = TreeBuilder::new(device);
     let mut reader = Reader::new(tar);
-    let mut buffer = vec![0; 128 << 10];
     while let Some(entry) = reader.next_entry()? {
         builder.entry(&entry, reader.position())?;
-        skip(&mut reader, &mut buffer).during(|| String::from_utf8_lossy(&entry.path).into_owned())?;
+        reader.skip_data().during(|| String::from_utf8_lossy(&entry.path).into_owned())?;
     }
     let at = reader.position();
     let rest = reader.drain()?;
     builder.finish(at + rest)
-}
-
-/// Reads an entry's data, for whoever listens.
-fn skip(data: &mut impl Read, buffer: &mut [u8]) -> Result<()> {
-    loop {
-        match data.read(buffer) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(Error::invalid("unexpected EOF")),
-            Err(e) => return Err(e.into()),
-        }
-    }
 }
 
 /// Makes a tree of a layer's entries in one device. See [`index`] for all in one.

@@ -3,7 +3,7 @@
 use std::{
     ffi::CString,
     fs,
-    io::ErrorKind,
+    io::{BufReader, ErrorKind},
     os::unix::{
         ffi::OsStrExt,
         fs::{FileExt, MetadataExt, PermissionsExt, chown, lchown, symlink},
@@ -29,7 +29,7 @@ const DEBIAN: &str = "/var/cache/lighter-tests/debian.tar";
 /// Indexes a tar; the tree, and what the kernel shows of it.
 fn mounted(tar: &Path, index: &Path) -> Option<(Tree, Mount)> {
     let data = fs::File::open(tar).unwrap();
-    let layer = erofs::index(&data, device("tar")).unwrap();
+    let layer = erofs::index(BufReader::new(&data), device("tar")).unwrap();
     let from = |_: &Device, at: u64, buffer: &mut [u8]| data.read_exact_at(buffer, at);
     let read = write(&layer.tree, &from, index);
     // a second device where data was copied
@@ -333,7 +333,7 @@ fn layers_as_devices_of_one_mount_and_below_overlayfs() {
         let path = scratch.path().join(format!("{i}.tar"));
         fs::write(&path, layer.bytes()).unwrap();
         let tag = format!("{i:064}");
-        trees.push(erofs::index(fs::File::open(&path).unwrap(), device(&tag)).unwrap().tree);
+        trees.push(erofs::index(BufReader::new(fs::File::open(&path).unwrap()), device(&tag)).unwrap().tree);
         paths.push(path);
     }
     let index = scratch.path().join("merged");

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{Read, Write},
+    io::{BufReader, Read, Write},
 };
 
 use archive::{
@@ -24,6 +24,7 @@ const DOCUMENTS: &[&str] = &["manifest.json", "index.json", "oci-layout", "repos
 const DOCUMENT_MAX: u64 = 16 << 20;
 /// More members than any archive of images has.
 const MEMBERS_MAX: usize = 1 << 16;
+const BUFFER: usize = 128 << 10;
 
 #[derive(Default)]
 pub(crate) struct Members {
@@ -41,7 +42,7 @@ impl Images {
     /// Reads the whole archive; what is in it waits in staging.
     pub(super) fn read_members(&self, reader: &mut (dyn Read + Send), lease: &mut Lease<'_>) -> Result<Members> {
         let mut members = Members::default();
-        let (_, plain) = decompress(reader)?;
+        let (_, plain) = decompress(BufReader::with_capacity(BUFFER, reader))?;
         let mut tar = Reader::new(plain);
         while let Some(entry) = tar.next_entry()? {
             if members.paths.len() + members.aliases.len() > MEMBERS_MAX {
@@ -105,7 +106,7 @@ impl Images {
 
 /// As `io::copy`, telling a broken archive from a full disk.
 fn copy(data: &mut impl Read, staging: &mut impl Write) -> Result<()> {
-    let mut buffer = vec![0; 128 << 10];
+    let mut buffer = vec![0; BUFFER];
     loop {
         let n = data.read(&mut buffer).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => Error::invalid("unexpected EOF"),
@@ -179,6 +180,7 @@ impl Members {
             None => content.open_blob(digest)?,
         };
         let mut staging = content.stage()?;
+        let file = BufReader::with_capacity(BUFFER, file);
         copy(&mut decompress(file)?.1, &mut staging).during(|| format!("layer {digest}"))?;
         let staged = staging.finish()?;
         let plain = staged.digest.clone();

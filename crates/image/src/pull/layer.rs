@@ -1,23 +1,19 @@
-//! One layer, in one pass: received, stored and hashed here; decompressed and hashed on a second thread; unpacked on a third.
+//! One layer, in one pass: received, stored and hashed here; decompressed, hashed and unpacked on further threads (`apply.rs`).
 
 use std::{
     io::{self, Read},
     path::Path,
 };
 
-use archive::{Compression, decompress};
 use oci::image::Descriptor;
-use snapshot::{Applied, Stage};
+use snapshot::Stage;
 use values::{Digest, Error, ErrorKind, Result, ResultExt};
 
 use super::{
     partial::{Partial, Whole},
     remote::{PullEvent, PullStage, Remote},
 };
-use crate::{
-    images::Images,
-    pipeline::{Hashing, PipeReader, pipe},
-};
+use crate::{apply::apply, images::Images, pipeline::pipe};
 
 /// A layer to be fetched, or unpacked, or both.
 pub(crate) struct Task<'a> {
@@ -192,18 +188,18 @@ impl Pass<'_> {
         });
         // why it ended early is the reason, what the archive looked like then is not
         let whole = received.map_err(reason).during(what)?;
-        let (bytes, diff_id) = applied.during(what)?;
+        let found = applied.during(what)?;
         if !whole {
             return Err(Error::internal(format!("layer {digest}: unpacking ended early")));
         }
-        let diff_id = diff_id.as_ref().unwrap_or(digest);
+        let diff_id = found.plain.as_ref().unwrap_or(digest);
         match task.diff_id.filter(|wanted| *wanted != diff_id) {
             Some(wanted) => Err(Error::invalid(format!(
                 "invalid diffID for layer {digest}: expected {:?}, got {:?}",
                 wanted.as_str(),
                 diff_id.as_str()
             ))),
-            None => Ok(stage.map(|stage| (stage, bytes))),
+            None => Ok(stage.map(|stage| (stage, found.bytes))),
         }
     }
 
@@ -217,40 +213,5 @@ fn reason(error: io::Error) -> Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(ours) => ours.clone(),
         None => error.into(),
-    }
-}
-
-/// Bytes of files, and the digest of the plain tar where that is not the blob's.
-fn apply(stage: Option<&mut Stage>, chunks: PipeReader) -> Result<(u64, Option<Digest>)> {
-    let (compression, plain) = decompress(chunks)?;
-    if compression == Compression::None {
-        return Ok((consume(stage, plain, Stage::apply_stored)?, None));
-    }
-    let (writer, reader) = pipe();
-    std::thread::scope(|scope| {
-        let hashing = scope.spawn(move || {
-            let mut plain = Hashing::new(plain);
-            writer.send_all(&mut plain, |_| Ok(())).map(|_| plain.digest())
-        });
-        let applied = consume(stage, reader, Stage::apply);
-        let digest = hashing.join().map_err(|_| Error::internal("decompression failed unexpectedly"))?;
-        // What the stream had to say is the reason, what came of it the consequence.
-        let digest = digest.map_err(|e| Error::invalid(e.to_string()));
-        match (applied, digest) {
-            (Ok(bytes), Ok(digest)) => Ok((bytes, Some(digest))),
-            (_, Err(e)) | (Err(e), _) => Err(e),
-        }
-    })
-}
-
-/// Unpacks, or only reads to the end where it is unpacked already and only has to be checked.
-fn consume<R: Read>(
-    stage: Option<&mut Stage>,
-    mut plain: R,
-    apply: impl FnOnce(&mut Stage, R) -> Result<Applied>,
-) -> Result<u64> {
-    match stage {
-        Some(stage) => Ok(apply(stage, plain)?.bytes),
-        None => io::copy(&mut plain, &mut io::sink()).map(|_| 0).map_err(|e| Error::invalid(e.to_string())),
     }
 }

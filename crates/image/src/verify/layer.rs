@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read},
+    io::{self, BufReader, Read},
 };
 
 use archive::decompress;
@@ -150,7 +150,7 @@ fn unpack(work: &Work<'_>, file: File, stage: Option<&mut Stage>) -> Result<Unpa
         let (writer, reader) = pipe();
         let blob = &mut blob;
         let reading = scope.spawn(move || {
-            if let Ok((_, mut plain)) = decompress(&mut *blob) {
+            if let Ok((_, mut plain)) = decompress(BufReader::with_capacity(128 << 10, &mut *blob)) {
                 // what is wrong with it comes out at the other end
                 let _ = writer.send_all(&mut plain, |_| Ok(()));
             }

@@ -1,6 +1,6 @@
 //! Into a container: a tar, unpacked at a path.
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub async fn copy_in(
             }
             false => None,
         };
-        let (_, tar) = decompress(&mut *tar)?;
+        let (_, tar) = decompress(BufReader::new(&mut *tar))?;
         unpack_copy(tar, root, &Copy { base, owner, ids: ids.clone(), keep_kinds: options.keep_kinds, rename: None })?;
         Ok(())
     };
