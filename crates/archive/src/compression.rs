@@ -46,13 +46,10 @@ pub fn decompress<'a>(mut reader: impl BufRead + Send + 'a) -> Result<(Compressi
         Compression::None => Box::new(whole),
         Compression::Gzip => buffered(flate2::bufread::MultiGzDecoder::new(whole)),
         Compression::Zstd => buffered(zstd::stream::read::Decoder::with_buffer(whole)?),
-        Compression::Bzip2 => {
-            buffered(Named { format: "bzip2", inner: bzip2::bufread::MultiBzDecoder::new(whole) })
+        Compression::Bzip2 => buffered(Named { format: "bzip2", inner: bzip2::bufread::MultiBzDecoder::new(whole) }),
+        Compression::Xz => {
+            buffered(Named { format: "xz", inner: lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY) })
         }
-        Compression::Xz => buffered(Named {
-            format: "xz",
-            inner: lzma_rust2::XzReader::new_mem_limit(whole, true, XZ_MEMORY),
-        }),
     };
     Ok((compression, plain))
 }

@@ -42,7 +42,7 @@ pub(crate) fn parse(manifest: &Digest, read: &dyn Fn(&Digest) -> Result<Vec<u8>>
     let what = || format!("manifest {manifest}");
     let manifest: Manifest = json(&read(manifest)?).during(what)?;
     let kind = &manifest.config.media_type;
-    if !kind.is_empty() && !oci::image::media::is_config(kind) {
+    if !kind.is_empty() && !media::is_config(kind) {
         return Err(Error::invalid(format!("{}: no image but an artifact of type {kind}", what())));
     }
     let config: oci::image::Image = json(&read(&manifest.config.digest)?).during(what)?;
@@ -57,6 +57,29 @@ pub(crate) fn parse(manifest: &Digest, read: &dyn Fn(&Digest) -> Result<Vec<u8>>
     let pairs = layers.iter().zip(diff_ids);
     let layers = pairs.map(|(l, d)| LayerSource { blob: l.digest.clone(), size: l.size, diff_id: d.clone() }).collect();
     Ok(Parsed { manifest, config, layers })
+}
+
+/// As [`parse`], and of an artifact what there is: it is kept and passed on, but has no layers to unpack.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_any(manifest: &Digest, read: &dyn Fn(&Digest) -> Result<Vec<u8>>) -> Result<Parsed> {
+    let document: Manifest = json(&read(manifest)?).during(|| format!("manifest {manifest}"))?;
+    if !is_artifact(&document) {
+        return parse(manifest, read);
+    }
+    let config = match media::is_config(&document.config.media_type) {
+        true => json(&read(&document.config.digest)?)?,
+        false => oci::image::Image::default(),
+    };
+    Ok(Parsed { manifest: document, config, layers: Vec::new() })
+}
+
+/// Something that is no root filesystem.
+fn is_artifact(manifest: &Manifest) -> bool {
+    let config = &manifest.config.media_type;
+    let of_image = config.is_empty() || media::is_config(config);
+    !of_image || manifest.layers.iter().any(|layer| !layer.media_type.is_empty() && !media::is_layer(&layer.media_type))
 }
 
 pub(crate) fn json<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T> {

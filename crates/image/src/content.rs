@@ -196,7 +196,9 @@ impl Content {
         loop {
             let path = self.root.join("ingest").join(self.count.fetch_add(1, Ordering::Relaxed).to_string());
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-                Ok(file) => return Ok(Unhashed { path, file: BufWriter::with_capacity(WRITTEN_AT_ONCE, file), size: 0 }),
+                Ok(file) => {
+                    return Ok(Unhashed { path, file: BufWriter::with_capacity(WRITTEN_AT_ONCE, file), size: 0 });
+                }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e).during(|| path.display()),
             }

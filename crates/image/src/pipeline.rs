@@ -266,7 +266,9 @@ mod tests {
         let (writer, [first, mut second]) = pipes();
         std::thread::scope(|scope| {
             let pieces = bytes.chunks(70_001);
-            scope.spawn(|| writer.send_written(|out| Ok(pieces.into_iter().try_for_each(|piece| out.write_all(piece))?)));
+            scope.spawn(|| {
+                writer.send_written(|out| Ok(pieces.into_iter().try_for_each(|piece| out.write_all(piece))?))
+            });
             let digest = scope.spawn(|| first.digest().unwrap());
             let mut out = Vec::new();
             second.read_to_end(&mut out).unwrap();

@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use crate::dns;
 use crate::origin::Origin;
 use crate::proxy::Proxy;
+use crate::tls;
 
 /// For one address, one handshake, one answer of a proxy.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -92,6 +93,9 @@ async fn handshake(stream: BoxedStream, origin: &Origin, config: Arc<ClientConfi
 
 /// What went wrong, and what may help.
 fn tls_words(error: &std::io::Error, origin: &Origin) -> String {
+    if let Some(words) = tls::refusal(error) {
+        return words;
+    }
     let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match of_tls {
         Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => format!(
@@ -101,7 +105,7 @@ fn tls_words(error: &std::io::Error, origin: &Origin) -> String {
         ),
         Some(rustls::Error::InvalidCertificate(why)) => format!("tls: failed to verify certificate: x509: {why}"),
         Some(rustls::Error::InvalidMessage(_)) => "http: server gave HTTP response to HTTPS client".into(),
-        Some(other) => format!("remote error: tls: {other}"),
+        Some(other) => format!("tls: {other}"),
         None => values::system_words(error),
     }
 }

@@ -57,6 +57,22 @@ pub(crate) fn configure(origin: &Origin, insecure: bool, directories: &[PathBuf]
     Ok(Arc::new(config))
 }
 
+/// What the other side has against the handshake, in the words of Docker's library; `None`: the error is another one.
+pub(crate) fn refusal(error: &std::io::Error) -> Option<String> {
+    let rustls::Error::AlertReceived(alert) = error.get_ref()?.downcast_ref::<rustls::Error>()? else { return None };
+    let words = match alert {
+        rustls::AlertDescription::UnknownCA => "unknown certificate authority".into(),
+        other => format!("{other:?}").chars().fold(String::new(), |mut words, letter| {
+            if letter.is_ascii_uppercase() && !words.is_empty() {
+                words.push(' ');
+            }
+            words.push(letter.to_ascii_lowercase());
+            words
+        }),
+    };
+    Some(format!("remote error: tls: {words}"))
+}
+
 fn bad(path: &Path, why: &dyn std::fmt::Display) -> Error {
     Error::invalid(format!("could not load X509 certificate or key {}: {why}", path.display()))
 }
@@ -166,6 +182,16 @@ impl ServerCertVerifier for Anyone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_have_dockers_words() {
+        let words = |alert| refusal(&std::io::Error::other(rustls::Error::AlertReceived(alert)));
+        let seen = words(rustls::AlertDescription::BadCertificate);
+        assert_eq!(seen.as_deref(), Some("remote error: tls: bad certificate"));
+        let seen = words(rustls::AlertDescription::UnknownCA);
+        assert_eq!(seen.as_deref(), Some("remote error: tls: unknown certificate authority"));
+        assert_eq!(refusal(&std::io::Error::other("else")), None);
+    }
 
     #[test]
     fn directories() {

@@ -235,7 +235,7 @@ fn words(error: &hyper::Error) -> String {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
             return match io.kind() {
                 std::io::ErrorKind::UnexpectedEof => "unexpected EOF".into(),
-                _ => values::system_words(io),
+                _ => tls::refusal(io).unwrap_or_else(|| values::system_words(io)),
             };
         }
         source = inner.source();

@@ -3,17 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use oci::image::Descriptor;
 use registry::{Access, Client, Config, Credentials, Failure, Repository, Uploaded};
 use sha2::{Digest as _, Sha256};
-use testkit::{Registry, RegistryOptions, Told, Web};
+use testkit::{Registry, RegistryOptions, TokenServer, Told, Web};
 use values::{Digest, Result};
 
 fn config() -> Config {
@@ -111,77 +108,10 @@ async fn plain_http_is_for_the_insecure() {
     assert!(failure.error.message.contains("server gave HTTP response to HTTPS client"), "{}", failure.error);
 }
 
-/// A token server for `docker-registry`: user `u` gets what he asks for, others only `pull`; `r` is a refresh token.
-fn token_server(directory: PathBuf) -> Web {
-    Web::serve("127.0.0.1", move |asked| {
-        let form = String::from_utf8_lossy(&asked.body).into_owned();
-        let query = asked.target.split_once('?').map_or(form.clone(), |(_, query)| query.to_owned());
-        let known = asked.header("authorization") == Some("Basic dTpw")
-            || form.contains("refresh_token=r&")
-            || form.ends_with("refresh_token=r");
-        if asked.header("authorization").is_some() && !known {
-            return Told::status(401);
-        }
-        let scopes = query
-            .split('&')
-            .filter_map(|pair| pair.strip_prefix("scope="))
-            .map(|s| s.replace("%3A", ":").replace("%2F", "/").replace("%2C", ",").replace("%20", " "));
-        let access: Vec<_> = scopes
-            .flat_map(|s| s.split(' ').map(str::to_owned).collect::<Vec<_>>())
-            .filter_map(|scope| {
-                let mut parts = scope.split(':').map(str::to_owned);
-                let (kind, name, actions) = (parts.next()?, parts.next()?, parts.next()?);
-                let allowed: Vec<_> =
-                    actions.split(',').filter(|action| known || *action == "pull").map(str::to_owned).collect();
-                Some(serde_json::json!({"type": kind, "name": name, "actions": allowed}))
-            })
-            .collect();
-        let token = sign(&directory, &serde_json::json!(access));
-        let refresh = if asked.target.contains("offline_token=true") { "r" } else { "" };
-        Told::body(serde_json::json!({"token": token, "expires_in": 300, "refresh_token": refresh}).to_string())
-    })
-}
-
-fn sign(directory: &std::path::Path, access: &serde_json::Value) -> String {
-    let der = Command::new("openssl")
-        .args(["x509", "-in", "ca.crt", "-outform", "DER"])
-        .current_dir(directory)
-        .output()
-        .unwrap()
-        .stdout;
-    let header = serde_json::json!({"typ": "JWT", "alg": "RS256", "x5c": [STANDARD.encode(der)]});
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let claims = serde_json::json!({"iss": "tests", "aud": "tests", "sub": "", "exp": now + 300, "nbf": now - 10, "iat": now, "jti": "1", "access": access});
-    let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let text = format!("{}.{}", encode(&header), encode(&claims));
-    let mut child = Command::new("openssl")
-        .args(["dgst", "-sha256", "-sign", "ca.key"])
-        .current_dir(directory)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let signature = child.wait_with_output().unwrap().stdout;
-    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
 #[tokio::test]
 async fn tokens_open_what_they_are_for() {
-    let directory = std::env::temp_dir().join(format!("lighter-tokens-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let made = Command::new("openssl")
-        .args("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=tokens".split(' '))
-        .current_dir(&directory)
-        .output()
-        .unwrap();
-    assert!(made.status.success());
-    let tokens = token_server(directory.clone());
-    let realm = format!("http://{}/token", tokens.host());
-    let registry = Registry::with(RegistryOptions {
-        tokens: Some((realm, directory.join("ca.crt"))),
-        ..RegistryOptions::default()
-    });
+    let tokens = TokenServer::start();
+    let registry = Registry::with(RegistryOptions { tokens: Some(tokens.realm()), ..RegistryOptions::default() });
     let host = registry.host();
     let repository = open(config(), &host, "a", &user("u"), Access::Push).await.unwrap();
     assert_eq!(upload(&repository, b"with a token", &[]).await.unwrap(), Uploaded::Sent);
@@ -206,7 +136,6 @@ async fn tokens_open_what_they_are_for() {
     let last = tokens.asked().pop().unwrap();
     assert_eq!(last.method, "POST");
     assert!(String::from_utf8_lossy(&last.body).contains("grant_type=refresh_token"));
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 /// An HTTP proxy that only tunnels, to whatever address it is asked for; how many it opened.

@@ -14,6 +14,8 @@ mod leftovers;
 mod output;
 mod pty;
 mod registry;
+mod tokens;
+mod upload;
 mod web;
 pub mod world;
 
@@ -22,6 +24,8 @@ pub use leftovers::{Leftovers, instance};
 pub use output::Finished;
 pub use pty::Terminal;
 pub use registry::{Registry, RegistryOptions, certificates, free_port};
+pub use tokens::TokenServer;
+pub use upload::digest;
 pub use web::{Asked, Told, Web};
 pub use world::World;
 

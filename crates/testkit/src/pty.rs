@@ -3,6 +3,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -11,14 +12,21 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 /// A client under a terminal of ours, as a person would have it.
 pub struct Terminal {
     master: File,
-    slave: OwnedFd,
+    /// `None`: no more than the client has it.
+    slave: Option<OwnedFd>,
     child: Child,
     seen: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Terminal {
     /// Runs `command` with a terminal of 80 columns and 24 rows as its three streams.
-    pub fn run(mut command: Command) -> Self {
+    pub fn run(command: Command) -> Self {
+        Self::sized(command, 24, 80)
+    }
+
+    /// The same with another size.
+    pub fn sized(mut command: Command, rows: u16, cols: u16) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("pty");
         grantpt(&master).expect("grantpt");
         unlockpt(&master).expect("unlockpt");
@@ -29,20 +37,30 @@ impl Terminal {
             .open(name.to_str().expect("a pty's name"))
             .expect("open the pty")
             .into();
-        resize(master.as_fd(), 24, 80);
+        resize(master.as_fd(), rows, cols);
         let stream = || Stdio::from(slave.try_clone().expect("dup"));
         command.stdin(stream()).stdout(stream()).stderr(stream()).env("TERM", "xterm");
         let child = command.spawn().expect("run the client");
         let master = File::from(master);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (mut reader, sink) = (master.try_clone().expect("dup"), seen.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
                 sink.lock().expect("screen").extend_from_slice(&buffer[..n]);
             }
         });
-        Self { master, slave, child, seen }
+        Self { master, slave: Some(slave), child, seen, reader: Some(reader) }
+    }
+
+    /// Waits for the client's end, at most 20 seconds: its status, and everything that was printed.
+    #[track_caller]
+    pub fn ended(mut self) -> (i32, String) {
+        let status = self.status();
+        // nobody holds the terminal any more: the reader comes to its end
+        self.slave = None;
+        self.reader.take().map(JoinHandle::join).transpose().expect("read the terminal");
+        (status, self.screen())
     }
 
     pub fn type_in(&mut self, text: &str) {
@@ -78,7 +96,7 @@ impl Terminal {
 
     /// The terminal's modes, to see whether they were restored.
     pub fn modes(&self) -> Termios {
-        tcgetattr(&self.slave).expect("tcgetattr")
+        tcgetattr(self.slave.as_ref().expect("the terminal")).expect("tcgetattr")
     }
 
     pub fn pid(&self) -> u32 {

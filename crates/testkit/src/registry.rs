@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{Asked, Told, eventually};
 
@@ -15,6 +16,8 @@ const KEEPER: &str =
     r#"docker-registry serve "$0/config.yml" & cat >/dev/null; kill $!; wait $!; [ -e "$0/stopped" ] || rm -rf "$0""#;
 const STOPPED: &str = "stopped";
 
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
 /// How a registry is to be.
 #[derive(Default)]
 pub struct RegistryOptions {
@@ -26,11 +29,14 @@ pub struct RegistryOptions {
     pub client_certificates: bool,
     /// Tokens of the server at this address, signed with that key.
     pub tokens: Option<(String, PathBuf)>,
+    /// Where it listens, if not on 127.0.0.1.
+    pub ip: Option<String>,
 }
 
 /// A private registry; ended and deleted when it is dropped.
 pub struct Registry {
     directory: PathBuf,
+    ip: String,
     port: u16,
     process: Option<Child>,
 }
@@ -42,20 +48,23 @@ impl Registry {
 
     pub fn with(options: RegistryOptions) -> Self {
         let port = free_port();
-        let directory = PathBuf::from(format!("/tmp/lighter-registry-{}-{port}", std::process::id()));
+        // in namespaces of their own several may have one port
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = PathBuf::from(format!("/tmp/lighter-registry-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("registry directory");
-        let mut registry = Self { directory, port, process: None };
+        let ip = options.ip.clone().unwrap_or_else(|| "127.0.0.1".into());
+        let mut registry = Self { directory, ip, port, process: None };
         registry.configure(&options);
         registry.run();
         registry
     }
 
-    /// `127.0.0.1:PORT`
+    /// `IP:PORT`
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.ip, self.port)
     }
 
-    /// `127.0.0.1:PORT/NAME`
+    /// `IP:PORT/NAME`
     pub fn name(&self, name: &str) -> String {
         format!("{}/{name}", self.host())
     }
@@ -135,6 +144,8 @@ impl Registry {
                 certificate.display()
             );
         }
+        // layers that are to be found elsewhere, wherever that is
+        text += "validation: {manifests: {urls: {allow: ['^http']}}}\n";
         std::fs::write(self.directory.join("config.yml"), text).expect("registry configuration");
     }
 
@@ -187,7 +198,8 @@ pub fn certificates(directory: &Path) {
         let output = Command::new("openssl").args(arguments).current_dir(directory).output().expect("openssl");
         assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     };
-    std::fs::write(directory.join("san"), "subjectAltName=IP:127.0.0.1,DNS:localhost").expect("extensions");
+    let names = format!("subjectAltName=IP:127.0.0.1,DNS:localhost,IP:{}", crate::world::HOST);
+    std::fs::write(directory.join("san"), names).expect("extensions");
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=tests~authority"));
     for name in ["server", "client"] {

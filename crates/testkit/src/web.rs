@@ -173,8 +173,31 @@ fn read(reader: &mut impl BufRead) -> Option<Asked> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body).ok()?;
+    let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let body = match header("transfer-encoding") {
+        Some("chunked") => chunks(reader)?,
+        _ => piece(reader, header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0))?,
+    };
     Some(Asked { method, target, headers, body })
+}
+
+fn piece(reader: &mut impl BufRead, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// RFC 9112 §7.1, without trailers.
+fn chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut body = vec![];
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
+        let length = usize::from_str_radix(line.trim_end(), 16).ok()?;
+        body.extend(piece(reader, length)?);
+        piece(reader, 2)?;
+        if length == 0 {
+            return Some(body);
+        }
+    }
 }

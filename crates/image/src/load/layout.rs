@@ -5,7 +5,7 @@ use values::{Digest, Error, Platform, Reference, Result, ResultExt};
 
 use super::{Candidate, members::Members};
 use crate::{
-    commit::{json, parse},
+    commit::{json, parse_any},
     images::Images,
     platform,
 };
@@ -43,7 +43,7 @@ impl Images {
         } else {
             descriptor.clone()
         };
-        let parsed = parse(&manifest.digest, &read)?;
+        let parsed = parse_any(&manifest.digest, &read)?;
         blobs.push(descriptor.digest.clone());
         blobs.extend(contents(&manifest.digest, &parsed.manifest));
         blobs.sort();

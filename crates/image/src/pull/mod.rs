@@ -15,7 +15,7 @@ use values::{Digest, Error, Platform, Reference, Result, ResultExt};
 use crate::{
     assemble::{Assembly, Order},
     claims::Claim,
-    commit::{Draft, Parsed, json, parse},
+    commit::{Draft, Parsed, json, parse_any},
     images::Images,
     lease::Lease,
     platform,
@@ -163,15 +163,7 @@ impl Images {
             lease.place(staged)?;
             seen.fetched = true;
         }
-        if is_artifact(document) {
-            let config = if media::is_config(&config.media_type) {
-                json(&self.content.read(&config.digest)?)?
-            } else {
-                Default::default()
-            };
-            return Ok(Parsed { manifest: document.clone(), config, layers: Vec::new() });
-        }
-        parse(&manifest.digest, &|digest: &Digest| self.content.read(digest))
+        parse_any(&manifest.digest, &|digest: &Digest| self.content.read(digest))
     }
 
     /// All layers stored, and those of an image unpacked. The chain ids of what a root filesystem is made of.
@@ -264,13 +256,6 @@ struct Fetching<'a> {
     diff_ids: &'a [Digest],
     chain: &'a [Digest],
     remote: &'a dyn Remote,
-}
-
-/// Something that is kept and passed on, but is no root filesystem.
-fn is_artifact(manifest: &Manifest) -> bool {
-    let config = &manifest.config.media_type;
-    let of_image = config.is_empty() || media::is_config(config);
-    !of_image || manifest.layers.iter().any(|layer| !layer.media_type.is_empty() && !media::is_layer(&layer.media_type))
 }
 
 #[derive(Default)]

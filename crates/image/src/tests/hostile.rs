@@ -39,11 +39,6 @@ fn broken_archives_are_refused_and_leave_nothing() {
     let real_config = other_layer.config();
     other_layer.layers = vec![tar(&[file("b", "other")])];
     let mismatched = serde_json::json!([{"Config": "c.json", "RepoTags": ["o:1"], "Layers": ["l.tar"]}]).to_string();
-    let artifact =
-        serde_json::json!({"schemaVersion": 2, "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json",
-        "digest": crate::sha256(b"{}"), "size": 2}, "layers": []})
-        .to_string()
-        .into_bytes();
     let looping = serde_json::json!({"schemaVersion": 2, "manifests": [{"digest": "sha256:00", "size": 1}]});
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("empty", vec![], "does not contain a manifest.json"),
@@ -85,7 +80,6 @@ fn broken_archives_are_refused_and_leave_nothing() {
             layout(manifest_entry(&fewer), vec![blob(&fewer), blob(&good.config())]),
             "layers length mismatch: expected 1, got 0",
         ),
-        ("artifact", layout(manifest_entry(&artifact), vec![blob(&artifact), blob(b"{}")]), "no image but an artifact"),
         ("bad digest", layout(looping, vec![]), "index.json"),
         ("no images", layout(serde_json::json!({"manifests": []}), vec![]), "names no image"),
         ("bad blob name", tar(&[file("blobs/sha256/nothex", "x")]), "digest"),
