@@ -21,12 +21,9 @@ impl World {
     /// Moves the calling thread, and what it starts from now on, into a namespace of its own, "the host", whose default
     /// routes lead to the world.
     pub fn cabled() -> Self {
-        let own_namespace = || unshare(Kinds::NETWORK).expect("new network namespace (root needed)");
-        own_namespace();
-        ip(&["link", "set", "lo", "up"]);
+        alone();
         let world = Self(current());
-        own_namespace();
-        ip(&["link", "set", "lo", "up"]);
+        alone();
         // `ip` takes a process for a namespace's name
         let mut there = Command::new("nsenter")
             .arg(format!("--net=/proc/{}/fd/{}", std::process::id(), world.0.as_raw_fd()))
@@ -69,6 +66,19 @@ impl World {
     pub fn echo(&self, address: &str) -> Option<String> {
         self.inside(|| echo(address))
     }
+}
+
+/// Moves the calling thread, and what it starts from now on, into a network namespace of its own, with nothing but `lo`.
+pub fn alone() {
+    unshare(Kinds::NETWORK).expect("new network namespace (root needed)");
+    ip(&["link", "set", "lo", "up"]);
+}
+
+/// The same with a mount namespace: what is mounted there is seen nowhere else.
+pub fn own_mounts() {
+    unshare(Kinds::MOUNT).expect("new mount namespace (root needed)");
+    let private = Command::new("mount").args(["--make-rprivate", "/"]).status().expect("mount");
+    assert!(private.success(), "mount --make-rprivate /");
 }
 
 /// Runs `work` on a thread in the network namespace of a process, a container's for instance.

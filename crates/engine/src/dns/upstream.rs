@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use network::files::resolv;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,7 +32,7 @@ struct Remembered {
 
 #[derive(Default)]
 pub struct Upstream {
-    host: Mutex<Option<(SystemTime, Vec<IpAddr>)>>,
+    host: Mutex<Option<(resolv::Version, Vec<IpAddr>)>>,
     cache: Mutex<HashMap<Key, Remembered>>,
 }
 
@@ -64,7 +64,8 @@ impl Upstream {
 
     /// The host's file is read again when it changed.
     fn of_host(&self) -> Vec<IpAddr> {
-        let changed = resolv::modified();
+        // before it is read: what changes meanwhile is read once more
+        let changed = resolv::version();
         let mut known = self.host.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*known, changed) {
             (Some((at, servers)), Some(now)) if *at == now => servers.clone(),

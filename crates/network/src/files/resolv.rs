@@ -123,9 +123,19 @@ pub fn servers() -> Vec<IpAddr> {
     Parsed::new(&HostFile::read_plain().text).servers.iter().filter_map(bare).collect()
 }
 
-/// When the host's file was last changed.
-pub fn modified() -> Option<std::time::SystemTime> {
-    std::fs::metadata(HOST_FILE).and_then(|file| file.modified()).ok()
+/// Which file the host's is, and as of when: another one in its place, or at the end of a link, may be as old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    file: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+}
+
+/// `None` while there is none.
+pub fn version() -> Option<Version> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(HOST_FILE).ok()?;
+    Some(Version { file: (file.dev(), file.ino()), length: file.len(), modified: (file.mtime(), file.mtime_nsec()) })
 }
 
 /// `resolv.conf` on the host's network: the host's file as it is, unless there are overrides.
