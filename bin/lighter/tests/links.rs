@@ -70,6 +70,41 @@ fn without_icc_only_links_pass() {
     assert_eq!(asks(&daemon, "other", "6379"), "");
 }
 
+/// A target that moves while who is linked to it is being started is found where it is.
+#[test]
+fn a_target_that_moves_during_a_start() {
+    let open = std::path::PathBuf::from(format!("/tmp/lighter-gate-{}", std::process::id()));
+    let program = open.with_extension("sh");
+    let real = testkit::binaries().join("lighter-runtime");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' create '*) while [ ! -e {} ]; do sleep 0.02; done ;; esac\nexec {} \"$@\"\n",
+        open.display(),
+        real.display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let daemon = Daemon::with_flags(&[&format!("--add-runtime=slow={}", program.display())]);
+    daemon.import("busybox");
+    redis(&daemon, &[]);
+    let old = ip(&daemon, "redis");
+    let sleep = ["busybox", "sleep", "1000"];
+    daemon.run(&[&["create", "--name", "vote", "--runtime", "slow", "--link", "redis"][..], &sleep].concat()).ok();
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| daemon.run(&["start", "vote"]).ok());
+        eventually("it waits for its runtime", || daemon.inspect("vote", "{{.State.Error}}").contains("runtime"));
+        daemon.run(&["stop", "-t", "0", "redis"]).ok();
+        daemon.run(&[&["run", "-d", "--name", "between"][..], &sleep].concat()).ok();
+        daemon.run(&["start", "redis"]).ok();
+        std::fs::write(&open, "").unwrap();
+        start.join().unwrap();
+    });
+    let (new, hosts) = (ip(&daemon, "redis"), daemon.run(&["exec", "vote", "cat", "/etc/hosts"]).ok().stdout);
+    assert!(new != old && hosts.contains(&format!("{new}\tredis")), "{old} {new} {hosts}");
+    for file in [open, program] {
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
 /// The seed's own line of containers, with pages made here.
 #[test]
 fn the_voting_row_by_dockers_own_client() {

@@ -1,6 +1,7 @@
 //! What this process does for running containers' networks: tasks, each of which ends with its container.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use network::{Networks, Passage, Relay};
@@ -24,12 +25,25 @@ struct Served {
     relays: Option<Group>,
     dns: Vec<JoinHandle<()>>,
     passages: Vec<Passage>,
+    /// Where it is on the default bridge, once that was told.
+    place: Option<Ipv4Addr>,
 }
 
 impl Serving {
     /// The container starts, or was found running.
     pub fn begin(&self, container: &Id) {
         lock(&self.served).entry(container.clone()).or_default();
+    }
+
+    /// It has been told where those are that it is linked to, or who is linked to it where it is: from now on it is found there.
+    pub fn is_at(&self, container: &Id, ip: Ipv4Addr) {
+        if let Some(served) = lock(&self.served).get_mut(container) {
+            served.place = Some(ip);
+        }
+    }
+
+    pub fn place(&self, container: &Id) -> Option<Ipv4Addr> {
+        lock(&self.served).get(container)?.place
     }
 
     /// Runs `work` unless the container has ended; it does not end meanwhile. Answers whether it was run.

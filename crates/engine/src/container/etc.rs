@@ -109,10 +109,14 @@ pub fn renew(shared: &Shared, record: &Record, endpoints: &[Endpoint], left: &[I
     if new == old { Ok(()) } else { rewrite(path, new).during(|| format!("write {}", path.display())) }
 }
 
-/// Lets a name of a running container's hosts file lead to another address.
+/// Lets a name of a live container's hosts file lead to another address. One that is not written yet is left to whoever
+/// writes it.
 pub fn move_host(shared: &Shared, record: &Record, name: &str, ip: std::net::Ipv4Addr) -> Result<()> {
     let path = files(shared, record)?.hosts;
-    let old = std::fs::read_to_string(&path).during(|| format!("read {}", path.display()))?;
+    let old = match std::fs::read_to_string(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        read => read.during(|| format!("read {}", path.display()))?,
+    };
     let moved = |line: &str| match line.split_once('\t') {
         Some((_, names)) if names.split(' ').next() == Some(name) => format!("{ip}\t{names}\n"),
         _ => format!("{line}\n"),

@@ -16,6 +16,7 @@ use crate::networks::BRIDGE;
 use crate::shared::{Shared, blocking};
 
 /// Another container, by a name of one's own.
+#[derive(Clone)]
 pub struct Link {
     target: Arc<Record>,
     alias: String,
@@ -218,10 +219,23 @@ fn of_one(alias: &str, me: &str, ip: Ipv4Addr, ports: &[(Protocol, u16)], env: O
 
 /// The ways that links open where containers do not reach each other.
 pub fn passages(shared: &Shared, links: &[Link], endpoints: &[Endpoint]) -> Vec<Passage> {
+    passages_from(shared, links, on_bridge(endpoints))
+}
+
+fn on_bridge(endpoints: &[Endpoint]) -> Option<Ipv4Addr> {
+    endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip)
+}
+
+/// Also of one that runs already, although its state does not say so yet.
+fn place_now(shared: &Shared, container: &Container) -> Option<Ipv4Addr> {
+    let volatile = container.volatile();
+    if volatile.state.is_running() { on_bridge(&volatile.endpoints) } else { shared.serving.place(&container.id) }
+}
+
+fn passages_from(shared: &Shared, links: &[Link], own: Option<Ipv4Addr>) -> Vec<Passage> {
     if shared.config.bridge.icc {
         return vec![];
     }
-    let own = endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip);
     let passage = |link: &Link, from: Ipv4Addr| Passage { from, to: link.ip, ports: ports(&link.target) };
     own.into_iter().flat_map(|from| links.iter().map(move |link| passage(link, from))).collect()
 }
@@ -229,11 +243,14 @@ pub fn passages(shared: &Shared, links: &[Link], endpoints: &[Endpoint]) -> Vec<
 /// A container started anew, maybe at another address: whoever is linked to it finds it there. Before its state says that
 /// it runs: who waited for that shall find it, too.
 pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
-    let Some(ip) = endpoints.iter().find(|e| e.network == BRIDGE).and_then(|e| e.ip) else { return };
+    let Some(ip) = on_bridge(endpoints) else { return };
     let _held = shared.serving.following();
+    shared.serving.is_at(&target.id, ip);
     for container in shared.registry.all() {
         let record = container.record();
-        if !container.state().is_running() || record.host.links.as_ref().is_none_or(Vec::is_empty) {
+        // one that is just being started, too, once its files are written: see `catch_up`
+        let own = place_now(shared, &container);
+        if (own.is_none() && !container.state().is_running()) || record.host.links.as_ref().is_none_or(Vec::is_empty) {
             continue;
         }
         for text in record.host.links.iter().flatten() {
@@ -245,13 +262,33 @@ pub fn follow(shared: &Shared, target: &Container, endpoints: &[Endpoint]) {
             }
         }
         if let Ok(links) = resolve_with(shared, &record, Some((&target.id, ip))) {
-            shared.serving.open(
-                &shared.networks,
-                &record.id,
-                passages(shared, &links, &container.volatile().endpoints),
-            );
+            shared.serving.open(&shared.networks, &record.id, passages_from(shared, &links, own));
         }
     }
+}
+
+/// The files of a container that is being started are written: what `links` led to may have moved since they were resolved, and
+/// [`follow`] may have been too early. From here on it is not.
+///
+/// # Errors
+/// Those of writing its hosts file.
+pub fn catch_up(shared: &Shared, record: &Record, links: &[Link], endpoints: &[Endpoint]) -> Result<()> {
+    let _held = shared.serving.following();
+    if let Some(own) = on_bridge(endpoints) {
+        shared.serving.is_at(&record.id, own);
+    }
+    let mut now = links.to_vec();
+    for link in &mut now {
+        let target = shared.registry.get(&link.target.id);
+        link.ip = target.and_then(|target| place_now(shared, &target)).unwrap_or(link.ip);
+    }
+    let moved: Vec<&Link> = now.iter().zip(links).filter(|(now, was)| now.ip != was.ip).map(|(now, _)| now).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    moved.iter().try_for_each(|link| super::etc::move_host(shared, record, &link.alias, link.ip))?;
+    shared.serving.open(&shared.networks, &record.id, passages(shared, &now, endpoints));
+    Ok(())
 }
 
 /// As `inspect` shows them.
