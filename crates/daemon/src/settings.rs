@@ -254,6 +254,11 @@ fn bridge(v: &Reader<'_>) -> Result<Bridge> {
         "respect" => true,
         other => return Err(bad("host-firewall", other, "it must be bypass or respect")),
     };
+    let foreign_addresses = match v.text("foreign-addresses").unwrap_or("refuse") {
+        "refuse" => false,
+        "allow" => true,
+        other => return Err(bad("foreign-addresses", other, "it must be refuse or allow")),
+    };
     let fixed = parsed(v, "fixed-cidr", "it must be an IPv4 network, such as 10.9.1.0/24")?;
     Ok(Bridge {
         fixed,
@@ -263,6 +268,7 @@ fn bridge(v: &Reader<'_>) -> Result<Bridge> {
         network_options: network_options(v),
         host_gateways: host_gateways(v)?,
         respect_firewall,
+        foreign_addresses,
         direct_routing: v.bool("allow-direct-routing").unwrap_or(false),
         host_ip: host_ip.transpose()?,
         disabled: name == "none",
@@ -519,6 +525,9 @@ mod tests {
         check("--default-gateway ::1", "invalid default-gateway ::1: it must be an IPv4 address");
         check("--host-gateway-ip 1.2.3.4 --host-gateway-ip 1.2.3.5", "one IPv4 and one IPv6 address at most");
         check("--host-firewall maybe", "it must be bypass or respect");
+        check("--foreign-addresses no", "it must be refuse or allow");
+        let of = |line: &str| settings(line, "").unwrap().bridge.foreign_addresses;
+        assert_eq!((of(""), of("--foreign-addresses allow")), (false, true));
     }
 
     #[test]

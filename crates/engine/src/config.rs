@@ -67,6 +67,8 @@ pub struct Bridge {
     pub host_ip: Option<std::net::IpAddr>,
     /// The host's own firewall is asked who may reach a published port.
     pub respect_firewall: bool,
+    /// Containers may claim addresses that are not theirs.
+    pub foreign_addresses: bool,
     /// Whoever has a route to a container's address reaches its published ports there.
     pub direct_routing: bool,
     /// Where containers' addresses are taken from.
@@ -96,6 +98,7 @@ impl Default for Bridge {
             icc: true,
             host_ip: None,
             respect_firewall: false,
+            foreign_addresses: false,
             direct_routing: false,
             fixed: None,
             gateway: None,

@@ -139,7 +139,11 @@ impl Engine {
         };
         let mut info = system::info(&facts, &shared.machine);
         let of_firewall = self.shared.clone();
-        let warnings = shared::blocking(move || Ok(reach::warnings(&of_firewall))).await;
+        let warnings = shared::blocking(move || {
+            let unwatched = of_firewall.networks.unwatched().map(|text| format!("WARNING: {text}"));
+            Ok([reach::warnings(&of_firewall), unwatched.into_iter().collect()].concat())
+        })
+        .await;
         info.warnings.get_or_insert_default().extend(warnings.unwrap_or_default());
         info
     }

@@ -162,6 +162,7 @@ fn open_networks(config: &Config, records: &Records, daemon_id: &str, directory:
         pools: wanted.pools.clone(),
         namespace_owner: remap,
         guarded: bridge.respect_firewall,
+        foreign_addresses: bridge.foreign_addresses,
         direct_routing: bridge.direct_routing,
         relays: bridge.relays,
     };

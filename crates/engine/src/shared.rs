@@ -154,7 +154,7 @@ impl Shared {
 
     /// Links go with their namespace, unasked and for nothing. Where somebody else is in that, a container that joined it or
     /// a debugger, they must be taken from there: the addresses are free, and soon another's.
-    fn sweep_later(&self, endpoints: &[Endpoint]) {
+    pub fn sweep_later(&self, endpoints: &[Endpoint]) {
         let links: Vec<String> =
             endpoints.iter().map(|e| e.host_ifname.clone()).filter(|name| !name.is_empty()).collect();
         if links.is_empty() {

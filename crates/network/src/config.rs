@@ -13,6 +13,8 @@ pub struct Options {
     pub namespace_owner: Option<NamespaceOwner>,
     /// The host's own firewall is asked who may reach a published port, unless a network says otherwise.
     pub guarded: bool,
+    /// Containers may claim addresses that are not theirs, unless a network says otherwise.
+    pub foreign_addresses: bool,
     /// Whoever has a route to a container's address reaches its published ports there.
     pub direct_routing: bool,
     /// The daemon passes on what the kernel cannot: `[::1]`, and IPv6 to containers without it.
@@ -25,6 +27,7 @@ impl Default for Options {
             pools: pool::default_pools(),
             namespace_owner: None,
             guarded: false,
+            foreign_addresses: false,
             direct_routing: false,
             relays: true,
         }

@@ -51,6 +51,9 @@ pub struct Endpoint {
     pub gateway6: Option<Ipv6Addr>,
     #[serde(default)]
     pub gateway_priority: i64,
+    /// More addresses, which are nobody's but its link's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub link_local: Vec<IpAddr>,
 }
 
 fn default_bridge() -> String {
@@ -71,6 +74,12 @@ impl Endpoint {
 pub(crate) fn mac_text(mac: [u8; 6]) -> String {
     let [a, b, c, d, e, f] = mac;
     format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
+/// The other way.
+pub(crate) fn mac_bytes(text: &str) -> Option<[u8; 6]> {
+    let bytes: Vec<u8> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect::<Option<_>>()?;
+    bytes.try_into().ok()
 }
 
 /// Which endpoints lead to the outside, by IPv4 and by IPv6: the highest priority, then the name's order.
@@ -100,6 +109,7 @@ pub(crate) fn example(network: &str, last: u8) -> Endpoint {
         prefix_len6: 0,
         gateway6: None,
         gateway_priority: 0,
+        link_local: vec![],
     }
 }
 
@@ -116,6 +126,13 @@ mod tests {
             "ip":"172.17.0.2","prefix_len":16,"gateway":"172.17.0.1"}"#;
         let read: Endpoint = serde_json::from_str(first_release).unwrap();
         assert_eq!(read, Endpoint { network_id: String::new(), ..endpoint });
+    }
+
+    #[test]
+    fn hardware_addresses() {
+        let mac = [2, 0x42, 172, 17, 0, 255];
+        assert_eq!(mac_bytes(&mac_text(mac)), Some(mac));
+        assert_eq!(["", "02:42", "02:42:ac:11:00:02:03", "x:42:ac:11:00:02"].map(mac_bytes), [None; 4]);
     }
 
     #[test]

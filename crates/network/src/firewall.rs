@@ -47,7 +47,7 @@ use netlink::nft::{
 use netlink::{Errno, Result, Socket};
 
 use crate::doctor::{self, Rules};
-use crate::{gate, owner};
+use crate::{claims, gate, owner};
 
 /// `raw`, `dstnat`, `filter`, `srcnat` of nft(8).
 const RAW: i32 = -300;
@@ -96,6 +96,8 @@ pub(crate) struct Firewall {
     name: String,
     /// The kernel lets nobody else change the table (since Linux 6.9).
     owned: bool,
+    /// The kernel has tables of bridges: who is on one claims no other's addresses (see [`claims`]).
+    watches_bridges: bool,
     /// The kernel has what the daemon before wrote: that stays in force until [`settle`](Self::settle).
     held: bool,
     elements: BTreeMap<&'static str, BTreeSet<Element>>,
@@ -112,13 +114,15 @@ impl Firewall {
             owner: owner.into(),
             name: owner::table(owner),
             owned: true,
+            watches_bridges: true,
             held: false,
             elements: BTreeMap::new(),
             gate: None,
         };
         // an older release had it in the other family
         let _ = nft::delete(&mut firewall.socket, Family::Ipv4, &firewall.name);
-        firewall.held = firewall.is_there()?;
+        firewall.watches_bridges = claims::are_known(&mut firewall.socket, owner)?;
+        firewall.held = firewall.tables_there()? > 0;
         if !firewall.held {
             firewall.install()?;
         }
@@ -149,7 +153,7 @@ impl Firewall {
     fn install_gate(&mut self, link: u32) -> Result<()> {
         let tables = |owner: &str, owned| gate::tables(owner, owned, link);
         for number in 0..tables(&self.owner, true).len() {
-            self.write(|owner, owned| tables(owner, owned).swap_remove(number))?;
+            self.write(|owner, owned| vec![tables(owner, owned).swap_remove(number)])?;
         }
         Ok(())
     }
@@ -164,8 +168,26 @@ impl Firewall {
         Ok(())
     }
 
+    /// The families in which it has a table of its name.
+    pub(crate) fn families(&self) -> &'static [Family] {
+        if self.watches_bridges { &[Family::Inet, Family::Bridge] } else { &[Family::Inet] }
+    }
+
+    /// How many of them are there.
+    fn tables_there(&mut self) -> Result<usize> {
+        let mut count = 0;
+        for family in self.families() {
+            count += usize::from(nft::tables(&mut self.socket, *family)?.contains(&self.name));
+        }
+        Ok(count)
+    }
+
     fn is_there(&mut self) -> Result<bool> {
-        Ok(nft::tables(&mut self.socket, Family::Inet)?.contains(&self.name))
+        Ok(self.tables_there()? == self.families().len())
+    }
+
+    pub(crate) fn watches_bridges(&self) -> bool {
+        self.watches_bridges
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -182,12 +204,13 @@ impl Firewall {
         let mut differing = vec![];
         if there && !self.held {
             let none = BTreeSet::new();
-            let known = sets();
-            let expected = known.iter().map(|set| {
-                let elements = self.elements.get(set.name.as_str()).unwrap_or(&none);
-                (set.name.as_str(), set.interval, elements.iter().collect())
-            });
-            differing = doctor::of_firewall(&mut self.socket, &self.name, expected)?;
+            for table in self.tables(false) {
+                let expected = table.sets.iter().map(|set| {
+                    let elements = self.elements.get(set.name.as_str()).unwrap_or(&none);
+                    (set.name.as_str(), set.interval, elements.iter().collect())
+                });
+                differing.extend(doctor::of_firewall(&mut self.socket, table.family, &self.name, expected)?);
+            }
         }
         let gate = match self.gate {
             None => None,
@@ -196,7 +219,14 @@ impl Firewall {
                 Some(nft::tables(&mut self.socket, Family::Ipv4)?.contains(&name))
             }
         };
-        Ok(Rules { table: self.name.clone(), there, differing, owned: self.owned, gate })
+        Ok(Rules {
+            table: self.name.clone(),
+            there,
+            differing,
+            owned: self.owned,
+            watches_bridges: self.watches_bridges,
+            gate,
+        })
     }
 
     /// Changes the sets: in the kernel and in our memory, or nowhere.
@@ -216,7 +246,8 @@ impl Firewall {
             return Ok(());
         }
         let changes = merged(changes);
-        let changed = match nft::change(&mut self.socket, Family::Inet, &self.name, &changes) {
+        let placed = self.placed(&changes);
+        let changed = match nft::change(&mut self.socket, &self.name, &placed) {
             // somebody took the table away, or an element of it
             Err(error) if matches!(error.errno, Errno::NOENT | Errno::EXIST) => self.install(),
             other => other,
@@ -225,6 +256,16 @@ impl Firewall {
             self.take_back(&changes);
         }
         changed
+    }
+
+    /// Each with the family of its table, without those whose table the kernel cannot have.
+    fn placed(&self, changes: &[Change]) -> Vec<(Family, Change)> {
+        let of = |change: &Change| {
+            let (Change::Add(set, _) | Change::Delete(set, _)) = change;
+            if claims::is_set(set) { Family::Bridge } else { Family::Inet }
+        };
+        let placed = changes.iter().map(|change| (of(change), change.clone()));
+        placed.filter(|(family, _)| self.families().contains(family)).collect()
     }
 
     /// Those of the kernel came to nothing.
@@ -252,24 +293,31 @@ impl Firewall {
 
     pub(crate) fn remove(&mut self) -> Result<()> {
         self.remove_gate()?;
-        nft::delete(&mut self.socket, Family::Inet, &self.name)
+        self.families().iter().try_for_each(|family| nft::delete(&mut self.socket, *family, &self.name))
     }
 
     fn install(&mut self) -> Result<()> {
         if let Some(link) = self.gate {
             self.install_gate(link)?;
         }
-        let elements = std::mem::take(&mut self.elements);
-        let written = self.write(|owner, owned| table(owner, owned, &elements));
-        self.elements = elements;
-        written
+        let (mut owned, mut free) = (self.tables(true), self.tables(false));
+        for set in owned.iter_mut().chain(&mut free).flat_map(|table| &mut table.sets) {
+            set.elements = self.elements.get(set.name.as_str()).into_iter().flatten().cloned().collect();
+        }
+        self.write(|_, own| if own { owned.clone() } else { free.clone() })
     }
 
-    /// Writes a table, owned where the kernel has that.
-    fn write(&mut self, table: impl Fn(&str, bool) -> Table) -> Result<()> {
+    /// Those it should have, without elements.
+    fn tables(&self, owned: bool) -> Vec<Table> {
+        let all = [table(&self.owner, owned), claims::table(&self.owner, owned)];
+        all.into_iter().filter(|table| self.families().contains(&table.family)).collect()
+    }
+
+    /// Writes tables in one transaction, owned where the kernel has that.
+    fn write(&mut self, tables: impl Fn(&str, bool) -> Vec<Table>) -> Result<()> {
         if self.owned {
             for _ in 0..TAKEOVER_TRIES {
-                match nft::replace(&mut self.socket, &table(&self.owner, true)) {
+                match nft::replace_all(&mut self.socket, &tables(&self.owner, true)) {
                     Err(error) if error.errno == Errno::PERM => std::thread::sleep(TAKEOVER_PAUSE),
                     Err(error) if matches!(error.errno, Errno::OPNOTSUPP | Errno::INVAL) => break,
                     other => return other,
@@ -277,7 +325,7 @@ impl Firewall {
             }
             self.owned = false;
         }
-        nft::replace(&mut self.socket, &table(&self.owner, false))
+        nft::replace_all(&mut self.socket, &tables(&self.owner, false))
     }
 }
 
@@ -311,12 +359,8 @@ fn family_name(number: u8) -> &'static str {
 const V4: Family = Family::Ipv4;
 const V6: Family = Family::Ipv6;
 
-fn table(owner: &str, owned: bool, elements: &BTreeMap<&'static str, BTreeSet<Element>>) -> Table {
-    let mut sets = sets();
-    for set in &mut sets {
-        set.elements = elements.get(set.name.as_str()).into_iter().flatten().cloned().collect();
-    }
-    Table { family: Family::Inet, name: owner::table(owner), owned, sets, chains: chains(&gate::back(owner)) }
+fn table(owner: &str, owned: bool) -> Table {
+    Table { family: Family::Inet, name: owner::table(owner), owned, sets: sets(), chains: chains(&gate::back(owner)) }
 }
 
 fn sets() -> Vec<Set> {

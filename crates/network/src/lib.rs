@@ -19,6 +19,7 @@
 
 mod bridge;
 mod child;
+mod claims;
 mod config;
 pub mod dns;
 mod doctor;

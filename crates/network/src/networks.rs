@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ipnet::{IpNet, Ipv4Net};
-use netlink::nft::{Element, Family, Key, Watch};
+use netlink::nft::{Element, Key, Watch};
 use netlink::route::{self, ChildKind, LinkChange, Target};
 use netlink::{Batch, Errno, Socket};
-use values::{Error, Result};
+use values::{Error, Id, Result};
 
 use crate::bridge::{self, failed};
+use crate::claims::{Claim, Claims};
 use crate::config::{BridgeConfig, Ipv6Config, Options};
 use crate::doctor::{self, Finding, Seen};
 use crate::endpoint::{Endpoint, EndpointRequest, ways_out};
@@ -37,6 +38,7 @@ struct Shared {
     options: Options,
     host: Mutex<Socket>,
     firewall: Mutex<Firewall>,
+    claims: Claims,
     ports: Mutex<Ports>,
     networks: RwLock<BTreeMap<String, Arc<Net>>>,
     /// Links that are being removed, by whose they were: a container's or a bridge by its name.
@@ -158,6 +160,7 @@ impl Networks {
             options,
             host: Mutex::new(Socket::route().map_err(failed)?),
             firewall: Mutex::new(Firewall::open(owner).map_err(failed)?),
+            claims: Claims::default(),
             ports: Mutex::default(),
             networks: RwLock::default(),
             dying: Mutex::default(),
@@ -288,6 +291,12 @@ impl Networks {
         self.shared.net(id).map_or(0, |net| net.mtu.load(Ordering::Relaxed))
     }
 
+    /// A line for the daemon's owner where containers on one network can claim each other's addresses, which they should not.
+    pub fn unwatched(&self) -> Option<&'static str> {
+        let wanted = self.shared.all().iter().any(|net| self.shared.watches(&net.plan));
+        (wanted && !self.shared.firewall().watches_bridges()).then_some(doctor::UNWATCHED)
+    }
+
     /// Whether the host's own firewall decides who reaches ports of containers on a network.
     pub fn is_guarded(&self, id: &str) -> bool {
         self.shared.net(id).is_ok_and(|net| self.shared.guards(&net.plan))
@@ -343,17 +352,20 @@ impl Networks {
         // what it left a moment ago may still have that name
         self.removed(container)?;
         let identity = self.shared.identity(&net, container, request)?;
-        let (netns, mut inside) = self.inside(netns)?;
-        let attached = sandbox::attach(
-            &self.shared.host,
-            &mut inside,
-            netns.as_fd(),
-            self.shared.plug(&net)?,
-            &ifname,
-            &identity,
-            Routes::default(),
-        );
-        let endpoint = attached.inspect_err(|_| net.release(container))?;
+        let endpoint_id = Id::random();
+        let attached = || -> Result<_> {
+            let (netns, mut inside) = self.inside(netns)?;
+            let plug = self.shared.plug(&net)?;
+            // it runs: its port must be watched over before it is there
+            self.shared.admit_one(container, &net, &endpoint_id, &identity)?;
+            let (host, place, routes) = (&self.shared.host, (&endpoint_id, ifname.as_str()), Routes::default());
+            let made = sandbox::attach(host, &mut inside, netns.as_fd(), plug, place, &identity, routes)?;
+            Ok((netns, inside, made))
+        };
+        let (netns, mut inside, endpoint) = attached().inspect_err(|_| {
+            self.release(container, &request.network);
+            let _ = Claims::forget(&self.shared.firewall, &[sandbox::host_name(&endpoint_id)]);
+        })?;
         let all: Vec<Endpoint> = present.iter().cloned().chain([endpoint.clone()]).collect();
         route_out(&mut inside, &all)?;
         self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
@@ -370,6 +382,8 @@ impl Networks {
             self.remove_later(container, port);
         }
         self.release(container, &endpoint.network_id);
+        let port = std::slice::from_ref(&endpoint.host_ifname);
+        Claims::forget(&self.shared.firewall, port).map_err(failed)?;
         route_out(&mut inside, rest)
     }
 
@@ -412,16 +426,18 @@ impl Networks {
     /// Frees the container's addresses on a network. Its interfaces go with the namespace, which ends with the container's
     /// last process: deleting them here would wait for the kernel.
     pub fn release(&self, container: &str, network: &str) {
+        // refused only where the rules cannot be written at all, which every start then says
+        let _ = self.shared.claims.silence(&self.shared.firewall, container, network);
         if let Ok(net) = self.shared.net(network) {
             net.release(container);
         }
     }
 
-    /// Removes those of our links that are still there. Waits for the kernel. For the daemon's own network namespace.
+    /// Removes those of our links that are still there, whose places are [released](Self::release). Waits for the kernel. For the daemon's own network namespace.
     pub fn sweep(&self, links: &[String]) -> Result<()> {
         // a socket of its own: others do not wait as well
         let mut host = Socket::route().map_err(failed)?;
-        for name in links {
+        for name in links.iter().filter(|name| !name.is_empty()) {
             let found = route::link(&mut host, Target::Name(name)).map_err(failed)?;
             let Some(link) = found.filter(|l| owner::owns(&self.shared.owner, l.alias.as_deref())) else { continue };
             let mut batch = Batch::new();
@@ -431,7 +447,7 @@ impl Networks {
                 _ => {}
             }
         }
-        Ok(())
+        Claims::forget(&self.shared.firewall, links).map_err(failed)
     }
 
     /// Gives a container its ports on the host: all or none. They lead to its place `endpoint`.
@@ -534,12 +550,19 @@ impl Networks {
                     }
                 }
             }
+            self.shared.admit(container, endpoints)?;
         }
         let mut stale = self.shared.own_links()?;
         stale.retain(|(_, stale)| !self.is_kept(&stale.link, live));
         let (indexes, stale): (Vec<u32>, Vec<Stale>) = stale.into_iter().unzip();
+        let links: Vec<String> = stale.iter().map(|stale| stale.link.clone()).collect();
+        // somebody may still be behind one
+        Claims::mute(&self.shared.firewall, &links).map_err(failed)?;
         let shared = Arc::clone(&self.shared);
-        self.removals.later(move |_| indexes.iter().for_each(|index| shared.delete(*index)));
+        self.removals.later(move |_| {
+            indexes.iter().for_each(|index| shared.delete(*index));
+            let _ = Claims::forget(&shared.firewall, &links);
+        });
         Ok(stale)
     }
 
@@ -631,7 +654,10 @@ impl Networks {
         if self.shared.firewall().is_owned() {
             return Ok(());
         }
-        let mut watch = Watch::new(Family::Inet, self.shared.firewall().name()).map_err(failed)?;
+        let mut watch = {
+            let firewall = self.shared.firewall();
+            Watch::new(firewall.families(), firewall.name()).map_err(failed)?
+        };
         let shared = Arc::clone(&self.shared);
         let run = move || {
             while watch.removed().is_ok() {
@@ -701,6 +727,8 @@ impl Networks {
         for (request, endpoint) in requests.iter().zip(&endpoints) {
             netns = self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
         }
+        // nothing runs in it yet
+        self.shared.admit(container, &endpoints)?;
         Ok(Sandbox { netns, userns, endpoints })
     }
 
@@ -713,7 +741,8 @@ impl Networks {
         routes: Routes,
     ) -> Result<Endpoint> {
         let (host, plug) = (&self.shared.host, self.shared.plug(net)?);
-        sandbox::attach(host, &mut namespace.socket, namespace.fd.as_fd(), plug, ifname, identity, routes)
+        let place = (&Id::random(), ifname);
+        sandbox::attach(host, &mut namespace.socket, namespace.fd.as_fd(), plug, place, identity, routes)
     }
 
     /// With the spare if there is one that still fits.
@@ -883,6 +912,28 @@ impl Shared {
 
     fn guards(&self, plan: &Plan) -> bool {
         plan.driver == Driver::Bridge && plan.guarded.unwrap_or(self.options.guarded)
+    }
+
+    /// Whether containers on a network claim no addresses but their own.
+    fn watches(&self, plan: &Plan) -> bool {
+        plan.driver == Driver::Bridge && !plan.foreign_addresses.unwrap_or(self.options.foreign_addresses)
+    }
+
+    /// Lets a container claim what its places have, and nothing else.
+    fn admit(&self, container: &str, endpoints: &[Endpoint]) -> Result<()> {
+        let watched = |e: &Endpoint| self.net(&e.network_id).is_ok_and(|net| self.watches(&net.plan));
+        let claims = endpoints.iter().filter(|e| watched(e)).filter_map(|endpoint| {
+            Some((container, endpoint.network_id.as_str(), Claim::of(endpoint)?))
+        });
+        self.claims.admit(&self.firewall, claims.collect()).map_err(failed)
+    }
+
+    /// The same before a place is there.
+    fn admit_one(&self, container: &str, net: &Net, endpoint_id: &Id, identity: &Identity<'_>) -> Result<()> {
+        let Some(mac) = identity.mac.filter(|_| self.watches(&net.plan)) else { return Ok(()) };
+        let addresses = identity.ip.iter().chain(&identity.ip6).map(IpNet::addr).chain(identity.link_local.clone());
+        let claim = Claim::new(&sandbox::host_name(endpoint_id), mac, addresses);
+        self.claims.admit(&self.firewall, vec![(container, net.plan.id.as_str(), claim)]).map_err(failed)
     }
 
     fn is_guarded(&self) -> bool {

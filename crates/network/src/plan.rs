@@ -32,6 +32,9 @@ pub struct Plan {
     /// The host's own firewall is asked who may reach a published port; `None`: as the daemon says.
     #[serde(default)]
     pub guarded: Option<bool>,
+    /// Containers may claim addresses that are not theirs; `None`: as the daemon says.
+    #[serde(default)]
+    pub foreign_addresses: Option<bool>,
     #[serde(default)]
     pub gateway_mode4: GatewayMode,
     #[serde(default)]
@@ -70,6 +73,7 @@ impl Plan {
             no_gateway_address: false,
             host_ip: None,
             guarded: None,
+            foreign_addresses: None,
             gateway_mode4: GatewayMode::Nat,
             gateway_mode6: GatewayMode::Nat,
             trusted: vec![],

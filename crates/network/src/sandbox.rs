@@ -69,7 +69,8 @@ pub(crate) fn prepare(
     Ok(Ok(Prepared { namespace, endpoint_id, host_ifname, index: eth0.index, mtu: plug.mtu }))
 }
 
-fn host_name(endpoint_id: &Id) -> String {
+/// The port of a place.
+pub(crate) fn host_name(endpoint_id: &Id) -> String {
     format!("veth{}", &endpoint_id.as_str()[..7])
 }
 
@@ -121,6 +122,7 @@ impl Identity<'_> {
             prefix_len6: self.ip6.map_or(0, |net| net.prefix_len()),
             gateway6: self.gateway6,
             gateway_priority: self.gateway_priority,
+            link_local: self.link_local.clone(),
         }
     }
 
@@ -216,21 +218,21 @@ fn settle(host: &mut Socket, plug: Plug<'_>, port: &str) -> Result<()> {
     host.execute(batch).map_err(failed)
 }
 
-/// One more link in a namespace that is there. On an error nothing of it is left.
+/// One more link in a namespace that is there: of the place `endpoint_id`, with that name inside. On an error nothing of it is
+/// left.
 pub(crate) fn attach(
     host: &Mutex<Socket>,
     inside: &mut Socket,
     namespace: BorrowedFd<'_>,
     plug: Plug<'_>,
-    ifname: &str,
+    (endpoint_id, ifname): (&Id, &str),
     identity: &Identity<'_>,
     routes: Routes,
 ) -> Result<Endpoint> {
     let lock = || host.lock().unwrap_or_else(PoisonError::into_inner);
-    let endpoint_id = Id::random();
     let (batch, host_ifname) = match plug.child {
         None => {
-            let name = host_name(&endpoint_id);
+            let name = host_name(endpoint_id);
             (pair(plug, &name, ifname, identity.container, namespace), name)
         }
         Some(kind) => {
@@ -257,7 +259,7 @@ pub(crate) fn attach(
         let _ = detach(inside, ifname);
         return Err(error);
     }
-    Ok(identity.endpoint(&endpoint_id, ifname, host_ifname))
+    Ok(identity.endpoint(endpoint_id, ifname, host_ifname))
 }
 
 /// Cuts a container off from a bridge at once: no frame passes its port, and it has no address there. Answers the port's

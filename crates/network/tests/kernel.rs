@@ -445,7 +445,9 @@ fn nothing_is_left_after_the_end() {
             left().all(|link| !["veth", "bridge"].contains(&link.kind.as_deref().unwrap_or("")))
         });
         let mut netfilter = Socket::netfilter().unwrap();
-        assert!(nft::tables(&mut netfilter, nft::Family::Inet).unwrap().is_empty());
+        for family in [nft::Family::Inet, nft::Family::Bridge] {
+            assert!(nft::tables(&mut netfilter, family).unwrap().is_empty());
+        }
     });
 }
 

@@ -51,6 +51,12 @@ pub const ROWS: &[Row] = &[
     Row::missing("firewall-backend", Text).only(&["\"nftables\""]),
     Row::new("fixed-cidr", Text, "Network that containers on the default bridge have their addresses from"),
     Row::new("fixed-cidr-v6", Text, "The same of IPv6"),
+    Row::new(
+        "foreign-addresses",
+        Text,
+        "Whether containers may claim addresses that are not theirs (ARP, neighbour discovery): refuse or allow",
+    )
+    .default("refuse"),
     Row::new("group", Text, "Group that may use the socket: name or number").short('G').default("docker"),
     Row::new("host-gateway-ips", List, "Address that --add-host NAME:host-gateway means")
         .flag("host-gateway-ip")

@@ -166,6 +166,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     container.start_waits_for(Step::Files, 0);
     let preparing = blocking(move || {
         let mut prepared = prepare(&s, &r, &e, &links, joined, first)?;
+        super::links::catch_up(&s, &r, &links, &e)?;
         let lowest = s.snapshots.lowest(&r.layers)?;
         if prepared.map_root && !built_in {
             return Err(Error::not_implemented(
@@ -350,6 +351,7 @@ fn release(shared: &Shared, id: &values::Id, places: &Places) {
         tracing::error!("taking back the ports of container {id}: {e}");
     }
     places.endpoints.iter().for_each(|e| shared.networks.release(id.as_str(), &e.network_id));
+    shared.sweep_later(&places.endpoints);
 }
 
 /// Files and plan: everything the shim needs to know.

@@ -112,7 +112,8 @@ async fn take_off(
         let id = c.id.as_str();
         let done = r.namespace().and_then(|netns| s.networks.disconnect(id, netns, &endpoint, &rest));
         s.networks.release(id, &endpoint.network_id);
-        done
+        // its namespace is gone, or stuck
+        done.or_else(|e| s.networks.sweep(std::slice::from_ref(&endpoint.host_ifname)).and(Err(e)))
     });
     if let Err(e) = done.await
         && run.still(container)

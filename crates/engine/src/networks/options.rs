@@ -11,6 +11,8 @@ const BRIDGE: &str = "com.docker.network.bridge.";
 
 /// Ours: `respect` or `bypass`; the daemon's where it is not said.
 const HOST_FIREWALL: &str = "com.lighter.network.host_firewall";
+/// Ours: `allow` or `refuse`; the daemon's where it is not said.
+const FOREIGN_ADDRESSES: &str = "com.lighter.network.foreign_addresses";
 
 /// The driver by its name; the modes of `macvlan` and `ipvlan` are options.
 ///
@@ -78,6 +80,13 @@ fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
                 "respect" => Some(true),
                 "bypass" => Some(false),
                 _ => return Err(bad(key, value, "it must be respect or bypass")),
+            }
+        }
+        FOREIGN_ADDRESSES => {
+            plan.foreign_addresses = match value {
+                "allow" => Some(true),
+                "refuse" => Some(false),
+                _ => return Err(bad(key, value, "it must be allow or refuse")),
             }
         }
         "default_bridge" => drop(boolean(key, value)?),
@@ -225,6 +234,9 @@ mod tests {
         check("bridge", "com.docker.network.bridge.host_binding_ipv4", "127.0.0.1", Ok("host_ip: Some(127.0.0.1)"));
         check("bridge", "com.lighter.network.host_firewall", "respect", Ok("guarded: Some(true)"));
         check("bridge", "com.lighter.network.host_firewall", "maybe", Err("value: maybe ("));
+        check("bridge", FOREIGN_ADDRESSES, "allow", Ok("foreign_addresses: Some(true)"));
+        check("bridge", FOREIGN_ADDRESSES, "refuse", Ok("foreign_addresses: Some(false)"));
+        check("bridge", FOREIGN_ADDRESSES, "yes", Err("it must be allow or refuse"));
         check("macvlan", "com.lighter.network.host_firewall", "respect", Err("unknown option"));
         check("bridge", "com.docker.network.driver.mtu", "1300", Ok("mtu: Some(1300)"));
         check("bridge", "com.docker.network.driver.mtu", "x", Err("strconv.Atoi: parsing \"x\": invalid syntax"));

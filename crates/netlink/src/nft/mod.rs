@@ -13,9 +13,9 @@ mod transaction;
 mod watch;
 
 pub use list::{ChainInfo, chains, rule_count, tables};
-pub use rule::{NatKey, Rule, Verdict};
+pub use rule::{IpOf, MacOf, NatKey, Rule, Verdict};
 pub use set::{Element, Field, Key, Set};
-pub use transaction::{Change, change, create, delete, replace};
+pub use transaction::{Change, change, check, create, delete, replace, replace_all};
 pub use watch::Watch;
 
 /// Which packets a table sees (`NFPROTO_*`).
@@ -25,6 +25,8 @@ pub enum Family {
     Inet,
     Ipv4,
     Ipv6,
+    /// Frames that come in by a port of a bridge, whatever is in them.
+    Bridge,
 }
 
 impl Family {
@@ -34,6 +36,7 @@ impl Family {
             Family::Inet => libc::NFPROTO_INET as u8,
             Family::Ipv4 => libc::NFPROTO_IPV4 as u8,
             Family::Ipv6 => libc::NFPROTO_IPV6 as u8,
+            Family::Bridge => libc::NFPROTO_BRIDGE as u8,
         }
     }
 }
@@ -100,7 +103,7 @@ pub enum Hook {
 }
 
 impl Hook {
-    /// `NF_INET_*`.
+    /// `NF_INET_*`; bridges count the same.
     pub(crate) fn number(self) -> u32 {
         let number = match self {
             Hook::Prerouting => libc::NF_INET_PRE_ROUTING,

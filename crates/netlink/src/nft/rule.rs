@@ -1,8 +1,12 @@
+mod frame;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::batch::Message;
 use crate::nft::Family;
 use crate::nft::attributes as a;
+
+pub use frame::{IpOf, MacOf};
 
 /// The register most expressions here work on (`NFT_REG_1`, 16 bytes).
 const REGISTER: u32 = 1;
@@ -13,6 +17,8 @@ const WORD_1: u32 = 9;
 const WORD_2: u32 = 10;
 /// `NFT_REG32_05`: a word behind an IPv6 address behind a word.
 const WORD_5: u32 = 13;
+/// `NFT_REG32_06`: behind a link's name and a hardware address.
+const WORD_6: u32 = 14;
 /// `NFT_REG_VERDICT`.
 const VERDICT_REGISTER: u32 = 0;
 /// Offset of the source address in an IPv4 header.
@@ -115,7 +121,7 @@ impl Rule {
 
     /// nft: `meta nfproto ipv4` or `ipv6`; nothing for both.
     pub fn family(self, family: Family) -> Self {
-        if family == Family::Inet {
+        if matches!(family, Family::Inet | Family::Bridge) {
             return self;
         }
         self.with(Expression::Meta { key: libc::NFT_META_NFPROTO as u32, register: REGISTER })

@@ -5,6 +5,7 @@ use crate::nft::attributes as a;
 /// Numbers by which nft(8) knows how to show a value (its datatype.h); the kernel only keeps them.
 const ADDRESS_4: u32 = 7;
 const ADDRESS_6: u32 = 8;
+const ETHERNET: u32 = 9;
 const PROTOCOL: u32 = 12;
 const SERVICE: u32 = 13;
 const LINK: u32 = 41;
@@ -15,6 +16,7 @@ const TYPE_BITS: u32 = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Link,
+    Mac,
     Protocol,
     Ipv4,
     Ipv6,
@@ -25,6 +27,7 @@ impl Field {
     fn number(self) -> u32 {
         match self {
             Field::Link => LINK,
+            Field::Mac => ETHERNET,
             Field::Protocol => PROTOCOL,
             Field::Ipv4 => ADDRESS_4,
             Field::Ipv6 => ADDRESS_6,
@@ -36,6 +39,7 @@ impl Field {
     fn length(self) -> u32 {
         match self {
             Field::Link | Field::Ipv6 => 16,
+            Field::Mac => 6,
             Field::Ipv4 => 4,
             Field::Port => 2,
             Field::Protocol => 1,
@@ -157,6 +161,13 @@ impl Key {
         self
     }
 
+    /// Beside other fields: padded.
+    pub fn mac(mut self, mac: [u8; 6]) -> Self {
+        self.0.extend_from_slice(&mac);
+        self.0.extend_from_slice(&[0; 2]);
+        self
+    }
+
     pub fn ip(mut self, ip: IpAddr) -> Self {
         match ip {
             IpAddr::V4(ip) => self.0.extend_from_slice(&ip.octets()),
@@ -190,6 +201,8 @@ mod tests {
         assert_eq!(shape(&[Field::Protocol, Field::Ipv4, Field::Port]), (12 << 12 | 7 << 6 | 13, 12));
         assert_eq!(shape(&[Field::Ipv6, Field::Port]), (8 << 6 | 13, 20));
         assert_eq!(shape(&[Field::Link]), (41, 16));
+        assert_eq!(shape(&[Field::Link, Field::Mac, Field::Ipv6]), (41 << 12 | 9 << 6 | 8, 40));
+        assert_eq!(Key::default().mac([1, 2, 3, 4, 5, 6]).0, [1, 2, 3, 4, 5, 6, 0, 0]);
         assert_eq!(Key::default().link("br0").0, b"br0\0\0\0\0\0\0\0\0\0\0\0\0\0");
     }
 

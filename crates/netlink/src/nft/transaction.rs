@@ -14,7 +14,20 @@ const APPEND: u16 = (libc::NLM_F_CREATE | libc::NLM_F_APPEND) as u16;
 /// Makes the kernel's table of this name equal to `table`, in one transaction: packets meet either the old rules or
 /// the new ones, and on an error the old ones stay.
 pub fn replace(socket: &mut Socket, table: &Table) -> Result<()> {
-    socket.execute(replacement(table))
+    replace_all(socket, std::slice::from_ref(table))
+}
+
+/// The same with several tables, all in one transaction.
+pub fn replace_all(socket: &mut Socket, tables: &[Table]) -> Result<()> {
+    socket.execute(transaction(|batch| tables.iter().for_each(|table| replacement(batch, table))))
+}
+
+/// Whether the kernel would take a table that is not there: a transaction without its end is looked through and forgotten.
+pub fn check(socket: &mut Socket, table: &Table) -> Result<()> {
+    let mut batch = Batch::new();
+    begin(&mut batch);
+    add_all(&mut batch, table);
+    socket.execute(batch)
 }
 
 /// Makes a table that is not there. A [replacement](replace) has the kernel wait for all processors as it clears away what
@@ -30,16 +43,16 @@ pub enum Change {
     Delete(String, Vec<Element>),
 }
 
-/// Changes sets of a table, all of it or nothing.
-pub fn change(socket: &mut Socket, family: Family, table: &str, changes: &[Change]) -> Result<()> {
+/// Changes sets of tables of one name, each with its family: all of it or nothing.
+pub fn change(socket: &mut Socket, table: &str, changes: &[(Family, Change)]) -> Result<()> {
     if changes.is_empty() {
         return Ok(());
     }
     socket.execute(transaction(|batch| {
-        for change in changes {
+        for (family, change) in changes {
             match change {
-                Change::Add(set, elements) => add_elements(batch, family, table, set, elements, true),
-                Change::Delete(set, elements) => add_elements(batch, family, table, set, elements, false),
+                Change::Add(set, elements) => add_elements(batch, *family, table, set, elements, true),
+                Change::Delete(set, elements) => add_elements(batch, *family, table, set, elements, false),
             }
         }
     }))
@@ -60,18 +73,16 @@ pub fn delete(socket: &mut Socket, family: Family, name: &str) -> Result<()> {
     }
 }
 
-fn replacement(table: &Table) -> Batch {
-    transaction(|batch| {
-        if table.owned {
-            // since Linux 6.3, and so wherever tables can be owned
-            table_message(batch, "remove", NFT_MSG_DESTROYTABLE, 0, table.family, &table.name, false);
-        } else {
-            // Deleting needs the table to be there; creating one that is there changes nothing.
-            add_table(batch, table.family, &table.name, false);
-            delete_table(batch, table.family, &table.name);
-        }
-        add_all(batch, table);
-    })
+fn replacement(batch: &mut Batch, table: &Table) {
+    if table.owned {
+        // since Linux 6.3, and so wherever tables can be owned
+        table_message(batch, "remove", NFT_MSG_DESTROYTABLE, 0, table.family, &table.name, false);
+    } else {
+        // Deleting needs the table to be there; creating one that is there changes nothing.
+        add_table(batch, table.family, &table.name, false);
+        delete_table(batch, table.family, &table.name);
+    }
+    add_all(batch, table);
 }
 
 fn add_all(batch: &mut Batch, table: &Table) {
@@ -95,14 +106,21 @@ fn add_all(batch: &mut Batch, table: &Table) {
 /// `NFNL_MSG_BATCH_BEGIN`, the messages, `NFNL_MSG_BATCH_END`. All answers are given after the commit; the
 /// acknowledgement asked for is that of the last message inside, as only newer kernels acknowledge the end itself.
 fn transaction(fill: impl FnOnce(&mut Batch)) -> Batch {
-    let fixed = nfgenmsg(libc::AF_UNSPEC as u8, libc::NFNL_SUBSYS_NFTABLES as u16);
     let mut batch = Batch::new();
-    batch.message("begin nftables transaction", libc::NFNL_MSG_BATCH_BEGIN as u16, 0, &fixed);
+    begin(&mut batch);
     fill(&mut batch);
     let last = batch.len() - 1;
-    batch.message("end nftables transaction", libc::NFNL_MSG_BATCH_END as u16, 0, &fixed);
+    batch.message("end nftables transaction", libc::NFNL_MSG_BATCH_END as u16, 0, &batch_header());
     batch.confirm_by(last);
     batch
+}
+
+fn begin(batch: &mut Batch) {
+    batch.message("begin nftables transaction", libc::NFNL_MSG_BATCH_BEGIN as u16, 0, &batch_header());
+}
+
+fn batch_header() -> [u8; 4] {
+    nfgenmsg(libc::AF_UNSPEC as u8, libc::NFNL_SUBSYS_NFTABLES as u16)
 }
 
 fn add_table(batch: &mut Batch, family: Family, name: &str, owned: bool) {

@@ -12,23 +12,25 @@ const FIXED: usize = 4;
 /// Tells when a table is removed, by whomever.
 pub struct Watch {
     socket: Socket,
-    family: Family,
+    families: Vec<u8>,
     table: String,
 }
 
 impl Watch {
-    pub fn new(family: Family, table: &str) -> Result<Self> {
-        Ok(Self { socket: Socket::netfilter_events(GROUP)?, family, table: table.into() })
+    /// `families`: it has tables of that name in these.
+    pub fn new(families: &[Family], table: &str) -> Result<Self> {
+        let families = families.iter().map(|family| family.number()).collect();
+        Ok(Self { socket: Socket::netfilter_events(GROUP)?, families, table: table.into() })
     }
 
     /// Waits for the next removal. Also returns where the kernel had more to tell than there was room for: the table
     /// may be gone then.
     pub fn removed(&mut self) -> Result<()> {
-        let (family, table) = (self.family.number(), self.table.clone());
+        let (families, table) = (self.families.clone(), self.table.clone());
         self.socket.wait_for(|message| {
             let attributes = message.payload.get(FIXED..).unwrap_or_default();
             message.kind == message_type(libc::NFT_MSG_DELTABLE)
-                && message.payload.first() == Some(&family)
+                && message.payload.first().is_some_and(|family| families.contains(family))
                 && parse::attribute(attributes, a::TABLE_NAME).map(parse::string).as_deref() == Some(table.as_str())
         })
     }

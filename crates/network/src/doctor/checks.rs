@@ -7,6 +7,9 @@ use crate::ports::Protocol;
 
 /// Entries of the table of flows, in parts of a hundred, from which on it is nearly full.
 const NEARLY_FULL: u64 = 80;
+/// Of a kernel without tables of bridges.
+pub(crate) const UNWATCHED: &str = "the kernel has no nftables for bridges: containers of one network can claim each other's addresses (ARP, neighbour \
+     discovery, DHCP)";
 /// What a container's first connection to the outside is, most likely.
 const HTTPS: Knock = Knock { ipv6: false, protocol: Protocol::Tcp, port: 443 };
 
@@ -214,6 +217,9 @@ pub(super) fn rules(rules: &Rules) -> Vec<Finding> {
         let text = "what lets the host's firewall decide about ports is not whole: guarded ports are closed";
         all.push(Finding::problem("rules", text, again));
     }
+    if !rules.watches_bridges {
+        all.push(Finding::note("rules", UNWATCHED, "a kernel with CONFIG_NF_TABLES_BRIDGE"));
+    }
     if !rules.owned {
         let text = format!(
             "the kernel does not let the daemon own its table (inet {table}; Linux 6.9 does): who flushes the ruleset opens a gap \
@@ -306,7 +312,13 @@ mod tests {
             way_out_mtu: 1500,
             sysctls: sysctls.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             uplinks: vec!["eth0".into()],
-            rules: Rules { table: "lighter".into(), there: true, owned: true, ..Rules::default() },
+            rules: Rules {
+                table: "lighter".into(),
+                there: true,
+                owned: true,
+                watches_bridges: true,
+                ..Rules::default()
+            },
             ..Facts::default()
         }
     }
@@ -364,6 +376,7 @@ mod tests {
         check(|f| f.rules.there = false, Problem, "table (inet lighter) is not there", "restart the daemon");
         check(|f| f.rules.differing.push("ports4".into()), Problem, "has changed the daemon's table", "restart");
         check(|f| f.rules.gate = Some(false), Problem, "guarded ports are closed", "restart");
+        check(|f| f.rules.watches_bridges = false, Note, "claim each other's addresses", "CONFIG_NF_TABLES_BRIDGE");
         check(|f| f.rules.owned = false, Note, "does not let the daemon own its table", "");
         let vpn = ("172.18.5.0/24".parse().unwrap(), "tun0".to_owned());
         let words = "the subnet 172.18.0.0/16 of network a hides 172.18.5.0/24, which the host reaches by tun0";

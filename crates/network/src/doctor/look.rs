@@ -116,12 +116,13 @@ pub(crate) fn sysctls<'a>(links: impl Iterator<Item = &'a String>) -> BTreeMap<S
 /// The sets of the daemon's table whose elements are others in the kernel than in memory.
 pub(crate) fn of_firewall<'a>(
     socket: &mut Socket,
+    family: Family,
     table: &str,
     sets: impl Iterator<Item = (&'a str, bool, BTreeSet<&'a Element>)>,
 ) -> Result<Vec<String>> {
     let mut differing = vec![];
     for (name, interval, elements) in sets {
-        let found = nft::read::set(socket, Family::Inet.number(), table, name)?;
+        let found = nft::read::set(socket, family.number(), table, name)?;
         let same = found.is_some_and(|found| {
             let begins: BTreeSet<&[u8]> =
                 found.elements.iter().filter(|member| !member.is_end).map(|member| member.key.as_slice()).collect();

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use crate::host_firewall::HostFirewall;
 
+pub(crate) use checks::UNWATCHED;
 pub(crate) use look::{Seen, of_firewall, sysctls};
 
 /// How much it matters.
@@ -101,6 +102,8 @@ pub(crate) struct Rules {
     pub(crate) differing: Vec<String>,
     /// Nobody else can change it.
     pub(crate) owned: bool,
+    /// The kernel has tables of bridges.
+    pub(crate) watches_bridges: bool,
     /// Ports are guarded: whether what they need is there.
     pub(crate) gate: Option<bool>,
 }
