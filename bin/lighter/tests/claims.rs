@@ -55,7 +55,24 @@ impl Host {
         let [pid, mac, ip, ip6] = text.split(' ').collect::<Vec<_>>()[..] else { panic!("{text}") };
         let bytes: Vec<u8> = mac.split(':').map(|part| u8::from_str_radix(part, 16).unwrap()).collect();
         let mac: Mac = bytes.try_into().unwrap();
-        let own = Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]]);
+        let own = Ipv6Addr::from([
+            0xfe,
+            0x80,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            mac[0] ^ 2,
+            mac[1],
+            mac[2],
+            0xff,
+            0xfe,
+            mac[3],
+            mac[4],
+            mac[5],
+        ]);
         Self { name: name.into(), pid: pid.into(), mac, ip: ip.parse().unwrap(), ip6: ip6.parse().unwrap(), own }
     }
 
@@ -153,7 +170,8 @@ fn about(flags: u8, target: Ipv6Addr, options: &[Vec<u8>]) -> Vec<u8> {
 /// IPv4 with that protocol.
 fn ipv4(macs: (Mac, Mac), ips: (Ipv4Addr, Ipv4Addr), protocol: u8, rest: &[u8]) -> Vec<u8> {
     let length = (20 + rest.len() as u16).to_be_bytes();
-    let mut head = [&[0x45, 0], &length[..], &[0, 0, 0, 0, 64, protocol, 0, 0], &ips.0.octets(), &ips.1.octets()].concat();
+    let mut head =
+        [&[0x45, 0], &length[..], &[0, 0, 0, 0, 64, protocol, 0, 0], &ips.0.octets(), &ips.1.octets()].concat();
     let sum = checksum(&[&head]);
     head[10..12].copy_from_slice(&sum);
     ethernet(macs.0, macs.1, 0x0800, &[&head[..], rest].concat())
@@ -366,8 +384,24 @@ fn addresses_that_were_asked_for() {
     daemon.run(&["network", "create", "--subnet", "10.213.7.0/24", "own"]).ok();
     daemon.run(&["network", "create", "--subnet", "10.213.8.0/24", "-o", ALLOW, "any"]).ok();
     let alias = "name=own,ip=10.213.7.77,mac-address=02:11:22:33:44:55,link-local-ip=169.254.7.7";
-    for (name, network) in [("one", alias), ("two", "name=own,link-local-ip=169.254.7.8"), ("three", "any"), ("four", "any")] {
-        daemon.run(&["run", "-d", "--name", name, "--cap-add", "NET_ADMIN", "--network", network, "busybox", "sleep", "1000"]).ok();
+    for (name, network) in
+        [("one", alias), ("two", "name=own,link-local-ip=169.254.7.8"), ("three", "any"), ("four", "any")]
+    {
+        daemon
+            .run(&[
+                "run",
+                "-d",
+                "--name",
+                name,
+                "--cap-add",
+                "NET_ADMIN",
+                "--network",
+                network,
+                "busybox",
+                "sleep",
+                "1000",
+            ])
+            .ok();
     }
     assert!(ping_from(&daemon, "two", "10.213.7.77"));
     assert!(ping_from(&daemon, "one", "169.254.7.8"), "link-local");
@@ -378,7 +412,14 @@ fn addresses_that_were_asked_for() {
     take("three", "10.213.8.99");
     assert!(ping_from(&daemon, "four", "10.213.8.99"));
     take("two", "10.213.7.99");
-    assert!(!daemon.command(&["exec", "one", "ping", "-c", "1", "-W", "1", "10.213.7.99"]).output().unwrap().status.success());
+    assert!(
+        !daemon
+            .command(&["exec", "one", "ping", "-c", "1", "-W", "1", "10.213.7.99"])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
     assert!(ping_from(&daemon, "two", "10.213.7.77"), "nothing else is lost");
 }
 

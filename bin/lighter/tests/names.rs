@@ -181,7 +181,9 @@ fn what_is_remembered() {
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     for (name, server) in [("asker", "127.1.0.1"), ("other", "127.1.0.2")] {
-        daemon.run(&["run", "-d", "--name", name, "--network", "back", "--dns", server, "busybox", "sleep", "1000"]).ok();
+        daemon
+            .run(&["run", "-d", "--name", name, "--network", "back", "--dns", server, "busybox", "sleep", "1000"])
+            .ok();
     }
     beside(&pid(&daemon, "asker"), || {
         for _ in 0..3 {
@@ -234,12 +236,24 @@ fn the_hosts_resolv_conf_is_followed() {
     for (script, expected, what) in [
         ("echo nameserver 127.1.0.2 >resolv.conf", TWO, "written in place"),
         ("echo nameserver 127.1.0.1 >new; mv new resolv.conf", ONE, "replaced"),
-        ("cp -p resolv.conf old; echo nameserver 127.1.0.2 >new; touch -r resolv.conf new; mv new resolv.conf", TWO, "by one as old"),
+        (
+            "cp -p resolv.conf old; echo nameserver 127.1.0.2 >new; touch -r resolv.conf new; mv new resolv.conf",
+            TWO,
+            "by one as old",
+        ),
         ("ln -s old link; mv -T link resolv.conf", ONE, "replaced by a link"),
-        ("echo nameserver 127.1.0.2 >other; touch -r old other; ln -s other link; mv -T link resolv.conf", TWO, "by another link"),
+        (
+            "echo nameserver 127.1.0.2 >other; touch -r old other; ln -s other link; mv -T link resolv.conf",
+            TWO,
+            "by another link",
+        ),
         ("echo nameserver 127.1.0.1 >new; mv new other", ONE, "the end of the link replaced"),
         ("rm resolv.conf", None, "removed"),
-        ("printf '# none\\nnameserver 127.1.0.9\\nnameserver 127.1.0.2\\n' >resolv.conf", TWO, "the second of two answers"),
+        (
+            "printf '# none\\nnameserver 127.1.0.9\\nnameserver 127.1.0.2\\n' >resolv.conf",
+            TWO,
+            "the second of two answers",
+        ),
     ] {
         sh(script);
         assert_eq!(asks(), expected, "{what}");
@@ -267,7 +281,9 @@ fn internal_networks_know_nothing_of_outside() {
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "--internal", "closed"]).ok();
     daemon.run(&["network", "create", "open"]).ok();
-    daemon.run(&["run", "-d", "--name", "asker", "--network", "closed", "--dns", "127.1.0.1", "busybox", "sleep", "1000"]).ok();
+    daemon
+        .run(&["run", "-d", "--name", "asker", "--network", "closed", "--dns", "127.1.0.1", "busybox", "sleep", "1000"])
+        .ok();
     run(&daemon, "db", "closed");
     let asks = |name: &'static str| beside(&pid(&daemon, "asker"), || ask(name));
     assert_eq!((asks("example.org"), asks("db")), (None, address(&daemon, "db")));

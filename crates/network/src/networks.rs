@@ -922,9 +922,10 @@ impl Shared {
     /// Lets a container claim what its places have, and nothing else.
     fn admit(&self, container: &str, endpoints: &[Endpoint]) -> Result<()> {
         let watched = |e: &Endpoint| self.net(&e.network_id).is_ok_and(|net| self.watches(&net.plan));
-        let claims = endpoints.iter().filter(|e| watched(e)).filter_map(|endpoint| {
-            Some((container, endpoint.network_id.as_str(), Claim::of(endpoint)?))
-        });
+        let claims = endpoints
+            .iter()
+            .filter(|e| watched(e))
+            .filter_map(|endpoint| Some((container, endpoint.network_id.as_str(), Claim::of(endpoint)?)));
         self.claims.admit(&self.firewall, claims.collect()).map_err(failed)
     }
 
