@@ -1,6 +1,7 @@
 //! Output that comes late, in pieces or as an error.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ fn an_execs_head_does_not_wait_for_its_process() {
     };
     let created = daemon.raw(&post("/containers/web/exec", r#"{"Cmd":["echo","here"],"AttachStdout":true}"#));
     let id = created.split('"').rfind(|part| part.len() == 64).expect("an id").to_owned();
-    let mut socket = std::os::unix::net::UnixStream::connect(daemon.socket()).expect("connect");
+    let mut socket = UnixStream::connect(daemon.socket()).expect("connect");
     std::io::Write::write_all(&mut socket, post(&format!("/exec/{id}/start"), "{}").as_bytes()).expect("send");
     let mut first = vec![0; 4096];
     let count = socket.read(&mut first).expect("read");
@@ -66,4 +67,16 @@ fn only_stdin_attached() {
     let daemon = Daemon::with_images(&["busybox"]);
     let args = ["run", "--rm", "-i", "-a", "stdin", "busybox", "sh", "-c", "read code; exit $code"];
     daemon.run_with_input(&args, b"4\n").status(4).stdout("");
+}
+
+#[test]
+fn who_attaches_to_nothing_is_not_kept() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["create", "--name", "new", "busybox", "true"]).ok();
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(b"POST /containers/new/attach?stream=1 HTTP/1.1\r\nHost: d\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("the end of the stream");
+    assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
 }

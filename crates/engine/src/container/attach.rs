@@ -86,7 +86,9 @@ pub async fn attach(shared: &Arc<Shared>, container: &Arc<Container>, options: A
     // stdin is only the process' own when it was kept open
     let attach =
         Attach { stdin: options.stdin && record.config.open_stdin, stdout: options.stdout, stderr: options.stderr };
-    let stream = if options.stream { connect(container, attach).await? } else { UnixStream::pair()?.0 };
+    // who wants to follow nothing has seen the end of it
+    let follows = options.stream && (options.stdin || options.stdout || options.stderr);
+    let stream = if follows { connect(container, attach).await? } else { UnixStream::pair()?.0 };
     shared.emit_container("attach", container);
     let (s, c) = (shared.clone(), container.clone());
     Ok(Attached {

@@ -8,6 +8,9 @@ use crate::machine::{Limits, Machine};
 /// The least memory with which a container can start.
 const MIN_MEMORY: i64 = 6 << 20;
 
+/// 10^-9 CPUs.
+const LEAST_CPUS: i64 = 10_000_000;
+
 /// What the kernel takes for `cpu.shares`.
 const SHARES: std::ops::RangeInclusive<i64> = 2..=262_144;
 
@@ -115,7 +118,8 @@ fn cpu(r: &mut Resources, machine: &Machine, warnings: &mut Vec<String>) -> Resu
         "NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler or the cgroup is not mounted",
     )?;
     let most = i64::try_from(machine.cpus).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
-    if r.nano_cpus < 0 || r.nano_cpus > most {
+    // the kernel's least quota is 1 ms of 100
+    if r.nano_cpus != 0 && !(LEAST_CPUS..=most).contains(&r.nano_cpus) {
         let n = machine.cpus;
         return Err(Error::invalid(format!(
             "range of CPUs is from 0.01 to {n}.00, as there are only {n} CPUs available"
@@ -296,6 +300,8 @@ mod tests {
             |r| r.nano_cpus = 3_000_000_000,
             "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
         );
+        check(|r| r.nano_cpus = 1, "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available");
+        check(|r| r.nano_cpus = 10_000_000, "");
         check(
             |r| (r.nano_cpus, r.cpu_quota) = (1_000_000_000, 5000),
             "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
