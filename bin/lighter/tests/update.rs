@@ -121,3 +121,37 @@ fn the_restart_policy_counts_at_the_next_end() {
         daemon.run(&["rm", "-f", "brief"]).ok();
     }
 }
+
+/// Each waits for another: the update for the start, the start for who changes the networks, who does for the record.
+#[test]
+fn beside_a_start_and_a_connection() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "place"]).ok();
+    for round in 0..30 {
+        daemon.run(&["create", "--name", "web", "busybox", "sleep", "1000"]).ok();
+        std::thread::scope(|scope| {
+            scope.spawn(|| daemon.run(&["network", "connect", "place", "web"]).ok());
+            scope.spawn(|| daemon.run(&["start", "web"]).ok());
+            scope.spawn(|| daemon.run(&["update", "-c", "100", "web"]).ok());
+        });
+        assert_eq!(
+            daemon.inspect("web", "{{.HostConfig.CpuShares}} {{len .NetworkSettings.Networks}}"),
+            "100 2",
+            "{round}"
+        );
+        daemon.run(&["rm", "-f", "web"]).ok();
+    }
+}
+
+/// A list with sizes goes on although what it lists goes.
+#[test]
+fn sizes_beside_removals() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    std::thread::scope(|scope| {
+        let listing = scope.spawn(|| (0..100).for_each(|_| drop(daemon.run(&["ps", "-as"]).ok())));
+        while !listing.is_finished() {
+            daemon.run(&["create", "--name", "web", "busybox", "true"]).ok();
+            daemon.run(&["rm", "web"]).ok();
+        }
+    });
+}

@@ -72,6 +72,8 @@ pub struct Container {
     pub files: Arc<tokio::sync::RwLock<()>>,
     /// Held by who changes the record, from reading it to having replaced it, and by who erases it.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// Held by an update, which waits for a start that is under way: never while `changing` is held.
+    pub(super) updating: tokio::sync::Mutex<()>,
     /// The running shim's directory and control connection.
     link: Mutex<Option<(PathBuf, ShimLink)>>,
     /// Held while its networks are made or changed.
@@ -92,6 +94,7 @@ impl Container {
             pending: Mutex::default(),
             files: Arc::default(),
             changing: tokio::sync::Mutex::default(),
+            updating: tokio::sync::Mutex::default(),
             link: Mutex::default(),
             networking: tokio::sync::Mutex::default(),
             takes_volumes: AtomicBool::new(false),

@@ -9,6 +9,7 @@ use cgroup::systemd::Systemd;
 use values::{Error, ErrorKind, Result};
 
 use super::handle::{Container, Mail};
+use super::record::Record;
 use super::state::{Phase, State};
 use super::validate;
 use crate::oci;
@@ -22,9 +23,11 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 pub async fn update(shared: &Arc<Shared>, container: &Arc<Container>, body: UpdateRequest) -> Result<UpdateResponse> {
     refuse(&body.resources)?;
     validate::restart_policy(&body.restart_policy)?;
-    // with a rename or another update in between, one of the two would be lost
     let cannot = |e: Error| e.context(format!("Cannot update container {}", container.id));
-    let _turn = container.change("update").await.map_err(cannot)?;
+    // each until the kernel has its limits
+    let _one_by_one = container.updating.lock().await;
+    // with a rename in between, one of the two would be lost
+    let turn = container.change("update").await.map_err(cannot)?;
     let old = container.record();
     let mut host = merge(&old.host, &body).map_err(cannot)?;
     let pids = host.resources.pids_limit;
@@ -41,17 +44,27 @@ pub async fn update(shared: &Arc<Shared>, container: &Arc<Container>, body: Upda
     blocking(move || s.records.update(&r)).await?;
     // a start from here on finds the new limits; one under way may have read the old ones, so it is waited for
     container.set_record(new.clone());
-    let applied = apply(shared, container, &old.host.resources, &new.host.resources).await;
-    if let Err(e) = applied {
-        let (s, r) = (shared.clone(), (*old).clone());
-        let restored = blocking(move || s.records.update(&r)).await;
-        container.set_record((*old).clone());
-        restored?;
+    // that start may wait for who is about to connect it to a network, who waits for a turn
+    drop(turn);
+    if let Err(e) = apply(shared, container, &old.host.resources, &new.host.resources).await {
+        take_back(shared, container, &old).await?;
         return Err(cannot(e));
     }
     container.post(Mail::Policy(new.policy()));
     shared.emit_container("update", container);
     Ok(UpdateResponse { warnings: Some(warnings).filter(|list| !list.is_empty()) })
+}
+
+/// Its record has the limits and the policy of `old` again, and else what others have written meanwhile.
+async fn take_back(shared: &Arc<Shared>, container: &Arc<Container>, old: &Record) -> Result<()> {
+    // one that is being removed needs none
+    let Ok(_turn) = container.change("update").await else { return Ok(()) };
+    let mut record = (*container.record()).clone();
+    record.host.resources.clone_from(&old.host.resources);
+    record.host.restart_policy.clone_from(&old.host.restart_policy);
+    container.set_record(record.clone());
+    let s = shared.clone();
+    blocking(move || s.records.update(&record)).await
 }
 
 /// What an update does not change is refused: Docker takes it and forgets it.

@@ -72,7 +72,8 @@ fn shown_config(record: &Record) -> ContainerConfig {
 pub fn summary(shared: &Shared, container: &Container, size: bool, links: &[String]) -> Result<ContainerSummary> {
     let record = container.record();
     let volatile = container.volatile();
-    let usage = if size { shared.snapshots.usage(record.id.as_str())?.bytes } else { 0 };
+    // one that is removed meanwhile has nothing any more: that shall not keep the others from being listed
+    let usage = if size { shared.snapshots.usage(record.id.as_str()).map_or(0, |usage| usage.bytes) } else { 0 };
     let mut names: Vec<String> = links.to_vec();
     names.push(format!("/{}", record.name));
     names.sort();
