@@ -64,6 +64,20 @@ fn running_containers_come_and_go_and_a_killed_daemon_knows_it() {
     daemon.run(&["network", "prune", "-f"]).ok().stdout_has("back\nfront");
 }
 
+/// One that ends at that moment comes onto the network with its next start.
+#[test]
+fn a_connection_beside_an_end() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "place"]).ok();
+    for _ in 0..30 {
+        daemon.run(&["run", "-d", "--name", "web", "busybox", "true"]).ok();
+        daemon.run(&["network", "connect", "place", "web"]).ok();
+        daemon.run(&["network", "disconnect", "bridge", "web"]).ok();
+        assert_eq!(daemon.inspect("web", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"), "place");
+        daemon.run(&["rm", "-f", "web"]).ok();
+    }
+}
+
 #[test]
 fn an_ipv6_address_of_choice() {
     for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {

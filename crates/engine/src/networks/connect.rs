@@ -36,13 +36,18 @@ pub async fn connect(shared: &Arc<Shared>, network: &str, body: NetworkConnectRe
         return save(shared, &container, enter).await;
     };
     let (s, r, c) = (shared.clone(), run.clone(), container.clone());
-    let endpoint = blocking(move || s.networks.connect(c.id.as_str(), r.namespace()?, &request, &r.endpoints)).await?;
+    let made = blocking(move || s.networks.connect(c.id.as_str(), r.namespace()?, &request, &r.endpoints)).await;
+    let endpoint = match made {
+        // it has ended meanwhile: its next start brings it there
+        Err(_) if !run.still(&container) => return save(shared, &container, enter).await,
+        made => made?,
+    };
     crash::point("connect.made");
     let mut endpoints = run.endpoints.clone();
     endpoints.push(endpoint.clone());
     if let Err(e) = settle(shared, &container, &run, endpoints).await {
         take_off(shared, &container, &run, endpoint, run.endpoints.clone()).await;
-        return Err(e);
+        return if run.still(&container) { Err(e) } else { save(shared, &container, enter).await };
     }
     crash::point("connect.noted");
     if let Err(e) = save(shared, &container, enter).await {
@@ -82,7 +87,7 @@ pub async fn disconnect(shared: &Arc<Shared>, network: &str, body: NetworkDiscon
         // ports lead there no longer
         match settle(shared, &container, &run, rest.clone()).await {
             // it has ended, and with it its place
-            Err(_) if !container.state().is_running() => {}
+            Err(_) if !run.still(&container) => {}
             other => {
                 other?;
                 crash::point("disconnect.noted");
