@@ -89,6 +89,8 @@ impl Socket {
         }
         let first = self.send(&mut batch)?;
         let mut failure = None;
+        // a dump goes on to its end all the same
+        let mut interrupted = None;
         let mut buffer = vec![0u8; BUFFER];
         loop {
             // After a failure the last answer may never come (out of memory in a transaction): take what is there.
@@ -107,7 +109,7 @@ impl Socket {
                     continue; // left over from an earlier request
                 }
                 if message.flags & libc::NLM_F_DUMP_INTR as u16 != 0 {
-                    failure = failure.or(Some(Error::new(batch.label(position), Errno::INTR)));
+                    interrupted = interrupted.or(Some(Error::new(batch.label(position), Errno::INTR)));
                 }
                 match message.kind {
                     ERROR | DONE => {
@@ -115,7 +117,7 @@ impl Socket {
                             failure.get_or_insert(error);
                         }
                         if position == last {
-                            return failure.map_or(Ok(()), Err);
+                            return failure.or(interrupted).map_or(Ok(()), Err);
                         }
                     }
                     _ => each(message),
@@ -129,8 +131,29 @@ impl Socket {
     pub fn dump<T>(
         &mut self,
         request: impl Fn(&mut Batch),
-        mut decode: impl FnMut(Message<'_>) -> Option<T>,
+        decode: impl FnMut(Message<'_>) -> Option<T>,
     ) -> Result<Vec<T>> {
+        let (found, interrupted) = self.dump_within(DUMP_PATIENCE, request, decode)?;
+        interrupted.map_or(Ok(found), Err)
+    }
+
+    /// The same where others may change it all the while, as links of a busy host: then the last answer, which has what was there
+    /// throughout.
+    pub fn dump_amid_changes<T>(
+        &mut self,
+        request: impl Fn(&mut Batch),
+        decode: impl FnMut(Message<'_>) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        self.dump_within(DUMP_PATIENCE / 10, request, decode).map(|(found, _)| found)
+    }
+
+    /// What was found, and what is to be said where all of that was never seen at one time.
+    fn dump_within<T>(
+        &mut self,
+        patience: Duration,
+        request: impl Fn(&mut Batch),
+        mut decode: impl FnMut(Message<'_>) -> Option<T>,
+    ) -> Result<(Vec<T>, Option<Error>)> {
         let begun = Instant::now();
         let mut tries = 0;
         loop {
@@ -138,7 +161,10 @@ impl Socket {
             request(&mut batch);
             let mut found = Vec::new();
             match self.query(batch, |message| found.extend(decode(message))) {
-                Err(error) if error.errno == Errno::INTR && begun.elapsed() < DUMP_PATIENCE => {
+                Err(error) if error.errno == Errno::INTR && begun.elapsed() >= patience => {
+                    return Ok((found, Some(error)));
+                }
+                Err(error) if error.errno == Errno::INTR => {
                     tries += 1;
                     if tries > DUMP_TRIES {
                         // others add and remove all the while: somewhere between them is a gap
@@ -146,7 +172,7 @@ impl Socket {
                     }
                 }
                 Err(error) => return Err(error),
-                Ok(()) => return Ok(found),
+                Ok(()) => return Ok((found, None)),
             }
         }
     }

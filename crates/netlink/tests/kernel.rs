@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use netlink::nft::{self, Base, Chain, Family, Hook, Kind, Policy, Rule, Table, Verdict};
 use netlink::route::{self, Address, Bridge, LinkChange, Target, Veth};
@@ -110,6 +111,36 @@ fn the_ends_namespace_takes_the_pair_with_it() {
         while route::link(&mut host, Target::Name("v0")).unwrap().is_some() {
             assert!(start.elapsed().as_secs() < 10, "the pair outlived its namespace");
             std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    });
+}
+
+#[test]
+fn links_are_listed_while_others_come_and_go() {
+    in_namespace(|| {
+        let mut host = Socket::route().unwrap();
+        let stay: Vec<String> = (0..200).map(|n| format!("stay{n}")).collect();
+        for name in &stay {
+            bridge(&mut host, name);
+        }
+        let over = AtomicBool::new(false);
+        let lists: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut socket = Socket::route().unwrap();
+                while !over.load(Ordering::Relaxed) {
+                    bridge(&mut socket, "comes");
+                    let mut batch = Batch::new();
+                    route::delete_link(&mut batch, Target::Name("comes"));
+                    socket.execute(batch).unwrap();
+                }
+            });
+            let lists = (0..10).map(|_| route::links(&mut host)).collect();
+            over.store(true, Ordering::Relaxed);
+            lists
+        });
+        for list in lists {
+            let names: Vec<String> = list.unwrap().into_iter().map(|link| link.name).collect();
+            assert!(stay.iter().all(|name| names.contains(name)), "{names:?}");
         }
     });
 }

@@ -64,7 +64,7 @@ fn list(socket: &mut Socket, family: IpAddr, link: u32) -> Result<Vec<Address>> 
     let request = |batch: &mut Batch| {
         batch.message("list addresses", libc::RTM_GETADDR, DUMP, &ifaddrmsg(&any));
     };
-    socket.dump(request, decode)
+    socket.dump_amid_changes(request, decode)
 }
 
 /// `struct ifaddrmsg`.

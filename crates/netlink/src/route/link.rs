@@ -219,7 +219,7 @@ fn dump(socket: &mut Socket, master: Option<u32>) -> Result<Vec<Link>> {
         }
         message.u32(libc::IFLA_EXT_MASK, SKIP_STATS);
     };
-    socket.dump(request, decode)
+    socket.dump_amid_changes(request, decode)
 }
 
 pub(super) fn decode(message: Message<'_>) -> Option<Link> {

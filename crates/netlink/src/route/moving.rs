@@ -28,7 +28,7 @@ pub fn kept_addresses(socket: &mut Socket, link: u32) -> Result<Vec<Kept>> {
     let request = |batch: &mut Batch| {
         batch.message("list addresses", libc::RTM_GETADDR, DUMP, &[0; 8]);
     };
-    socket.dump(request, |message| decode(message, link))
+    socket.dump_amid_changes(request, |message| decode(message, link))
 }
 
 pub(super) fn decode(message: Message<'_>, link: u32) -> Option<Kept> {

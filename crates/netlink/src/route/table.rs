@@ -76,7 +76,7 @@ fn list(socket: &mut Socket, family: IpAddr) -> Result<Vec<Route>> {
         let fixed = rtmsg(family, 0);
         batch.message("list routes", libc::RTM_GETROUTE, DUMP, &fixed);
     };
-    socket.dump(request, decode)
+    socket.dump_amid_changes(request, decode)
 }
 
 /// The route a packet to `ip` would take, policy rules included; `None` if there is none.
