@@ -69,20 +69,37 @@ fn pulls_removals_and_runs_do_not_disturb_each_other() {
     assert_eq!(d.run(&["ps", "-aq"]).ok().stdout, "");
 }
 
+/// Asks for something and does not wait for the answer.
+fn ask_and_leave(d: &Daemon, path: &str, body: &str) {
+    let mut stream = UnixStream::connect(d.socket()).expect("connect");
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n");
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).expect("request");
+}
+
 #[test]
-fn a_client_that_leaves_leaves_nothing_half_made() {
+fn a_client_that_leaves_leaves_no_container_half_made() {
     let d = Daemon::with_images(&["busybox"]);
-    let body = r#"{"Image":"busybox","Cmd":["true"]}"#;
-    let head = format!("POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n", body.len());
-    for _ in 0..20 {
-        let mut stream = UnixStream::connect(d.socket()).expect("connect");
-        stream.write_all(format!("{head}Content-Type: application/json\r\n\r\n{body}").as_bytes()).expect("request");
-    }
+    (0..20).for_each(|_| ask_and_leave(&d, "/containers/create", r#"{"Image":"busybox","Cmd":["true"]}"#));
     eventually("what is on the disk is listed", || {
         let stored: BTreeSet<String> =
             d.stored().iter().filter_map(|path| path.strip_prefix("containers/").map(str::to_owned)).collect();
-        let listed: BTreeSet<String> =
-            d.run(&["ps", "-aq", "--no-trunc"]).ok().stdout.lines().map(str::to_owned).collect();
+        let listed = d.run(&["ps", "-aq", "--no-trunc"]).ok().stdout;
+        let listed: BTreeSet<String> = listed.lines().map(str::to_owned).collect();
         !listed.is_empty() && stored == listed
     });
+}
+
+#[test]
+fn a_client_that_leaves_leaves_no_container_half_connected() {
+    let d = Daemon::with_images(&["busybox"]);
+    d.run(&["network", "create", "place"]).ok();
+    d.run(&["run", "-d", "--name", "cc", "busybox", "sleep", "1000"]).ok();
+    let has_two = || d.inspect("cc", "{{len .NetworkSettings.Networks}}") == "2";
+    let links = || d.run(&["exec", "cc", "ls", "/sys/class/net"]).ok().stdout.matches("eth").count();
+    for round in 0..10 {
+        let verb = if has_two() { "disconnect" } else { "connect" };
+        ask_and_leave(&d, &format!("/networks/place/{verb}"), r#"{"Container":"cc"}"#);
+        eventually(&format!("{round} {verb}: all agree"), || links() == 1 + usize::from(has_two()));
+    }
 }

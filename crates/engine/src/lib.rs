@@ -250,7 +250,8 @@ impl Engine {
     }
 
     pub async fn container_rename(&self, id: &str, new_name: &str) -> Result<()> {
-        container::rename::rename(&self.shared, &self.find(id)?, new_name).await
+        let (shared, container, name) = (self.shared.clone(), self.find(id)?, new_name.to_owned());
+        shared::whole(async move { container::rename::rename(&shared, &container, &name).await }).await
     }
 
     /// Subscribed when it returns.
@@ -323,7 +324,8 @@ impl Engine {
     }
 
     pub async fn container_update(&self, id: &str, body: UpdateRequest) -> Result<UpdateResponse> {
-        container::update::update(&self.shared, &self.find(id)?, body).await
+        let (shared, container) = (self.shared.clone(), self.find(id)?);
+        shared::whole(async move { container::update::update(&shared, &container, body).await }).await
     }
 
     pub async fn container_prune(&self, filters: &Filters) -> Result<ContainersPruneResponse> {
@@ -539,19 +541,23 @@ impl Engine {
     // ── networks ──
 
     pub async fn network_create(&self, body: NetworkCreateRequest) -> Result<NetworkCreateResponse> {
-        networks::create(&self.shared, body).await
+        let shared = self.shared.clone();
+        shared::whole(async move { networks::create(&shared, body).await }).await
     }
 
     pub async fn network_connect(&self, network: &str, body: NetworkConnectRequest) -> Result<()> {
-        networks::connect(&self.shared, network, body).await
+        let (shared, network) = (self.shared.clone(), network.to_owned());
+        shared::whole(async move { networks::connect(&shared, &network, body).await }).await
     }
 
     pub async fn network_disconnect(&self, network: &str, body: NetworkDisconnectRequest) -> Result<()> {
-        networks::disconnect(&self.shared, network, body).await
+        let (shared, network) = (self.shared.clone(), network.to_owned());
+        shared::whole(async move { networks::disconnect(&shared, &network, body).await }).await
     }
 
     pub async fn network_remove(&self, network: &str) -> Result<()> {
-        networks::remove(&self.shared, network).await
+        let (shared, network) = (self.shared.clone(), network.to_owned());
+        shared::whole(async move { networks::remove(&shared, &network).await }).await
     }
 
     pub async fn network_prune(&self, filters: &Filters) -> Result<NetworkPruneResponse> {

@@ -76,6 +76,11 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal(format!("a task failed: {e}")))?
 }
 
+/// Does it to its end, also where the client that asked for it leaves meanwhile: half of it would be nobody's.
+pub async fn whole<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.map_err(|e| Error::internal(format!("a task failed: {e}")))?
+}
+
 /// Id of the predefined network `name` of a daemon.
 pub fn network_id(daemon_id: &str, name: &str) -> String {
     image::sha256(format!("{daemon_id}/{name}").as_bytes()).hex().to_owned()

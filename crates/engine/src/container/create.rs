@@ -12,7 +12,7 @@ use super::{adapt, health, merge, mounts, validate};
 use crate::names;
 use crate::oci::security;
 use crate::selinux::Labels;
-use crate::shared::{Shared, blocking};
+use crate::shared::{Shared, blocking, whole};
 use crate::undo::Undo;
 use crate::volumes;
 
@@ -84,9 +84,8 @@ pub async fn create(
         mount_label: labels.mount,
     };
 
-    // on a task of its own: a client that leaves meanwhile leaves a whole container behind, or none
     let shared = shared.clone();
-    let made = tokio::spawn(async move {
+    whole(async move {
         let holds = make(&shared, &record, &image, resolved).await?;
         undo.commit();
         // from here on it is somebody's
@@ -97,9 +96,9 @@ pub async fn create(
         shared.garbage.soon();
         // and the registry says that the image is in use
         drop((kept, holds));
-        Ok::<_, Error>(())
-    });
-    made.await.map_err(|e| Error::internal(format!("a task failed: {e}")))??;
+        Ok(())
+    })
+    .await?;
     Ok(CreateResponse { id: id.to_string(), warnings })
 }
 
