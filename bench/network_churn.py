@@ -211,10 +211,17 @@ class Churn:
         except OSError:
             box.lost = True  # the daemon died: who knows
         while not box.sure and not self.stop.is_set():
+            kills = self.kills
             try:
                 self.look(box)
-                box.lost = False
+                if box.lost:
+                    # what it had begun, and did not answer, the next daemon carries out
+                    time.sleep(2)
+                    self.look(box)
+                box.sure = kills == self.kills
+                box.lost = not box.sure
             except OSError:
+                box.lost = True
                 time.sleep(0.05)
         box.version += 1
 
