@@ -1,0 +1,305 @@
+//! Containers on networks: namespaces, links, addresses and ways out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use netlink::route::{self, Target};
+use netlink::{Batch, Socket};
+use values::{Error, Id, Result};
+
+use super::Networks;
+use super::net::{Net, lease};
+use super::shared::{Shared, child_kind};
+use crate::bridge::failed;
+use crate::claims::Claims;
+use crate::endpoint::{Endpoint, EndpointRequest, ways_out};
+use crate::namespace::{self, Namespace};
+use crate::plan::Driver;
+use crate::sandbox::{self, Identity, Plug, Routes, Sandbox};
+use crate::{dns, mac};
+
+impl Networks {
+    /// A namespace for `container` with a link for each of its places, which has the addresses until
+    /// [`release`](Self::release). `host_ids`: the namespace belongs to the host's root, whoever owns the others.
+    ///
+    /// Errors: `Forbidden` if a wanted address is taken, `InvalidArgument` if it is not in the subnet, `Internal` if none
+    /// is free or the kernel refuses. Nothing is left behind.
+    pub fn sandbox(&self, container: &str, requests: &[EndpointRequest], host_ids: bool) -> Result<Sandbox> {
+        let made = self.furnish(container, requests, host_ids);
+        if made.is_err() {
+            requests.iter().for_each(|request| self.release(container, &request.network));
+        }
+        made
+    }
+
+    /// A place on one more network for a container that runs in `netns` and has `present` ones.
+    ///
+    /// Errors: as [`sandbox`](Self::sandbox).
+    pub fn connect(
+        &self,
+        container: &str,
+        netns: OwnedFd,
+        request: &EndpointRequest,
+        present: &[Endpoint],
+    ) -> Result<Endpoint> {
+        let net = self.shared.net(&request.network)?;
+        let ifname = free_name(&net, request, present);
+        // what it left a moment ago may still have that name
+        self.removed(container)?;
+        let identity = self.shared.identity(&net, container, request)?;
+        let endpoint_id = Id::random();
+        let attached = || -> Result<_> {
+            let (netns, mut inside) = self.inside(netns)?;
+            let plug = self.shared.plug(&net)?;
+            // it runs: its port must be watched over before it is there
+            self.shared.admit_one(container, &net, &endpoint_id, &identity)?;
+            let (host, place, routes) = (&self.shared.host, (&endpoint_id, ifname.as_str()), Routes::default());
+            let made = sandbox::attach(host, &mut inside, netns.as_fd(), plug, place, &identity, routes)?;
+            Ok((netns, inside, made))
+        };
+        let (netns, mut inside, endpoint) = attached().inspect_err(|_| {
+            self.release(container, &request.network);
+            let _ = Claims::forget(&self.shared.firewall, &[sandbox::host_name(&endpoint_id)]);
+        })?;
+        let all: Vec<Endpoint> = present.iter().cloned().chain([endpoint.clone()]).collect();
+        route_out(&mut inside, &all)?;
+        self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
+        Ok(endpoint)
+    }
+
+    /// Takes a running container off a network; `rest` are the places it keeps.
+    pub fn disconnect(&self, container: &str, netns: OwnedFd, endpoint: &Endpoint, rest: &[Endpoint]) -> Result<()> {
+        let (_netns, mut inside) = self.inside(netns)?;
+        if endpoint.host_ifname.is_empty() {
+            sandbox::detach(&mut inside, &endpoint.ifname)?;
+        } else {
+            let port = sandbox::cut(&mut self.shared.host(), &mut inside, endpoint)?;
+            self.remove_later(container, port);
+        }
+        self.release(container, &endpoint.network_id);
+        let port = std::slice::from_ref(&endpoint.host_ifname);
+        Claims::forget(&self.shared.firewall, port).map_err(failed)?;
+        route_out(&mut inside, rest)
+    }
+
+    /// Frees the container's addresses on a network. Its interfaces go with the namespace, which ends with the container's
+    /// last process: deleting them here would wait for the kernel.
+    pub fn release(&self, container: &str, network: &str) {
+        // refused only where the rules cannot be written at all, which every start then says
+        let _ = self.shared.claims.silence(&self.shared.firewall, container, network);
+        if let Ok(net) = self.shared.net(network) {
+            net.release(container);
+        }
+    }
+
+    /// Sockets for DNS in a container's namespace, and what leads its queries there.
+    pub fn dns_sockets(&self, netns: OwnedFd) -> Result<dns::Sockets> {
+        self.thread.run(move |maker| maker.inside(netns.as_fd(), dns::open))
+    }
+
+    /// Makes the ways out of a running container those of its places, after a stale link was removed.
+    pub fn route(&self, netns: OwnedFd, endpoints: &[Endpoint]) -> Result<()> {
+        self.removals.run(|_| Ok(()))?;
+        let (_netns, mut inside) = self.inside(netns)?;
+        route_out(&mut inside, endpoints)
+    }
+
+    fn inside(&self, netns: OwnedFd) -> Result<(OwnedFd, Socket)> {
+        self.thread.run(move |maker| {
+            let socket = maker.inside(netns.as_fd(), || Socket::route().map_err(failed))?;
+            Ok((netns, socket))
+        })
+    }
+
+    fn furnish(&self, container: &str, requests: &[EndpointRequest], host_ids: bool) -> Result<Sandbox> {
+        let owned = self.shared.options.namespace_owner.is_some() && !host_ids;
+        let mut identities = Vec::new();
+        let nets = requests.iter().map(|r| self.shared.net(&r.network)).collect::<Result<Vec<_>>>()?;
+        for (request, net) in requests.iter().zip(&nets) {
+            identities.push(self.shared.identity(net, container, request)?);
+        }
+        let ways = ways_out_of(&identities);
+        let (Some(net), Some(identity), Some(request)) = (nets.first(), identities.first(), requests.first()) else {
+            let made = namespace::isolated(self.shared.options.namespace_owner.clone().filter(|_| owned))?;
+            return Ok(Sandbox { netns: made.netns, userns: made.userns, endpoints: vec![] });
+        };
+        let (mut namespace, first) = if net.plan.driver == Driver::Bridge && free_name(net, request, &[]) == "eth0" {
+            self.first_pair(net, identity, ways[0], owned)?
+        } else {
+            let owner = self.shared.options.namespace_owner.clone().filter(|_| owned);
+            let mut namespace = self.thread.run(move |maker| maker.namespace(owner.as_ref()))?;
+            let name = free_name(net, request, &[]);
+            let endpoint = self.attach(&mut namespace, net, &name, identity, ways[0])?;
+            (namespace, endpoint)
+        };
+        let mut endpoints = vec![first];
+        for (at, identity) in identities.iter().enumerate().skip(1) {
+            let name = free_name(&nets[at], &requests[at], &endpoints);
+            endpoints.push(self.attach(&mut namespace, &nets[at], &name, identity, ways[at])?);
+        }
+        let Namespace { fd: mut netns, user: userns, .. } = namespace;
+        for (request, endpoint) in requests.iter().zip(&endpoints) {
+            netns = self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
+        }
+        // nothing runs in it yet
+        self.shared.admit(container, &endpoints)?;
+        Ok(Sandbox { netns, userns, endpoints })
+    }
+
+    fn attach(
+        &self,
+        namespace: &mut Namespace,
+        net: &Net,
+        ifname: &str,
+        identity: &Identity<'_>,
+        routes: Routes,
+    ) -> Result<Endpoint> {
+        let (host, plug) = (&self.shared.host, self.shared.plug(net)?);
+        let place = (&Id::random(), ifname);
+        sandbox::attach(host, &mut namespace.socket, namespace.fd.as_fd(), plug, place, identity, routes)
+    }
+
+    /// With the spare if there is one that still fits.
+    fn first_pair(
+        &self,
+        net: &Arc<Net>,
+        identity: &Identity<'_>,
+        routes: Routes,
+        owned: bool,
+    ) -> Result<(Namespace, Endpoint)> {
+        let host = &self.shared.host;
+        if self.shared.is_default(&net.plan.id) {
+            let mtu = net.mtu.load(Ordering::Relaxed);
+            let spare = self.shared.spare().take_if(|spare| spare.mtu == mtu && spare.is_owned() == owned);
+            if let Some(spare) = spare
+                && let Ok(made) = spare.finish(host, self.shared.plug(net)?, identity, routes)
+            {
+                return Ok(made);
+            }
+        }
+        let (shared, of) = (Arc::clone(&self.shared), net.clone());
+        let prepared = self.thread.run(move |maker| shared.prepare(maker, &of, owned))?;
+        prepared.finish(host, self.shared.plug(net)?, identity, routes)
+    }
+
+    /// Gives the namespace back.
+    pub(super) fn sysctls(&self, netns: OwnedFd, ifname: &str, sysctls: &[(String, String)]) -> Result<OwnedFd> {
+        if sysctls.is_empty() {
+            return Ok(netns);
+        }
+        let (ifname, sysctls) = (ifname.to_owned(), sysctls.to_vec());
+        self.thread.run(move |maker| {
+            maker.inside(netns.as_fd(), || {
+                sysctls.iter().try_for_each(|(key, value)| {
+                    let path = format!("/proc/sys/{}", key.replace('.', "/").replace("IFNAME", &ifname));
+                    let failed = |e| Error::internal(format!("failed to set endpoint sysctl {key}={value}: {e}"));
+                    std::fs::write(path, value).map_err(failed)
+                })
+            })?;
+            Ok(netns)
+        })
+    }
+}
+
+impl Shared {
+    pub(super) fn plug(&self, net: &Net) -> Result<Plug<'_>> {
+        let link = net.link.load(Ordering::Relaxed);
+        if link == 0 {
+            return Err(Error::internal(format!("network {} is not up: the daemon's log says why", net.plan.name)));
+        }
+        let child = child_kind(net.plan.driver);
+        let mtu = net.mtu.load(Ordering::Relaxed);
+        Ok(Plug { owner: &self.owner, link, mtu, isolated: !net.plan.icc, child })
+    }
+
+    /// Leases addresses. On an error none is kept.
+    pub(super) fn identity<'a>(
+        &self,
+        net: &'a Net,
+        container: &'a str,
+        request: &EndpointRequest,
+    ) -> Result<Identity<'a>> {
+        let taken = lease(&mut net.leases(), container, request);
+        let (ip, ip6) = taken.inspect_err(|_| net.release(container))?;
+        let own_mac = !matches!(net.plan.driver, Driver::Ipvlan { .. });
+        let mac = match (request.mac, ip.map(|net| net.addr())) {
+            _ if !own_mac => None,
+            (Some(mac), _) => Some(mac),
+            (None, Some(IpAddr::V4(ip))) => Some(mac::of_ip(ip)),
+            _ => Some(mac::random()?),
+        };
+        let v4 = |ip: IpAddr| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
+        let v6 = |ip: IpAddr| if let IpAddr::V6(ip) = ip { Some(ip) } else { None };
+        Ok(Identity {
+            container,
+            network_id: &net.plan.id,
+            network: &net.plan.name,
+            ip,
+            ip6,
+            gateway: net.gateway(true).filter(|_| ip.is_some()).and_then(v4),
+            gateway6: net.gateway(false).filter(|_| ip6.is_some()).and_then(v6),
+            link_local: request.link_local.clone(),
+            mac,
+            gateway_priority: request.gateway_priority,
+        })
+    }
+}
+
+fn free_name(net: &Net, request: &EndpointRequest, present: &[Endpoint]) -> String {
+    if let Some(name) = &request.ifname {
+        return name.clone();
+    }
+    let mut names = (0..).map(|number| format!("{}{number}", net.plan.ifname_prefix));
+    names.find(|name| !present.iter().any(|e| e.ifname == *name)).unwrap_or_default()
+}
+
+/// Which of a new container's places lead out.
+fn ways_out_of(identities: &[Identity<'_>]) -> Vec<Routes> {
+    let best = |has: &dyn Fn(&Identity<'_>) -> bool| {
+        let able = identities.iter().enumerate().filter(|(_, i)| has(i));
+        able.min_by(|(_, a), (_, b)| b.gateway_priority.cmp(&a.gateway_priority).then_with(|| a.network.cmp(b.network)))
+            .map(|(at, _)| at)
+    };
+    let (v4, v6) = (best(&|i| i.gateway.is_some()), best(&|i| i.gateway6.is_some()));
+    (0..identities.len()).map(|at| Routes { v4: v4 == Some(at), v6: v6 == Some(at) }).collect()
+}
+
+/// Makes the default routes of a namespace what its endpoints ask for.
+fn route_out(inside: &mut Socket, endpoints: &[Endpoint]) -> Result<()> {
+    let (v4, v6) = ways_out(endpoints);
+    let wanted = [
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), v4.and_then(|e| Some((&e.ifname, IpAddr::V4(e.gateway?))))),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), v6.and_then(|e| Some((&e.ifname, IpAddr::V6(e.gateway6?))))),
+    ];
+    for (any, way) in wanted {
+        let index = match way {
+            Some((ifname, _)) => route::link(inside, Target::Name(ifname)).map_err(failed)?.map(|link| link.index),
+            None => None,
+        };
+        let mut batch = Batch::new();
+        let leads = index.zip(way.map(|(_, gateway)| gateway));
+        match leads {
+            // in one step: whoever sends meanwhile finds the old way or the new one
+            Some((index, gateway)) => sandbox::add_route(&mut batch, index, gateway),
+            None => route::delete_default_route(&mut batch, any),
+        }
+        match inside.execute(batch) {
+            Err(error) if leads.is_some() || !error.missing() => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A descriptor of the namespace a process is in.
+///
+/// Errors: `Internal` where it has ended.
+pub fn namespace_of(pid: i32) -> Result<OwnedFd> {
+    let open = |path: String| {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, rustix::fs::Mode::empty())
+    };
+    open(format!("/proc/{pid}/ns/net")).map_err(|e| Error::internal(format!("open network namespace of {pid}: {e}")))
+}
