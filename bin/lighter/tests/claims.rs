@@ -198,10 +198,10 @@ fn frames(evil: &Host, victim: &Host, other: &Host) -> (Vec<Vec<u8>>, Vec<Vec<u8
         arp(ALL, evil.mac, 1, (evil.mac, evil.ip), (NONE, evil.ip)),
         arp(ALL, evil.mac, 2, (evil.mac, evil.ip), (ALL, evil.ip)),
         arp(ALL, evil.mac, 1, (evil.mac, any), (NONE, victim.ip)),
-        nd(evil.ip6, 135, &about(0, other.ip6, &[mine.clone()])),
-        nd(evil.own, 135, &about(0, other.ip6, &[mine.clone()])),
+        nd(evil.ip6, 135, &about(0, other.ip6, std::slice::from_ref(&mine))),
+        nd(evil.own, 135, &about(0, other.ip6, std::slice::from_ref(&mine))),
         nd(evil.ip6, 135, &about(0, victim.ip6, &[])),
-        nd(any6, 135, &about(0, evil.ip6, &[nonce.clone()])),
+        nd(any6, 135, &about(0, evil.ip6, std::slice::from_ref(&nonce))),
         nd(evil.ip6, 136, &about(0x60, evil.ip6, &[option(2, evil.mac)])),
         nd(evil.ip6, 136, &about(0x40, evil.own, &[])),
         nd(evil.own, 133, &[&[0; 4][..], &mine].concat()),
@@ -225,10 +225,10 @@ fn frames(evil: &Host, victim: &Host, other: &Host) -> (Vec<Vec<u8>>, Vec<Vec<u8
         arp(ALL, evil.mac, 1, (victim.mac, victim.ip), (NONE, other.ip)),
         arp(ALL, victim.mac, 1, (evil.mac, evil.ip), (NONE, other.ip)),
         tagged(2),
-        nd(victim.ip6, 135, &about(0, other.ip6, &[mine.clone()])),
-        nd(evil.ip6, 135, &about(0, other.ip6, &[played.clone()])),
+        nd(victim.ip6, 135, &about(0, other.ip6, std::slice::from_ref(&mine))),
+        nd(evil.ip6, 135, &about(0, other.ip6, std::slice::from_ref(&played))),
         nd(victim.ip6, 135, &about(0, other.ip6, &[])),
-        nd(any6, 135, &about(0, victim.ip6, &[nonce.clone()])),
+        nd(any6, 135, &about(0, victim.ip6, std::slice::from_ref(&nonce))),
         nd(victim.ip6, 135, &about(0, other.ip6, &[nonce.clone(), mine.clone()])),
         nd(evil.ip6, 135, &about(0, other.ip6, &[nonce, played])),
         nd(evil.ip6, 136, &about(0x60, victim.ip6, &[option(2, evil.mac)])),
@@ -264,7 +264,7 @@ fn what_passes_and_what_does_not() {
         let (good, bad) = frames(&evil, &victim, &other);
         let mut ear = other.hear();
         let last = ipv4((other.mac, evil.mac), (evil.ip, other.ip), 17, &udp(1, 1));
-        evil.send(&[&bad[..], &good, &[last.clone()]].concat());
+        evil.send(&[&bad[..], &good, std::slice::from_ref(&last)].concat());
         let heard = ear.until(&last);
         for (number, frame) in good.iter().enumerate() {
             assert!(heard.contains(&hex(frame)), "good {number} on {network}: {}", hex(frame));
