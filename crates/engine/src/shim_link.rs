@@ -185,6 +185,12 @@ pub async fn peer(directory: &Path) -> Option<i32> {
     peer_of(&connect(directory).await.ok()?)
 }
 
+/// Whether there is no shim any more.
+pub async fn is_gone(directory: &Path) -> bool {
+    let gone = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+    connect(directory).await.is_err_and(|e| gone.contains(&e.kind()))
+}
+
 /// Becomes the shim's subscriber. Without `patience` it is waited for as long as it lives.
 pub async fn subscribe(stream: &mut UnixStream, patience: Option<Duration>) -> Result<State> {
     write_frame(stream, &Request::Subscribe).await.during(|| "cannot reach the shim")?;

@@ -143,6 +143,8 @@ impl Container {
                 let pid = shim_link::peer(directory).await.unwrap_or(0);
                 Err(self.unavailable(Waiting::for_answer(asked, pid)))
             }
+            // it ended while it was asked
+            Err(e) if e.kind == ErrorKind::Internal && shim_link::is_gone(directory).await => Err(self.not_running()),
             other => {
                 self.heard();
                 other
