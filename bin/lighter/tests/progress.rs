@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use testkit::{Terminal, Told, Web, binaries, real_docker};
+use testkit::{Daemon, Registry, Terminal, Told, Web, binaries, real_docker};
 
 const WIDTHS: [u16; 4] = [40, 80, 120, 200];
 
@@ -128,4 +128,62 @@ fn loads() {
 {"stream":"Loaded image: x:1\n"}"#;
     same(&["load", "-i", "/etc/hostname"], load);
     same(&["load", "-q", "-i", "/etc/hostname"], r#"{"stream":"Loaded image: x:1\n"}"#);
+}
+
+const LISTED: &str = r#"[
+{"Containers":-1,"Created":5,"Id":"sha256:0123456789abcdef","Labels":null,"ParentId":"","RepoDigests":[],"RepoTags":["a:1","long/name:1","b:2"],"SharedSize":-1,"Size":1234567,"Manifests":[
+ {"ID":"sha256:1111111111111111","Descriptor":{"mediaType":"","digest":"sha256:11","size":1},"Available":true,"Kind":"image","Size":{"Content":1000,"Total":2000},"ImageData":{"Platform":{"architecture":"amd64","os":"linux"},"Containers":["c"],"Size":{"Unpacked":0}}},
+ {"ID":"sha256:2222222222222222","Descriptor":{"mediaType":"","digest":"sha256:22","size":1},"Available":false,"Kind":"image","Size":{"Content":1000,"Total":2000},"ImageData":{"Platform":{"architecture":"arm","os":"linux","variant":"v7"},"Containers":[],"Size":{"Unpacked":0}}},
+ {"ID":"sha256:3333333333333333","Descriptor":{"mediaType":"","digest":"sha256:33","size":1},"Available":true,"Kind":"attestation","Size":{"Content":1000,"Total":2000},"AttestationData":{"For":"sha256:11"}}]},
+{"Containers":2,"Created":9,"Id":"sha256:4444444444444444","Labels":null,"ParentId":"","RepoDigests":[],"RepoTags":["used/by/containers/and/a/rather/long/name:1"],"SharedSize":-1,"Size":1234567,"Manifests":[
+ {"ID":"sha256:5555555555555555","Descriptor":{"mediaType":"","digest":"sha256:55","size":1},"Available":true,"Kind":"image","Size":{"Content":1000,"Total":2000},"ImageData":{"Platform":{"architecture":"amd64","os":"linux"},"Containers":["c","d"],"Size":{"Unpacked":0}}}]},
+{"Containers":0,"Created":7,"Id":"sha256:6666666666666666","Labels":null,"ParentId":"","RepoDigests":["x@sha256:66"],"RepoTags":[],"SharedSize":-1,"Size":1234567,"Manifests":[]},
+{"Containers":0,"Created":8,"Id":"sha256:7777777777777777","Labels":null,"ParentId":"","RepoDigests":[],"RepoTags":[],"SharedSize":-1,"Size":1234567,"Manifests":[]}]"#;
+
+/// Without the colors of the head, which Docker's client also writes into pipes.
+fn plain(text: &str) -> String {
+    let mut pieces = text.split("\x1b[");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |text, piece| text + piece.split_once('m').map_or(piece, |(_, rest)| rest))
+}
+
+#[test]
+fn images_as_a_tree() {
+    let Some(docker) = real_docker() else { return };
+    for (images, args) in
+        [(LISTED, &["image", "ls", "--tree"][..]), (LISTED, &["images", "--tree", "-a"]), ("[]", &["images", "--tree"])]
+    {
+        let web = daemon(images);
+        let (ours, theirs) = (shown(&binaries().join("lighter"), &web, args), shown(&docker, &web, args));
+        assert_eq!(ours[0], (theirs[0].0, plain(&theirs[0].1)), "{args:?}");
+        assert_eq!(ours[1..], theirs[1..], "{args:?}");
+    }
+}
+
+#[test]
+fn platforms_of_an_index_that_are_here_and_that_are_not() {
+    let (registry, daemon) = (Registry::start(), Daemon::with_images(&["busybox"]));
+    let list = registry.name("x:all");
+    daemon.run(&["tag", "busybox", &registry.name("x:own")]).ok();
+    daemon
+        .run(&[
+            "import",
+            "--platform",
+            "linux/s390x",
+            "/var/cache/lighter-tests/busybox.tar",
+            &registry.name("x:other"),
+        ])
+        .ok();
+    daemon.run(&["push", "-q", "-a", &registry.name("x")]).ok();
+    daemon.run(&["manifest", "create", &list, &registry.name("x:own"), &registry.name("x:other")]).ok();
+    daemon.run(&["manifest", "push", "-p", &list]).ok();
+    daemon.run(&["rmi", "busybox", &registry.name("x:own"), &registry.name("x:other"), "hello-world"]).ok();
+    daemon.run(&["pull", "-q", &list]).ok();
+    daemon.run(&["create", "--name", "cc", &list]).ok();
+    let tree = daemon.run(&["images", "--tree"]).ok().stdout;
+    let lines: Vec<Vec<&str>> = tree.lines().map(|line| line.split_whitespace().collect()).collect();
+    let used = |name: &str| lines.iter().any(|words| words.contains(&name) && words.last() == Some(&"U"));
+    let architecture = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
+    assert!(used(&list) && used(architecture) && !used("linux/s390x"), "{tree}");
+    assert!(lines.iter().any(|words| words.get(1) == Some(&"linux/s390x") && words[3..] == ["0B", "0B"]), "{tree}");
 }

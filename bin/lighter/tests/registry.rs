@@ -72,6 +72,9 @@ fn push_and_pull() {
     d.run(&["pull", &name])
         .ok()
         .stdout(&format!("1: Pulling from a/b\nDigest: {id}\nStatus: Image is up to date for {name}\n{name}\n"));
+    let other = d.run(&["pull", "--platform", "linux/s390x", &name]).ok().stdout;
+    let (_, warning) = other.split_once("\nStatus: Image is up to date for ").expect("a status");
+    assert!(warning.contains("\nWARNING: image with reference "), "{other}");
     d.run(&["run", "--rm", &name, "echo", "hi"]).ok().stdout("hi\n");
     d.run(&["tag", &name, &registry.name("c:2")]).ok();
     d.run(&["push", &registry.name("c:2")]).ok().stdout_has(": Mounted from a/b\n");

@@ -1,6 +1,7 @@
 //! Images as the API shows them: list, inspect, history.
 
 mod filter;
+mod manifests;
 mod pattern;
 
 use std::borrow::Borrow;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use api::Filters;
 use api::lenient::{Empty, StrSlice};
 use api::types::{
-    Descriptor, HealthConfig, HistoryItem, ImageConfig, ImageInspect, ImageManifestSummary, ImageMetadata, ImageRootfs,
-    ImageSummary, ManifestImageData, ManifestImageSize, ManifestSize, Platform,
+    Descriptor, HealthConfig, HistoryItem, ImageConfig, ImageInspect, ImageMetadata, ImageRootfs, ImageSummary,
+    Platform,
 };
 use image::{Image, Images};
 use oci::image as spec;
@@ -49,7 +50,7 @@ pub fn prunable<'a>(images: &'a [Arc<Image>], filters: &Filters, nameless: bool)
     filter::filter(images, &wanted, true, nothing, Timestamp::now())
 }
 
-/// The reply of `GET /images/json`, newest first. `containers` counts those which use an image.
+/// The reply of `GET /images/json`, newest first. `containers` names those which use an image.
 ///
 /// # Errors
 /// `InvalidArgument` for filters that are unknown or malformed; `NotFound` for an image named in one.
@@ -57,7 +58,7 @@ pub fn list(
     images: &Images,
     filters: &Filters,
     options: ListOptions,
-    containers: impl Fn(&Digest) -> i64,
+    containers: impl Fn(&Digest) -> Vec<String>,
 ) -> Result<Vec<ImageSummary>> {
     let all = images.list();
     let resolve = |name: &str| images.resolve(name);
@@ -66,12 +67,13 @@ pub fn list(
     let mut list: Vec<ImageSummary> = kept
         .into_iter()
         .map(|image| {
-            let mut line = summary(image, containers(&image.id));
+            let using = containers(&image.id);
+            let mut line = summary(image, using.len() as i64);
             if options.shared_size {
                 line.shared_size = shared_size(image, &users);
             }
             if options.manifests {
-                line.manifests = manifests(image);
+                line.manifests = manifests::manifests(images, image, using);
             }
             filter::keep_names(&mut line, filters);
             line
@@ -119,29 +121,6 @@ fn layer_users<I: Borrow<Image>>(images: &[I]) -> BTreeMap<Digest, usize> {
 fn shared_size(image: &Image, users: &BTreeMap<Digest, usize>) -> i64 {
     let layers = image.chain.iter().zip(&image.layer_sizes);
     bytes(layers.filter(|(layer, _)| users.get(*layer).is_some_and(|count| *count > 1)).map(|(_, size)| size).sum())
-}
-
-/// The manifest which is used here.
-fn manifests(image: &Image) -> Vec<ImageManifestSummary> {
-    let platform = Platform {
-        architecture: image.platform.architecture.clone(),
-        os: image.platform.os.clone(),
-        variant: image.platform.variant.clone(),
-        ..Platform::default()
-    };
-    vec![ImageManifestSummary {
-        id: image.manifest.digest.to_string(),
-        descriptor: descriptor(&image.manifest),
-        available: true,
-        kind: "image".into(),
-        size: ManifestSize { content: bytes(image.content_size), total: bytes(image.size()) },
-        image_data: Some(ManifestImageData {
-            platform,
-            containers: Vec::new(),
-            size: ManifestImageSize { unpacked: bytes(image.unpacked_size()) },
-        }),
-        attestation_data: None,
-    }]
 }
 
 fn descriptor(d: &spec::Descriptor) -> Descriptor {

@@ -43,9 +43,10 @@ pub fn list(
     _digests: bool, // Docker's answer always has them
     manifests: bool,
 ) -> Result<Vec<ImageSummary>> {
-    let containers: Vec<Digest> = shared.registry.all().iter().map(|c| c.record().image.clone()).collect();
-    let count = |id: &Digest| containers.iter().filter(|i| *i == id).count() as i64;
-    image_view::list(&shared.images, filters, image_view::ListOptions { all, shared_size, manifests }, count)
+    let containers: Vec<(Digest, String)> =
+        shared.registry.all().iter().map(|c| (c.record().image.clone(), c.id.to_string())).collect();
+    let using = |id: &Digest| containers.iter().filter(|(image, _)| image == id).map(|(_, c)| c.clone()).collect();
+    image_view::list(&shared.images, filters, image_view::ListOptions { all, shared_size, manifests }, using)
 }
 
 /// The image; with a platform only if it is of that.

@@ -105,6 +105,11 @@ impl Images {
         id == ancestor || !wanted.chain.is_empty() && image.chain.starts_with(&wanted.chain)
     }
 
+    /// Whether a blob of that size is here.
+    pub fn has_content(&self, digest: &Digest, size: u64) -> bool {
+        self.content.is_sealed(digest, size).is_some()
+    }
+
     /// A manifest's, index's or configuration's bytes as they came.
     pub fn content(&self, digest: &Digest) -> Result<Vec<u8>> {
         self.content.read(digest)

@@ -87,8 +87,9 @@ impl Work<'_> {
             () = self.messages.closed() => return Err(Error::unavailable("context canceled")),
         };
         if reference.tag.is_some() || reference.digest.is_some() {
-            let is_news = self.pull_one(&repository, reference).await?;
-            self.say(status(is_news, reference));
+            let pulled = self.pull_one(&repository, reference).await?;
+            self.say(status(pulled.is_news, reference));
+            self.warn_of_platform(&pulled, reference);
             return Ok(());
         }
         let tags =
@@ -96,18 +97,27 @@ impl Work<'_> {
         let mut is_news = false;
         for tag in tags {
             let tagged = Reference { tag: Some(tag), ..reference.clone() };
-            is_news |= self.pull_one(&repository, &tagged).await?;
+            is_news |= self.pull_one(&repository, &tagged).await?.is_news;
         }
         self.say(status(is_news, reference));
         Ok(())
+    }
+
+    fn warn_of_platform(&self, pulled: &Pulled, reference: &Reference) {
+        if let Some(wanted) = self.platform.as_ref().filter(|wanted| is_other(wanted, &pulled.platform)) {
+            self.say(format!(
+                "WARNING: image with reference {} was found but its platform ({}) does not match the specified platform ({wanted})",
+                reference.familiar(),
+                pulled.platform
+            ));
+        }
     }
 
     fn say(&self, text: String) {
         let _ = self.messages.send(JsonMessage::status(text));
     }
 
-    /// Whether anything changed here.
-    async fn pull_one(&self, repository: &Arc<Repository>, reference: &Reference) -> Result<bool> {
+    async fn pull_one(&self, repository: &Arc<Repository>, reference: &Reference) -> Result<Pulled> {
         let wanted = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.clone().unwrap_or_default(),
@@ -132,14 +142,7 @@ impl Work<'_> {
         self.say(format!("Digest: {}", pulled.id));
         self.emit(reference);
         self.shared.image_came();
-        if let Some(wanted) = self.platform.as_ref().filter(|wanted| is_other(wanted, &pulled.platform)) {
-            self.say(format!(
-                "WARNING: image with reference {} was found but its platform ({}) does not match the specified platform ({wanted})",
-                reference.familiar(),
-                pulled.platform
-            ));
-        }
-        Ok(pulled.is_news)
+        Ok(pulled)
     }
 
     /// The document for a tag or digest. One that is here already is not sent again: registries count that.

@@ -35,14 +35,14 @@ type Sources = BTreeMap<Digest, BTreeSet<String>>;
 /// Pushes until done or until nobody listens to the messages any more.
 pub async fn push(shared: &Arc<Shared>, options: PushOptions, messages: UnboundedSender<JsonMessage>) -> Result<()> {
     let mut reference: Reference = options.image.parse()?;
-    if reference.digest.is_some() {
-        return Err(Error::invalid("cannot push a digest reference"));
-    }
     if !options.tag.is_empty() {
         let tagged: Reference = format!("{}:{}", reference.name(), options.tag).parse()?;
         reference.tag = tagged.tag;
     }
     let _ = messages.send(JsonMessage::status(format!("The push refers to repository [{}]", reference.name())));
+    if reference.digest.is_some() {
+        return Err(Error::invalid("cannot push a digest reference"));
+    }
     let tags = tags(shared, &reference)?;
     let work = async {
         let endpoint = shared.distribution().own_endpoint(&reference.domain)?;

@@ -15,27 +15,59 @@ struct Details {
     in_use: bool,
 }
 
-/// An image or one of its platforms.
+/// An image, one of its names or one of its platforms.
 struct Line {
     text: String,
-    paint: &'static str,
+    paint: Paint,
     details: Option<Details>,
 }
 
-const BOLD: &str = "\x1b[1m";
-const NAME: &str = "\x1b[34;1m";
-const FAINT: &str = "\x1b[2m";
-const PLAIN: &str = "";
+#[derive(Clone, Copy)]
+enum Paint {
+    Head,
+    Name,
+    Plain,
+    Faint,
+    Warning,
+    Chip,
+}
+
+impl Paint {
+    fn codes(self) -> &'static str {
+        match self {
+            Self::Head => "\x1b[39m\x1b[1m",
+            Self::Name => "\x1b[34m\x1b[1m",
+            Self::Plain => "\x1b[39m",
+            Self::Faint => "\x1b[39m\x1b[2m",
+            Self::Warning => "\x1b[93m",
+            Self::Chip => "\x1b[38;5;0m\x1b[48;5;14m",
+        }
+    }
+}
+
+/// Beside the name: titles, and how wide they are.
+const COLUMNS: [(&str, usize); 4] = [("ID", 12), ("DISK USAGE", 10), ("CONTENT SIZE", 12), ("EXTRA", 5)];
+const SPACING: usize = 3;
+/// Columns are left out from the right, until so much is left for the name.
+const NAME_MIN: usize = 12;
+const WIDTH_MIN: usize = 20;
+/// Where it is no terminal.
+const WIDTH: usize = 80;
 
 /// Shows the images, newest first; those without a name only with `all`.
 pub fn show(session: &Session, images: &[ImageSummary], all: bool) {
-    let colors = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    session.eprintln("WARNING: This is an experimental feature. The output may change and shouldn't be depended on.");
+    let stdout = std::io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let width = match rustix::termios::tcgetwinsize(&stdout) {
+        Ok(size) if is_terminal && size.ws_col > 0 => size.ws_col.into(),
+        _ => WIDTH,
+    };
+    let look = Look { width, colors: is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) };
     let named = |image: &&ImageSummary| all || !(image.repo_tags.is_empty() && image.repo_digests.is_empty());
     let mut newest: Vec<&ImageSummary> = images.iter().filter(named).collect();
     newest.sort_by_key(|image| std::cmp::Reverse(image.created));
-    let lines: Vec<Line> = newest.into_iter().flat_map(lines).collect();
-    session.print(text(&lines, colors));
+    let images: Vec<Vec<Line>> = newest.into_iter().map(lines).collect();
+    session.print(look.text(&images));
 }
 
 fn lines(image: &ImageSummary) -> Vec<Line> {
@@ -43,16 +75,18 @@ fn lines(image: &ImageSummary) -> Vec<Line> {
         image.manifests.iter().filter(|manifest| manifest.image_data.is_some()).collect();
     let used =
         |manifest: &&ImageManifestSummary| manifest.image_data.as_ref().is_some_and(|data| !data.containers.is_empty());
-    let content = platforms.iter().map(|manifest| manifest.size.content).sum();
     let details = Details {
         id: human::short_id(&image.id).into(),
         disk_usage: human::size(image.size),
-        content_size: human::size(content),
+        // attestations too
+        content_size: human::size(image.manifests.iter().map(|manifest| manifest.size.content).sum()),
         in_use: image.containers > 0 || platforms.iter().any(used),
     };
     let mut lines: Vec<Line> = match image.repo_tags.is_empty() {
-        true => vec![Line { text: "<untagged>".into(), paint: FAINT, details: None }],
-        false => image.repo_tags.iter().map(|name| Line { text: name.clone(), paint: NAME, details: None }).collect(),
+        true => vec![Line { text: "<untagged>".into(), paint: Paint::Faint, details: None }],
+        false => {
+            image.repo_tags.iter().map(|name| Line { text: name.clone(), paint: Paint::Name, details: None }).collect()
+        }
     };
     // the shortest name has the details beside it
     lines.sort_by_key(|line| std::cmp::Reverse(width::of(&line.text)));
@@ -73,7 +107,7 @@ fn platform(manifest: &ImageManifestSummary, last: bool, in_use: bool) -> Line {
     });
     Line {
         text: format!("{}{name}", if last { "└─ " } else { "├─ " }),
-        paint: if manifest.available { PLAIN } else { FAINT },
+        paint: if manifest.available { Paint::Plain } else { Paint::Faint },
         details: Some(Details {
             id: human::short_id(&manifest.id).into(),
             disk_usage: human::size(manifest.size.total),
@@ -83,31 +117,114 @@ fn platform(manifest: &ImageManifestSummary, last: bool, in_use: bool) -> Line {
     }
 }
 
-fn text(lines: &[Line], colors: bool) -> String {
-    let paint = |color: &str, text: &str| match colors && !color.is_empty() {
-        true => format!("{color}{text}\x1b[0m"),
-        false => text.to_owned(),
-    };
-    let widest = lines.iter().map(|line| width::of(&line.text)).max().unwrap_or(0).max("IMAGE".len());
-    let gap = |text: &str| " ".repeat(widest - width::of(text));
-    let mut out = format!("{:>1$}\n\n", "Info ->  U In Use", widest + 51);
-    let header =
-        format!("IMAGE{}   {:<12}   {:>10}   {:>12}   EXTRA", gap("IMAGE"), "ID", "DISK USAGE", "CONTENT SIZE");
-    out.push_str(&paint(BOLD, &header));
-    out.push('\n');
-    for line in lines {
-        out.push_str(&paint(line.paint, &line.text));
-        if let Some(details) = &line.details {
-            let Details { id, disk_usage, content_size, in_use } = details;
-            let rest = format!("{}   {id:<12}   {disk_usage:>10}   {content_size:>12}", gap(&line.text));
-            out.push_str(&rest);
-            if *in_use {
-                out.push_str("   U");
-            }
+/// Where it is shown.
+struct Look {
+    width: usize,
+    colors: bool,
+}
+
+impl Look {
+    fn text(&self, images: &[Vec<Line>]) -> String {
+        let width = self.width.max(WIDTH_MIN);
+        let (left, columns) = fitting(width);
+        // Docker counts bytes here, and the branches of the tree have more of them than columns
+        let widest = images.iter().flatten().map(|line| line.text.len());
+        let name = left.min(widest.max().unwrap_or(0).max("IMAGE".len()));
+        let warning = "WARNING: This is an experimental feature. The output may change and shouldn't be depended on.";
+        let mut out = format!("{}\n{}\n\n", self.paint(Paint::Warning, warning), self.legend());
+        out.push_str(&self.left("IMAGE", name, Paint::Head));
+        for (title, width) in &COLUMNS[..columns] {
+            out.push_str(&" ".repeat(SPACING));
+            out.push_str(&self.left(title, *width, Paint::Head));
         }
         out.push('\n');
+        for image in images {
+            for line in image {
+                match &line.details {
+                    None => out.push_str(&self.paint(line.paint, &cut(&line.text, width))),
+                    Some(details) => {
+                        out.push_str(&self.left(&cut(&line.text, name), name, line.paint));
+                        let paint = if matches!(line.paint, Paint::Faint) && is_platform(line) {
+                            Paint::Faint
+                        } else {
+                            Paint::Plain
+                        };
+                        self.cells(details, paint).iter().take(columns).for_each(|cell| {
+                            out.push_str(&" ".repeat(SPACING));
+                            out.push_str(cell);
+                        });
+                    }
+                }
+                out.push('\n');
+            }
+            out.push('\n');
+        }
+        out
     }
-    out
+
+    fn legend(&self) -> String {
+        let (text, columns) = match self.colors {
+            true => {
+                let chip = self.paint(Paint::Chip, " U ");
+                (format!("\x1b[1m\x1b[106m\x1b[30mi\x1b[0m\x1b[0m \x1b[96mInfo → \x1b[0m\x1b[0m {chip} In Use "), 21)
+            }
+            false => ("Info ->  U In Use ".to_owned(), 18),
+        };
+        " ".repeat(self.width.saturating_sub(columns)) + &text
+    }
+
+    fn cells(&self, details: &Details, paint: Paint) -> [String; 4] {
+        let right =
+            |text: &str, width: usize| " ".repeat(width.saturating_sub(width::of(text))) + &self.paint(paint, text);
+        let in_use = match (details.in_use, self.colors) {
+            (true, true) => self.paint(Paint::Chip, " U ") + "  ",
+            (true, false) => "U    ".into(),
+            (false, _) => " ".repeat(COLUMNS[3].1),
+        };
+        [
+            self.left(&details.id, COLUMNS[0].1, paint),
+            right(&details.disk_usage, COLUMNS[1].1),
+            right(&details.content_size, COLUMNS[2].1),
+            in_use,
+        ]
+    }
+
+    fn left(&self, text: &str, columns: usize, paint: Paint) -> String {
+        self.paint(paint, text) + &" ".repeat(columns.saturating_sub(width::of(text)))
+    }
+
+    fn paint(&self, paint: Paint, text: &str) -> String {
+        if self.colors { format!("{}{text}\x1b[0m", paint.codes()) } else { text.to_owned() }
+    }
+}
+
+/// What is left for the name, and how many columns have room beside it.
+fn fitting(width: usize) -> (usize, usize) {
+    let mut left = width;
+    for (count, (_, column)) in COLUMNS.iter().enumerate() {
+        match left.checked_sub(column + SPACING).filter(|left| *left >= NAME_MIN) {
+            Some(less) => left = less,
+            None => return (left, count),
+        }
+    }
+    (left, COLUMNS.len())
+}
+
+/// An untagged image is faint itself, its details are not.
+fn is_platform(line: &Line) -> bool {
+    line.text.starts_with(['└', '├'])
+}
+
+fn cut(text: &str, columns: usize) -> String {
+    if width::of(text) <= columns {
+        return text.to_owned();
+    }
+    let mut taken = 0;
+    let fits = |c: &char| {
+        taken += width::of_char(*c);
+        taken < columns
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -129,16 +246,31 @@ mod tests {
             ]
         }))
         .unwrap();
-        assert_eq!(
-            text(&lines(&image), false),
-            "                                                 Info ->  U In Use
-
-IMAGE             ID             DISK USAGE   CONTENT SIZE   EXTRA
+        let (lines, trailing) = (vec![lines(&image)], " ".repeat(8));
+        let wide = Look { width: 80, colors: false }.text(&lines);
+        let expected = "IMAGE                 ID             DISK USAGE   CONTENT SIZE   EXTRA
 long/name:1
-a:1               0123456789ab       1.23MB            1kB   U
-├─ linux/amd64    111111111111          2kB            1kB   U
-└─ linux/arm/v7   222222222222           0B             0B
-"
-        );
+a:1                   0123456789ab       1.23MB            1kB   U    
+├─ linux/amd64        111111111111          2kB            1kB   U    
+└─ linux/arm/v7       222222222222           0B             0B@
+
+";
+        assert_eq!(wide.split_once("\n\n").unwrap().1, expected.replace('@', &trailing));
+        let narrow = Look { width: 40, colors: false }.text(&lines);
+        let expected = "IMAGE          ID             DISK USAGE
+long/name:1
+a:1            0123456789ab       1.23MB
+├─ linux/am…   111111111111          2kB
+└─ linux/ar…   222222222222           0B
+
+";
+        assert_eq!(narrow.split_once("\n\n").unwrap().1, expected);
+    }
+
+    #[test]
+    fn what_fits() {
+        for (width, expected) in [(20, (20, 0)), (40, (12, 2)), (60, (17, 3)), (80, (29, 4)), (200, (149, 4))] {
+            assert_eq!(fitting(width), expected, "{width}");
+        }
     }
 }
