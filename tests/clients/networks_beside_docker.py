@@ -8,7 +8,7 @@ differs on purpose is in EXPECTED, with the reason; WORD: only commands that con
 number of unexpected differences. Networks and containers are called nb4-…; all are removed. The nft ruleset of ours is the same
 before and after.
 """
-import json, os, re, shlex, subprocess, sys
+import itertools, json, os, re, shlex, subprocess, sys
 
 DOCKER = "/usr/local/bin/docker"
 COMMANDS = r"""
@@ -252,7 +252,7 @@ ps --filter name=nb4-2 --format '{{.Names}}'
 run --rm --link nb4-5:five bb:1 true
 run --rm --link '' bb:1 true
 run --rm --link nb4-2:a:b bb:1 true
-run -d --name nb4-7 --network nb4-both --link nb4-5:cinco bb:1 sleep 1000
+run -d --name nb4-7 --network nb4-both --ip 10.211.2.91 --ip6 fd00:4:4::91 --link nb4-5:cinco bb:1 sleep 1000
 inspect nb4-7 --format '{{json .HostConfig.Links}} {{json (index .NetworkSettings.Networks "nb4-both").Links}} {{json (index .NetworkSettings.Networks "nb4-both").Aliases}} {{json (index .NetworkSettings.Networks "nb4-both").DNSNames}}'
 exec nb4-7 ping -c 1 -W 1 cinco
 exec nb4-7 ping -c 1 -W 1 five
@@ -295,10 +295,14 @@ inspect nb4-21 --format '{{json .NetworkSettings}}'
 port nb4-21
 ps -a --filter name=nb4-21 --format '{{.Ports}}'
 rm -f nb4-21
-run -d --name nb4-22 --network nb4-both -p 25450:80 -p 25451:81/udp -p [::]:25452:82 -p 0.0.0.0:25453:83 -p 84 bb:1 sleep 1000
+run -d --name nb4-22 --network nb4-both --ip 10.211.2.90 --ip6 fd00:4:4::90 -p 25450:80 -p 25451:81/udp -p [::]:25452:82 -p 0.0.0.0:25453:83 -p 84 bb:1 sleep 1000
 inspect nb4-22 --format '{{json .NetworkSettings}}'
 port nb4-22
 ps --filter name=nb4-22 --format '{{.Ports}}'
+run -d --name nb4-40 --network nb4-both --mac-address 02:00:00:00:00:7c bb:1 sleep 1000
+stop -t 0 nb4-40
+inspect nb4-40 --format '{{json .NetworkSettings}} {{json .Config.MacAddress}}'
+rm nb4-40
 run -d --name nb4-23 -P --expose 80 --expose 81/udp --expose 82-83 --network nb4-a bb:1 sleep 1000
 inspect nb4-23 --format '{{json .NetworkSettings}}'
 run -d --name nb4-24 --network name=nb4-a,alias=x,alias=y --network name=nb4-both,ip=10.211.2.70,ip6=fd00:4:4::70,alias=z,gw-priority=7,mac-address=02:00:00:00:00:7a --network nb4-in bb:1 sleep 1000
@@ -309,7 +313,7 @@ network inspect nb4-both
 network inspect nb4-in
 network disconnect nb4-both nb4-24
 inspect nb4-24 --format '{{json .NetworkSettings}}'
-network connect --ip 10.211.2.71 --alias w nb4-both nb4-24
+network connect --ip 10.211.2.71 --ip6 fd00:4:4::71 --alias w nb4-both nb4-24
 inspect nb4-24 --format '{{json .NetworkSettings}}'
 stop -t 0 nb4-24
 inspect nb4-24 --format '{{json .NetworkSettings}}'
@@ -393,10 +397,13 @@ EXPECTED = [
     ("--ip6 fd00:4:4::50 --network nb4-a", "the same"),
     ("container:nb4-2 --mac-address", "no option is ignored"),
     ("--name nb4-3 -p", "says which container has the port"),
+    ("inspect nb4-26", "Docker has names for the networks that a container which never ran was connected to later"),
+    ("inspect nb4-27", "an IPv4 client reaches a container that has IPv6 alone, through the daemon"),
+    ("-d ipvlan", "what the kernel has not is said at once"),
     ("80/nonsense bb:1 true", "a protocol that is none is refused"),
 ]
 #: At Docker, in the place of what is written above.
-OWN = (("2540", "2640"), ("2541", "2641"), ("2542", "2642"), ("2543", "2643"), ("2544", "2644"), ("2545", "2645"), ("2546", "2646"), ("fd00:4:4", "fd00:4:8"), ("10.211", "10.213"))
+OWN = (("2540", "2640"), ("2541", "2641"), ("2542", "2642"), ("2543", "2643"), ("2544", "2644"), ("2545", "2645"), ("2546", "2646"), ("nb4p", "nb4q"), ("fd00:4:4", "fd00:4:8"), ("10.211", "10.213"))
 
 
 class Engine:
@@ -404,10 +411,15 @@ class Engine:
     def __init__(self, host, own=()):
         self.own = own
         self.env = dict(os.environ, DOCKER_HOST=host, DOCKER_CONFIG="/nonexistent")
+        self.pools = itertools.count(1)
 
     def run(self, words):
         for usual, own in self.own:
             words = [word.replace(usual, own) for word in words]
+        # Docker's pools may be used up by other daemons of a machine
+        chosen = any(word in words for word in ("--subnet", "--config-from", "--config-only", "--ipv4=false", "--gateway", "--ip-range"))
+        if self.own and words[:2] == ["network", "create"] and len(words) > 2 and not chosen and "--help" not in words:
+            words[2:2] = ["--subnet", f"10.219.{(third := next(self.pools))}.0/24", "--gateway", f"10.219.{third}.1"]
         done = subprocess.run([DOCKER, *words], env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
         out, err = done.stdout, done.stderr
         for usual, own in self.own:
@@ -426,9 +438,9 @@ class Engine:
 def plain(text):
     """Without what cannot be the same."""
     for pattern, word in ((r"\b[0-9a-f]{64}\b", "<ID>"), (r"\b[0-9a-f]{12}\b", "<SHORT>"), (r"\d{4}-\d\d-\d\d[T ][\d:.]+ ?(Z|[+-][\d:]+( UTC)?)", "<TIME>"),
-                          (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "<MAC>"), (r"\b(172\.(1[7-9]|2\d|3\d)|192\.168)\.\d+\.\d+\b", "<IP>"),
+                          (r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", "<MAC>"), (r"\b(172\.(1[7-9]|2\d|3\d)|192\.168|10\.219)\.\d+\.\d+\b", "<IP>"),
                           (r"\bfd(?!00:4)[0-9a-f]{2}:[0-9a-f:]+", "<IP6>"), (r"/proc/\d+/ns/net|/run/peers-docker/netns/(<SHORT>|default)", "<NETNS>"), (r"ping statistics ---.*", ""), (r"\b(3[2-9]|4\d|5\d|6[0-4])\d{3}\b", "<PORT>"),
-                          (r"time[=<][\d.]+ ms", "<MS>"), (r"= [\d./]+ ms", "<MS>"), (r"br-[0-9a-f]{12}", "<BRIDGE>"), (r"\b[a-z]+_[a-z]+(?= \(<ID>\))", "<NAME>")):
+                          (r"\b2544[789]\b", "<RANGED>"), (r"time[=<][\d.]+ ms", "<MS>"), (r"= [\d./]+ ms", "<MS>"), (r"br-[0-9a-f]{12}", "<BRIDGE>"), (r"\b[a-z]+_[a-z]+(?= \(<ID>\))", "<NAME>")):
         text = re.sub(pattern, word, text)
     return text
 
@@ -447,17 +459,39 @@ def differences(a, b, path=""):
         yield f"{path}: {json.dumps(a)}, Docker {json.dumps(b)}"
 
 
+def by_name(value):
+    """Without what chance decides: the order of containers, which are keyed by their ids, and how large pools' networks are."""
+    if isinstance(value, list):
+        return [by_name(one) for one in value]
+    if not isinstance(value, dict):
+        return re.sub(r"<IP>/\d+", "<IP>/<LENGTH>", value) if isinstance(value, str) else value
+    if value.get("IPAddress") == "<IP>":
+        value["IPPrefixLen"] = "<LENGTH>"
+    return {key: by_name(one) for key, one in value.items()}
+
+
+def containers_by_name(text):
+    """Ids are no keys that could be compared: names are."""
+    def pairs(found):
+        named = all(isinstance(one, dict) and "EndpointID" in one and "Name" in one for _, one in found)
+        return {one["Name"] if named else key: one for key, one in found}
+    try:
+        return json.dumps(json.loads(text, object_pairs_hook=pairs))
+    except ValueError:
+        return text
+
+
 def compare(ours, theirs):
     for what, a, b in zip(("status", "stdout", "stderr"), ours, theirs):
         if what == "status":
             if a != b:
                 yield f"status {a}, Docker {b}"
             continue
-        a, b = plain(a), plain(b)
+        a, b = plain(containers_by_name(a)), plain(containers_by_name(b))
         if a == b:
             continue
         try:
-            yield from differences(json.loads(a), json.loads(b))
+            yield from differences(by_name(json.loads(a)), by_name(json.loads(b)))
         except ValueError:
             yield f"{what}:\n      {a.strip()!r}\n    Docker\n      {b.strip()!r}"
 
@@ -472,7 +506,7 @@ def main():
     table = "lighter" if bridge == "lighter0" else "lighter_" + bridge.removeprefix("lt-")
     of = lambda family: subprocess.run(["nft", "list", "table", family, table], capture_output=True, text=True).stdout
     # ports are forgotten a moment after their containers
-    own = lambda: of("inet") + re.sub(r"elements = \{[^}]*\}", "", of("bridge"))
+    own = lambda: of("inet") + re.sub(r"\s*elements = \{[^}]*\}", "", of("bridge"))
     subprocess.run("ip link add nb4p type veth peer name nb4q; ip link set nb4p up; ip link set nb4q up", shell=True)
     ours.run(["run", "--rm", "bb:1", "true"])
     before = own()

@@ -285,6 +285,33 @@ fn settings_of_endpoints() {
     }
 }
 
+/// As Docker shows them: those on `none` and `host` while they run, names on a network from the first start on.
+#[test]
+fn who_is_on_host_and_none() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        let on = |network: &str| {
+            let format = "{{range .Containers}}{{.Name}} {{len .EndpointID}} {{.IPv4Address}}{{end}}";
+            daemon.run(&["network", "inspect", "-f", format, network]).ok().stdout
+        };
+        for network in ["none", "host"] {
+            assert_eq!(on(network), "\n");
+            run(&daemon, "one", &["--network", network]);
+            assert_eq!(on(network), "one 64 \n");
+            daemon.run(&["rm", "-f", "one"]).ok();
+            assert_eq!(on(network), "\n");
+        }
+        daemon.run(&["network", "create", "back"]).ok();
+        daemon.run(&["create", "--name", "db", "--network", "back", "busybox", "sleep", "1000"]).ok();
+        let names = || daemon.inspect("db", "{{json .NetworkSettings.Networks.back.DNSNames}}");
+        assert_eq!(names(), "null");
+        daemon.run(&["start", "db"]).ok();
+        assert!(names().starts_with("[\"db\""), "{}", names());
+        daemon.run(&["stop", "-t", "0", "db"]).ok();
+        assert!(names().starts_with("[\"db\""), "{}", names());
+    }
+}
+
 #[test]
 fn gateway_modes_as_docker_shows_them() {
     for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {

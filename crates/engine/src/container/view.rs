@@ -220,7 +220,8 @@ pub fn status_text(state: &State, health: Option<Status>, now: Timestamp) -> Str
 fn network_settings(shared: &Shared, record: &Record, volatile: &Volatile) -> NetworkSettings {
     let running = volatile.state.is_running();
     let own = running && !matches!(record.network(), NetworkMode::Container(_));
-    let ports = if running && !volatile.endpoints.is_empty() {
+    // macvlan and ipvlan links publish nothing, and say nothing of ports
+    let ports = if running && volatile.endpoints.iter().any(|endpoint| !endpoint.host_ifname.is_empty()) {
         networks::port_map(&record.config, &volatile.ports)
     } else {
         PortMap::default()
@@ -247,7 +248,9 @@ fn endpoint_settings(
     asked: EndpointSettings,
 ) -> EndpointSettings {
     let mut settings = asked;
-    if !crate::networks::is_predefined(name) {
+    // as Docker, not before it runs for the first time
+    let ran = volatile.state.is_running() || volatile.state.exits > 0;
+    if ran && !crate::networks::is_predefined(name) {
         settings.dns_names = Some(networks::dns_names(record, &settings));
     }
     let found = volatile.endpoints.iter().find(|endpoint| endpoint.network == name);
@@ -259,7 +262,11 @@ fn endpoint_settings(
     }
     let Some(endpoint) = found else {
         if volatile.state.is_running() && matches!(name, crate::networks::HOST | crate::networks::NONE) {
-            settings.endpoint_id = shared.network_id(&format!("{name}/{}", record.id));
+            settings.endpoint_id = crate::networks::bare_endpoint_id(shared, name, &record.id);
+        }
+        if volatile.state.exits > 0 {
+            // as Docker: what it had is gone, what was asked for is in the configuration
+            settings.mac_address.clear();
         }
         return settings;
     };

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use api::types::{EndpointResource, EndpointSettings, Ipam, IpamConfig, Network};
-use values::{Error, Result, Timestamp};
+use values::{Error, Id, Result, Timestamp};
 
 pub use connect::{agree, announce, answer, connect, disconnect, namespace, note, publish};
 pub use create::create;
@@ -152,7 +152,10 @@ pub fn inspect(shared: &Shared, key: &str) -> Result<Network> {
     let found = find(shared, key)?;
     let created = shared.directory.all().into_iter().find(|record| record.id() == found.id);
     let mut network = created.map_or_else(|| predefined(shared, &found.name), |record| record.shown.clone());
-    network.containers = Some(members(shared, &found.id));
+    network.containers = Some(match found.name.as_str() {
+        HOST | NONE => bare_members(shared, &found.name),
+        _ => members(shared, &found.id),
+    });
     Ok(network)
 }
 
@@ -190,6 +193,21 @@ fn predefined(shared: &Shared, name: &str) -> Network {
     ];
     network.options = Some(options.into_iter().map(|(k, v)| (k.to_owned(), v)).collect());
     network
+}
+
+/// Of a container on `host` or `none`, which has no place in the kernel.
+pub fn bare_endpoint_id(shared: &Shared, network: &str, container: &Id) -> String {
+    shared.network_id(&format!("{network}/{container}"))
+}
+
+fn bare_members(shared: &Shared, name: &str) -> BTreeMap<String, EndpointResource> {
+    let running = shared.registry.all().into_iter().filter(|c| c.state().is_running());
+    let on_it = running.filter(|c| c.record().attachments().contains_key(name));
+    let entry = |c: Arc<crate::container::Container>| {
+        let endpoint_id = bare_endpoint_id(shared, name, &c.id);
+        (c.id.to_string(), EndpointResource { name: c.name(), endpoint_id, ..EndpointResource::default() })
+    };
+    on_it.map(entry).collect()
 }
 
 fn members(shared: &Shared, id: &str) -> BTreeMap<String, EndpointResource> {

@@ -124,7 +124,7 @@ fn macvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
                 "vepa" => 2,
                 "" | "bridge" => 4,
                 "passthru" => 8,
-                _ => return Err(Error::invalid(format!("unknown macvlan mode: {value}"))),
+                _ => return Err(unknown("macvlan mode", value, "'bridge' mode is the macvlan")),
             };
             plan.driver = Driver::Macvlan { mode };
         }
@@ -142,7 +142,7 @@ fn ipvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
                 "" | "l2" => 0,
                 "l3" => 1,
                 "l3s" => 2,
-                _ => return Err(Error::invalid(format!("unknown ipvlan mode: {value}"))),
+                _ => return Err(unknown("ipvlan mode", value, "'l2' mode is the ipvlan")),
             };
         }
         "ipvlan_flag" => {
@@ -150,12 +150,17 @@ fn ipvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
                 "" | "bridge" => 0,
                 "private" => 1,
                 "vepa" => 2,
-                _ => return Err(Error::invalid(format!("unknown ipvlan flag: {value}"))),
+                _ => return Err(unknown("ipvlan flag", value, "'bridge' flag is the ipvlan")),
             };
         }
         _ => return any(plan, key, value),
     }
     Ok(())
+}
+
+/// In Docker's words.
+fn unknown(what: &str, value: &str, default: &str) -> Error {
+    Error::invalid(format!("requested {what} '{value}' is not valid, {default} driver default"))
 }
 
 fn gateway_mode(key: &str, value: &str) -> Result<GatewayMode> {
