@@ -365,18 +365,19 @@ class Story:
 
     def ports(self):
         """Every form of -p in the seeds, and who reaches what."""
-        before = sh("nft", "list", "ruleset", capture_output=True).stdout
+        # the port of a container that has ended is mute until it is gone
+        rules = lambda: sh("nft", "list", "ruleset", capture_output=True, text=True).stdout
+        eventually("the ports of what was removed are forgotten", lambda: '"veth' not in rules(), 10)
+        before = rules()
         for flag, port in (("-p 80:80", 80), ("-p 8000:80", 8000), ("-p80:80", 80), ("-p 8080:80", 8080)):
             self("run", "-d", "--name", "web", *flag.split(" "), "nginx")
             self.equal(self.page(f"127.0.0.1:{port}"), "welcome to nginx\n", f"{flag} here")
             self.check("welcome" in (self.from_world(f"http://{HOST}:{port}/") or ""), f"{flag} for the world")
             self.check("welcome" in (self.from_world(f"http://[{HOST6}]:{port}/") or ""), f"{flag} for the world, IPv6")
             self.equal(self("port", "web"), f"80/tcp -> 0.0.0.0:{port}\n80/tcp -> [::]:{port}", f"{flag} in `port`")
-            rules = sh("nft", "list", "ruleset", capture_output=True, text=True).stdout
-            self.check(f"tcp . {port} : {self.ip('web')} . 80" in rules, "a rule of the kernel's leads there")
+            self.check(f"tcp . {port} : {self.ip('web')} . 80" in rules(), "a rule of the kernel's leads there")
             self("rm", "-f", "web")
-        # the port of a container that has ended is mute until it is gone
-        eventually("the rules are as before", lambda: sh("nft", "list", "ruleset", capture_output=True).stdout == before, 10)
+        eventually("the rules are as before", lambda: rules() == before, 10)
         self.check(True, "the rules are as before")
         self("run", "-d", "--name", "mysql57", "--restart=always", "-p", "127.0.0.1:3306:3306", "-e", "MYSQL_ROOT_PASSWORD=my-secret-pw",
              "programs", "socat", "TCP-LISTEN:3306,fork,reuseaddr", "SYSTEM:echo mysql")
