@@ -8,7 +8,11 @@ the client; `$ …` is a shell's, with `docker` being the client; `@ METHOD PATH
 out of the way, JSON is compared key by key. What differs on purpose is in EXPECTED, with the reason; WORD: only commands that
 contain it are shown (all are run). Ends with the number of unexpected differences. Containers are called cb3-…; all are removed.
 """
-import http.client, json, os, re, shlex, socket, subprocess, sys
+import http.client, json, os, re, shlex, socket, subprocess, sys, tempfile
+
+# the client makes directories in it
+CONFIG_DIRECTORY = tempfile.TemporaryDirectory(prefix="lighter-config-")
+CONFIG = CONFIG_DIRECTORY.name
 
 DOCKER = "/usr/local/bin/docker"
 COMMANDS = r"""
@@ -726,7 +730,7 @@ class Unix(http.client.HTTPConnection):
 class Engine:
     def __init__(self, host, client):
         self.host, self.client = host, client
-        self.env = dict(os.environ, DOCKER_HOST=host, DOCKER_CONFIG="/nonexistent")
+        self.env = dict(os.environ, DOCKER_HOST=host, DOCKER_CONFIG=CONFIG)
 
     def run(self, line):
         if line.startswith("@ "):

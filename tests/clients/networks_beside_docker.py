@@ -8,7 +8,11 @@ differs on purpose is in EXPECTED, with the reason; WORD: only commands that con
 number of unexpected differences. Networks and containers are called nb4-…; all are removed. The nft ruleset of ours is the same
 before and after.
 """
-import itertools, json, os, re, shlex, subprocess, sys
+import itertools, json, os, re, shlex, subprocess, sys, tempfile
+
+# the client makes directories in it
+CONFIG_DIRECTORY = tempfile.TemporaryDirectory(prefix="lighter-config-")
+CONFIG = CONFIG_DIRECTORY.name
 
 DOCKER = "/usr/local/bin/docker"
 COMMANDS = r"""
@@ -410,7 +414,7 @@ class Engine:
     #: `own`: what is written differently at this one: both engines are on one machine
     def __init__(self, host, own=()):
         self.own = own
-        self.env = dict(os.environ, DOCKER_HOST=host, DOCKER_CONFIG="/nonexistent")
+        self.env = dict(os.environ, DOCKER_HOST=host, DOCKER_CONFIG=CONFIG)
         self.pools = itertools.count(1)
 
     def run(self, words):

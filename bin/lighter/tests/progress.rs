@@ -21,7 +21,9 @@ fn daemon(messages: &str) -> Web {
 
 fn command(program: &Path, web: &Web, args: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(args).env("DOCKER_HOST", format!("tcp://{}", web.host())).env("DOCKER_CONFIG", "/nonexistent");
+    // Docker's client makes directories there
+    command.args(args).env("DOCKER_CONFIG", concat!(env!("CARGO_TARGET_TMPDIR"), "/progress"));
+    command.env("DOCKER_HOST", format!("tcp://{}", web.host()));
     command.env_remove("DOCKER_CONTEXT").env_remove("DOCKER_API_VERSION").stdin(Stdio::null());
     command
 }
