@@ -183,9 +183,17 @@ impl Socket {
         self.sequence = first.wrapping_add(batch.len() as u32);
         batch.number_from(first);
         let kernel = SocketAddrNetlink::new(0, 0);
+        let mut roomy = false;
         loop {
             match sendto(&self.fd, batch.bytes(), SendFlags::empty(), &kernel) {
                 Err(Errno::INTR) => {}
+                // a transaction goes as one, however many elements its sets have
+                Err(Errno::MSGSIZE) if !roomy => {
+                    roomy = sys::netlink::make_room(&self.fd, batch.bytes().len()).is_ok();
+                    if !roomy {
+                        return Err(Error::new(batch.label(0), Errno::MSGSIZE));
+                    }
+                }
                 Err(errno) => return Err(Error::new(batch.label(0), errno)),
                 Ok(_) => return Ok(first),
             }

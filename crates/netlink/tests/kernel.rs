@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use netlink::nft::{self, Base, Chain, Family, Hook, Kind, Policy, Rule, Table, Verdict};
+use netlink::nft::{self, Base, Chain, Element, Family, Field, Hook, Key, Kind, Policy, Rule, Table, Verdict};
 use netlink::route::{self, Address, Bridge, LinkChange, Target, Veth};
 use netlink::{Batch, Errno, Socket, conntrack};
 use sys::namespace::Kinds;
@@ -206,6 +206,22 @@ fn a_table_is_replaced_whole() {
         nft::delete(&mut socket, Family::Ipv4, "lighter-test").unwrap();
         nft::delete(&mut socket, Family::Ipv4, "lighter-test").unwrap();
         assert!(nft::tables(&mut socket, Family::Ipv4).unwrap().is_empty());
+    });
+}
+
+/// One transaction, several times as long as a socket's buffer is at first.
+#[test]
+fn a_set_may_have_very_many_elements() {
+    in_namespace(|| {
+        let mut socket = Socket::netfilter().unwrap();
+        let element = |n: u32| Element::new(Key::default().ip(IpAddr::V4((0x0a00_0000 + n).into())));
+        let elements: Vec<Element> = (0..30_000).map(element).collect();
+        let key = vec![Field::Ipv4];
+        let set = nft::Set { name: "many".into(), key, data: None, interval: false, elements };
+        nft::replace(&mut socket, &Table { sets: vec![set], ..table(1) }).unwrap();
+        let family = Family::Ipv4.number();
+        let found = nft::read::set(&mut socket, family, "lighter-test", "many").unwrap().unwrap();
+        assert_eq!(found.elements.len(), 30_000);
     });
 }
 

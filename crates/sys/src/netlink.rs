@@ -9,7 +9,7 @@ use rustix::io::{Errno, Result};
 /// filter is either applied or refused (since 4.20). What an old kernel does not know is left out.
 pub fn set_netlink_options(socket: impl AsFd) -> Result<()> {
     for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK, libc::NETLINK_GET_STRICT_CHK] {
-        match set_flag(&socket, option) {
+        match set_option(&socket, libc::SOL_NETLINK, option, 1) {
             Ok(()) | Err(Errno::NOPROTOOPT) => {}
             Err(error) => return Err(error),
         }
@@ -17,16 +17,22 @@ pub fn set_netlink_options(socket: impl AsFd) -> Result<()> {
     Ok(())
 }
 
-fn set_flag(socket: &impl AsFd, option: libc::c_int) -> Result<()> {
-    let on: libc::c_int = 1;
-    // SAFETY: `on` outlives the call and its size is given.
+/// Makes room for a message of so many bytes, beyond `wmem_max` (socket(7), `SO_SNDBUFFORCE`; needs `CAP_NET_ADMIN`): the
+/// kernel refuses one that is larger than its socket's buffer with `EMSGSIZE`.
+pub fn make_room(socket: impl AsFd, bytes: usize) -> Result<()> {
+    let size = libc::c_int::try_from(bytes).map_err(|_| Errno::MSGSIZE)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, size)
+}
+
+fn set_option(socket: &impl AsFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> Result<()> {
+    // SAFETY: `value` outlives the call and its size is given.
     let result = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
-            libc::SOL_NETLINK,
+            level,
             option,
-            (&raw const on).cast(),
-            size_of_val(&on) as libc::socklen_t,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
         )
     };
     if result == 0 { Ok(()) } else { Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)) }

@@ -55,7 +55,8 @@ pub fn list(
     }
     let links = super::links::names(shared);
     let of = |c: &Container| links.get(&c.id).map_or(&[][..], Vec::as_slice);
-    found.iter().map(|c| view::summary(shared, c, size, of(c))).collect()
+    let mut images = view::ImageNames::default();
+    found.iter().map(|c| view::summary(shared, c, size, of(c), &mut images)).collect()
 }
 
 struct Wanted<'a> {

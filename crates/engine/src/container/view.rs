@@ -1,12 +1,13 @@
 //! A container as `inspect` and lists show it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use api::types::{
     ContainerConfig, ContainerInspect, ContainerState, ContainerSummary, DriverData, EndpointSettings, HealthSummary,
     HealthcheckResult, HostConfig, NetworkSettings, PortMap, SummaryHostConfig, SummaryNetworkSettings,
 };
-use values::{Result, Timestamp, duration};
+use values::{Digest, Result, Timestamp, duration};
 
 use super::handle::Container;
 use super::health::{Health, Outcome, Status};
@@ -68,8 +69,30 @@ fn shown_config(record: &Record) -> ContainerConfig {
     config
 }
 
+/// What containers call their images, asked for once however many they are.
+#[derive(Default)]
+pub struct ImageNames(HashMap<String, Option<Digest>>);
+
+impl ImageNames {
+    /// The name it was created by while that still means the same image; else the image's id.
+    fn of(&mut self, shared: &Shared, record: &Record) -> String {
+        let asked = &record.config.image;
+        let means = || shared.images.resolve(asked).ok().map(|image| image.id.clone());
+        match self.0.entry(asked.clone()).or_insert_with(means) {
+            Some(id) if *id == record.image => asked.clone(),
+            _ => record.image.to_string(),
+        }
+    }
+}
+
 /// `links`: the names that others give it.
-pub fn summary(shared: &Shared, container: &Container, size: bool, links: &[String]) -> Result<ContainerSummary> {
+pub fn summary(
+    shared: &Shared,
+    container: &Container,
+    size: bool,
+    links: &[String],
+    images: &mut ImageNames,
+) -> Result<ContainerSummary> {
     let record = container.record();
     let volatile = container.volatile();
     // one that is removed meanwhile has nothing any more: that shall not keep the others from being listed
@@ -81,7 +104,7 @@ pub fn summary(shared: &Shared, container: &Container, size: bool, links: &[Stri
     Ok(ContainerSummary {
         id: record.id.to_string(),
         names: Some(names),
-        image: image_name(shared, &record),
+        image: images.of(shared, &record),
         image_id: record.image.to_string(),
         command: command_line(&record.argv()),
         created: record.created.secs,
@@ -108,15 +131,6 @@ pub fn summary(shared: &Shared, container: &Container, size: bool, links: &[Stri
         mounts: record.mounts.clone(),
         ..ContainerSummary::default()
     })
-}
-
-/// The name it was created by while that still means the same image; else the image's id.
-fn image_name(shared: &Shared, record: &Record) -> String {
-    let asked = &record.config.image;
-    match shared.images.resolve(asked) {
-        Ok(image) if image.id == record.image => asked.clone(),
-        _ => record.image.to_string(),
-    }
 }
 
 /// The program and its arguments, those with blanks in quotes.

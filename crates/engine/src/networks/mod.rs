@@ -44,6 +44,12 @@ impl Directory {
         self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// By the whole id, or by name.
+    fn get(&self, key: &str) -> Option<Arc<NetworkRecord>> {
+        let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
+        by_id.get(key).or_else(|| by_id.values().find(|record| record.name() == key)).cloned()
+    }
+
     /// Takes the network's name, too.
     ///
     /// # Errors
@@ -74,6 +80,28 @@ pub struct Found {
     pub config_only: bool,
 }
 
+impl Found {
+    fn predefined(shared: &Shared, name: &str) -> Self {
+        Self {
+            id: shared.network_id(name),
+            name: name.into(),
+            driver: if name == NONE { "null".into() } else { name.into() },
+            internal: false,
+            config_only: false,
+        }
+    }
+
+    fn created(record: &NetworkRecord) -> Self {
+        Self {
+            id: record.id().into(),
+            name: record.name().into(),
+            driver: record.shown.driver.clone(),
+            internal: record.shown.internal,
+            config_only: record.shown.config_only,
+        }
+    }
+}
+
 /// By id, by name, or by the beginning of exactly one id.
 ///
 /// # Errors
@@ -83,8 +111,15 @@ pub fn find(shared: &Shared, key: &str) -> Result<Found> {
     if key.is_empty() {
         return Err(missing());
     }
+    // what nearly all words are, without looking at each network there is: a name of ours, an id, a name
+    if is_predefined(key) && (key != BRIDGE || shared.has_bridge()) {
+        return Ok(Found::predefined(shared, key));
+    }
+    if let Some(record) = shared.directory.get(key) {
+        return Ok(Found::created(&record));
+    }
     let all = everything(shared);
-    if let Some(found) = all.iter().find(|n| n.id == key).or_else(|| all.iter().find(|n| n.name == key)) {
+    if let Some(found) = all.iter().find(|n| n.id == key) {
         return Ok(found.clone());
     }
     let mut matching = all.iter().filter(|n| n.id.starts_with(key));
@@ -108,25 +143,9 @@ pub fn check_endpoint(shared: &Shared, network: &Found, settings: &EndpointSetti
 }
 
 fn everything(shared: &Shared) -> Vec<Found> {
-    let predefined = |name: &str| Found {
-        id: shared.network_id(name),
-        name: name.into(),
-        driver: if name == NONE { "null".into() } else { name.into() },
-        internal: false,
-        config_only: false,
-    };
-    let mut all: Vec<Found> = [BRIDGE, HOST, NONE]
-        .into_iter()
-        .filter(|name| *name != BRIDGE || shared.has_bridge())
-        .map(predefined)
-        .collect();
-    all.extend(shared.directory.all().iter().map(|record| Found {
-        id: record.id().into(),
-        name: record.name().into(),
-        driver: record.shown.driver.clone(),
-        internal: record.shown.internal,
-        config_only: record.shown.config_only,
-    }));
+    let predefined = [BRIDGE, HOST, NONE].into_iter().filter(|name| *name != BRIDGE || shared.has_bridge());
+    let mut all: Vec<Found> = predefined.map(|name| Found::predefined(shared, name)).collect();
+    all.extend(shared.directory.all().iter().map(|record| Found::created(record)));
     all
 }
 
