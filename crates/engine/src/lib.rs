@@ -23,6 +23,7 @@ mod image_prune;
 mod image_view;
 mod images;
 mod kept;
+mod lingering;
 mod machine;
 mod names;
 mod networks;

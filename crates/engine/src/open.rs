@@ -93,6 +93,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         upstream: Upstream::default(),
         dns_threads: Threads::default(),
         serving: Serving::default(),
+        lingering: Default::default(),
         events: Events::default(),
         registry: Registry::default(),
         execs: Execs::default(),
@@ -242,6 +243,7 @@ pub async fn close(shared: &Arc<Shared>, stop_containers: Option<Duration>) {
     if let Err(e) = blocking(move || images.close()).await {
         tracing::warn!("the next start verifies recent layers: {e}");
     }
+    crate::lingering::sweep_now(shared).await;
     let in_use = all.iter().any(|c| c.state().is_running() || c.is_starting());
     if !in_use {
         let networks = shared.networks.clone();

@@ -3,7 +3,6 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use image::Images;
 use network::{Endpoint, Networks};
@@ -22,6 +21,7 @@ use crate::dns::{Names, Threads, Upstream};
 use crate::events::Events;
 use crate::exec::Execs;
 use crate::garbage::Garbage;
+use crate::lingering::Lingering;
 use crate::machine::Machine;
 use crate::networks::Directory;
 use crate::records::Records;
@@ -50,6 +50,7 @@ pub struct Shared {
     pub dns_threads: Threads,
     /// What this process does for containers' networks.
     pub serving: Serving,
+    pub lingering: Arc<Lingering>,
     pub events: Events,
     pub registry: Registry,
     pub execs: Execs,
@@ -85,9 +86,6 @@ pub async fn whole<T: Send + 'static>(work: impl Future<Output = Result<T>> + Se
 pub fn network_id(daemon_id: &str, name: &str) -> String {
     image::sha256(format!("{daemon_id}/{name}").as_bytes()).hex().to_owned()
 }
-
-/// Within this a namespace that nobody is in has ended.
-const LINGERING: Duration = Duration::from_secs(2);
 
 impl Shared {
     /// Registries as they are configured now.
@@ -154,24 +152,7 @@ impl Shared {
             self.networks.release(id, &endpoint.network_id);
             self.emit_network("disconnect", container, endpoint);
         }
-        self.sweep_later(endpoints);
-    }
-
-    /// Links go with their namespace, unasked and for nothing. Where somebody else is in that, a container that joined it or
-    /// a debugger, they must be taken from there: the addresses are free, and soon another's.
-    pub fn sweep_later(&self, endpoints: &[Endpoint]) {
-        let links: Vec<String> =
-            endpoints.iter().map(|e| e.host_ifname.clone()).filter(|name| !name.is_empty()).collect();
-        if links.is_empty() {
-            return;
-        }
-        let networks = self.networks.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(LINGERING).await;
-            if let Err(e) = blocking(move || networks.sweep(&links)).await {
-                tracing::warn!("links of a container that has ended may be left: {e}");
-            }
-        });
+        crate::lingering::sweep_later(self, endpoints);
     }
 
     /// Id of the predefined network `name`, the same after each start.

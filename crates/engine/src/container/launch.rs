@@ -351,7 +351,7 @@ fn release(shared: &Shared, id: &values::Id, places: &Places) {
         tracing::error!("taking back the ports of container {id}: {e}");
     }
     places.endpoints.iter().for_each(|e| shared.networks.release(id.as_str(), &e.network_id));
-    shared.sweep_later(&places.endpoints);
+    crate::lingering::sweep_later(shared, &places.endpoints);
 }
 
 /// Files and plan: everything the shim needs to know.
