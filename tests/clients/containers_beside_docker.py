@@ -8,13 +8,10 @@ the client; `$ …` is a shell's, with `docker` being the client; `@ METHOD PATH
 out of the way, JSON is compared key by key. What differs on purpose is in EXPECTED, with the reason; WORD: only commands that
 contain it are shown (all are run). Ends with the number of unexpected differences. Containers are called cb3-…; all are removed.
 """
-import http.client, json, os, re, shlex, socket, subprocess, sys, tempfile
+import http.client, os, re, shlex, socket, subprocess, sys
 
-# the client makes directories in it
-CONFIG_DIRECTORY = tempfile.TemporaryDirectory(prefix="lighter-config-")
-CONFIG = CONFIG_DIRECTORY.name
+from beside_docker import CONFIG, DOCKER, compare
 
-DOCKER = "/usr/local/bin/docker"
 COMMANDS = r"""
 run --rm bb:1 echo hello
 run --rm bb:1 sh -c "exit 7"
@@ -776,35 +773,6 @@ def plain(text):
     return text
 
 
-def differences(a, b, path=""):
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in sorted({*a, *b}):
-            if key not in a or key not in b:
-                yield f"{path}.{key}: {'only ours: ' + json.dumps(a[key]) if key in a else 'only Docker: ' + json.dumps(b[key])}"
-            else:
-                yield from differences(a[key], b[key], f"{path}.{key}")
-    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for number, pair in enumerate(zip(a, b)):
-            yield from differences(*pair, f"{path}[{number}]")
-    elif a != b:
-        yield f"{path}: {json.dumps(a)}, Docker {json.dumps(b)}"
-
-
-def compare(ours, theirs):
-    for what, a, b in zip(("status", "stdout", "stderr"), ours, theirs):
-        if what == "status":
-            if a != b:
-                yield f"status {a}, Docker {b}"
-            continue
-        a, b = plain(a), plain(b)
-        if a == b:
-            continue
-        try:
-            yield from differences(json.loads(a), json.loads(b))
-        except ValueError:
-            yield f"{what}:\n      {a.strip()!r}\n    Docker\n      {b.strip()!r}"
-
-
 def main():
     ours, theirs = Engine(sys.argv[1], os.environ.get("CLIENT", DOCKER)), Engine(sys.argv[2], DOCKER)
     word = sys.argv[3] if len(sys.argv) > 3 else ""
@@ -812,7 +780,7 @@ def main():
         engine.clean()
     count = same = 0
     for line in filter(None, COMMANDS.splitlines()):
-        found = list(compare(*[engine.run(line) for engine in (ours, theirs)]))
+        found = list(compare(*[engine.run(line) for engine in (ours, theirs)], plain))
         if not found or any(part in line for part, _ in EXPECTED):
             same += 1
         elif word in line:

@@ -8,13 +8,10 @@ differs on purpose is in EXPECTED, with the reason; WORD: only commands that con
 number of unexpected differences. Networks and containers are called nb4-…; all are removed. The nft ruleset of ours is the same
 before and after.
 """
-import itertools, json, os, re, shlex, subprocess, sys, tempfile
+import itertools, json, os, re, shlex, subprocess, sys
 
-# the client makes directories in it
-CONFIG_DIRECTORY = tempfile.TemporaryDirectory(prefix="lighter-config-")
-CONFIG = CONFIG_DIRECTORY.name
+from beside_docker import CONFIG, DOCKER, compare
 
-DOCKER = "/usr/local/bin/docker"
 COMMANDS = r"""
 network create nb4-a
 network create nb4-a
@@ -449,20 +446,6 @@ def plain(text):
     return text
 
 
-def differences(a, b, path=""):
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in sorted({*a, *b}):
-            if key not in a or key not in b:
-                yield f"{path}.{key}: {'only ours: ' + json.dumps(a[key]) if key in a else 'only Docker: ' + json.dumps(b[key])}"
-            else:
-                yield from differences(a[key], b[key], f"{path}.{key}")
-    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for number, pair in enumerate(zip(a, b)):
-            yield from differences(*pair, f"{path}[{number}]")
-    elif a != b:
-        yield f"{path}: {json.dumps(a)}, Docker {json.dumps(b)}"
-
-
 def by_name(value):
     """Without what chance decides: the order of containers, which are keyed by their ids, and how large pools' networks are."""
     if isinstance(value, list):
@@ -483,21 +466,6 @@ def containers_by_name(text):
         return json.dumps(json.loads(text, object_pairs_hook=pairs))
     except ValueError:
         return text
-
-
-def compare(ours, theirs):
-    for what, a, b in zip(("status", "stdout", "stderr"), ours, theirs):
-        if what == "status":
-            if a != b:
-                yield f"status {a}, Docker {b}"
-            continue
-        a, b = plain(containers_by_name(a)), plain(containers_by_name(b))
-        if a == b:
-            continue
-        try:
-            yield from differences(by_name(json.loads(a)), by_name(json.loads(b)))
-        except ValueError:
-            yield f"{what}:\n      {a.strip()!r}\n    Docker\n      {b.strip()!r}"
 
 
 def main():
@@ -524,7 +492,7 @@ def main():
             results.append(engine.run(words))
             if made and results[-1][0] == 0:
                 engine.run(["network", "rm", results[-1][1].strip()])
-        found = list(compare(*results))
+        found = list(compare(*results, lambda text: plain(containers_by_name(text)), by_name))
         expected = [reason for part, reason in EXPECTED if part in line]
         if not found or expected:
             same += 1
