@@ -182,10 +182,7 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     .await?;
     for (container, ..) in &told {
         let rerouted = stale.contains(container.id.as_str());
-        // one that has ended meanwhile has none
-        if let Err(e) = crate::networks::agree(shared, container, rerouted).await
-            && container.state().is_running()
-        {
+        if let Err(e) = crate::networks::agree(shared, container, rerouted).await {
             tracing::error!("the networks of container {} are not those that were recorded: {e}", container.id);
         }
     }
