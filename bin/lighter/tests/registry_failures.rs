@@ -76,6 +76,15 @@ fn cut(told: Told, first: fn(usize) -> usize) -> Told {
     }
 }
 
+/// What is said of a document that is none, of a manifest, and of blobs that are not as long as their descriptors say.
+const WRONG_SIZE: [&str; 5] = [
+    "is no JSON",
+    "manifest verification failed for digest sha256:",
+    "failed size validation",
+    "failed size validation",
+    "failed size validation",
+];
+
 const FAULTS: [Fault; 14] = [
     Fault {
         name: "missing",
@@ -122,13 +131,7 @@ const FAULTS: [Fault; 14] = [
         name: "a page for people",
         spoil: |_| Told::body("<html>Log in to this network</html>").with("Content-Type", "text/html"),
         passes: false,
-        words: [
-            "is no JSON",
-            "manifest verification failed for digest sha256:",
-            "failed size validation",
-            "failed size validation",
-            "failed size validation",
-        ],
+        words: WRONG_SIZE,
     },
     Fault {
         name: "other bytes",
@@ -153,25 +156,13 @@ const FAULTS: [Fault; 14] = [
         name: "more bytes",
         spoil: |told| body(told, |bytes| [&bytes[..], b"more"].concat()),
         passes: false,
-        words: [
-            "is no JSON",
-            "manifest verification failed for digest sha256:",
-            "failed size validation",
-            "failed size validation",
-            "failed size validation",
-        ],
+        words: WRONG_SIZE,
     },
     Fault {
         name: "fewer bytes",
         spoil: |told| body(told, |bytes| bytes[..bytes.len() - 1].to_vec()),
         passes: false,
-        words: [
-            "is no JSON",
-            "manifest verification failed for digest sha256:",
-            "failed size validation",
-            "failed size validation",
-            "failed size validation",
-        ],
+        words: WRONG_SIZE,
     },
     Fault {
         name: "no end",
