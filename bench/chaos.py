@@ -6,7 +6,7 @@
 
 Ends with 0 when every promise was kept, else with 1 and the list of broken ones.
 """
-import argparse, http.client, json, os, random, re, resource, shutil, signal, socket, subprocess, sys, threading, time
+import argparse, http.client, json, multiprocessing, os, random, re, resource, shutil, signal, socket, subprocess, sys, threading, time
 
 CACHE = os.environ.get("LIGHTER_TEST_CACHE", "/var/cache/lighter-tests")
 DISK = 256 << 20
@@ -136,7 +136,7 @@ class Chaos:
         os.makedirs(self.directory + "/data", exist_ok=True)
         subprocess.check_call(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "chaos", self.directory + "/data"])
         self.daemon = Daemon(options.programs, self.directory)
-        self.times, self.tickers, self.up = {"ps": [], "inspect": []}, [], threading.Event()
+        self.tickers, self.up = [], multiprocessing.Event()
         self.counts = {}
         self.random = random.Random(options.seed)
 
@@ -182,18 +182,22 @@ class Chaos:
             except OSError:
                 time.sleep(0.05)
 
-    def watcher(self):
-        while not self.stop.is_set():
-            time.sleep(0.03)
+    def watch(self, over, answers):
+        """Times `ps` and `inspect`, in a process of its own: beside the users' threads it would time their interpreter's lock."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        times = {"ps": [], "inspect": []}
+        calls = (("ps", "/containers/json"), ("inspect", f"/containers/{self.tickers[0]}/json"))
+        while not over.wait(0.03):
             if not self.up.is_set():
                 continue
             try:
-                for what, path in (("ps", "/containers/json"), ("inspect", f"/containers/{self.tickers[0]}/json")):
+                for what, path in calls:
                     begin = time.perf_counter()
                     self.daemon.ask("GET", path, timeout=20)
-                    self.times[what].append((time.perf_counter() - begin) * 1e3)
+                    times[what].append((time.perf_counter() - begin) * 1e3)
             except (OSError, Refused):
                 pass
+        answers.send((times, self.daemon.hangs))
 
     # ---- what happens to us
 
@@ -266,8 +270,10 @@ class Chaos:
             d.ask("POST", f"/containers/{id}/start")
         print(f"{options.containers} containers in {time.time() - begin:.1f} s", flush=True)
         self.up.set()
+        over, (answers, sender) = multiprocessing.Event(), multiprocessing.Pipe(duplex=False)
+        watcher = multiprocessing.Process(target=self.watch, args=(over, sender), daemon=True)
+        watcher.start()
         threads = [threading.Thread(target=self.user, args=(n,)) for n in range(options.users)]
-        threads.append(threading.Thread(target=self.watcher))
         [t.start() for t in threads]
         end, next_kill, round = time.time() + options.seconds, time.time() + 2, 0
         while time.time() < end:
@@ -287,9 +293,13 @@ class Chaos:
                 self.count("chaos disturbed: " + type(e).__name__)
         self.stop.set()
         [t.join() for t in threads]
-        self.verdict()
+        over.set()
+        times, hangs = answers.recv()
+        watcher.join()
+        d.hangs += hangs
+        self.verdict(times)
 
-    def verdict(self):
+    def verdict(self, times):
         d = self.daemon
         self.check(not d.hangs, f"{len(d.hangs)} calls hung: {d.hangs[:5]}")
         deadline = time.time() + 60
@@ -300,11 +310,11 @@ class Chaos:
         self.check(not wrong, f"a minute later still: {wrong[:10]}")
         for id in self.tickers:
             self.whole_log(id)
-        for what, times in self.times.items():
-            times.sort()
-            if times:
-                p = lambda q: times[min(len(times) - 1, int(len(times) * q))]
-                print(f"{what}: {len(times)} calls, median {p(.5):.1f} ms, p99 {p(.99):.1f} ms, most {times[-1]:.1f} ms")
+        for what, of in times.items():
+            of.sort()
+            if of:
+                p = lambda q: of[min(len(of) - 1, int(len(of) * q))]
+                print(f"{what}: {len(of)} calls, median {p(.5):.1f} ms, p99 {p(.99):.1f} ms, most {of[-1]:.1f} ms")
                 self.check(p(.99) < self.options.p99, f"p99 of {what} is {p(.99):.1f} ms")
         print("did:", ", ".join(f"{n} × {what}" for what, n in sorted(self.counts.items())), f"; {d.calls} calls")
         self.remove_all()

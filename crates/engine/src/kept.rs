@@ -9,7 +9,7 @@ use api::types::Kept;
 use image::{Image, Owner, Rest, Standing};
 use values::{Digest, Id, Result, duration, size};
 
-use crate::container::Container;
+use crate::container::{Container, create};
 use crate::garbage;
 use crate::shared::Shared;
 use crate::volumes;
@@ -106,14 +106,9 @@ fn why_image(shared: &Shared, policy: &garbage::Policy, rest: &Rest) -> String {
     let Some(image) = shared.images.get(&rest.id) else {
         return "it cannot be used, because something of it is damaged: system verify says what".into();
     };
-    let all = shared.registry.all();
-    let users: Vec<&str> = all
-        .iter()
-        .filter(|container| container.record().image == rest.id)
-        .map(|container| container.id.as_str())
-        .collect();
+    let users = create::uses(shared, &rest.id);
     if !users.is_empty() {
-        return format!("{} stands on it", containers(shared, users.into_iter()));
+        return format!("{} stands on it", containers(shared, users.iter().map(|user| user.container.as_str())));
     }
     if let Some(why) = garbage::pin(policy, &image) {
         return why;
