@@ -29,6 +29,7 @@ mod names;
 mod networks;
 mod oci;
 mod open;
+mod pace;
 mod prune;
 mod reach;
 mod records;

@@ -101,6 +101,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         log_watcher,
         sampling: Default::default(),
         pruning: Default::default(),
+        pace: Default::default(),
         cgroup_parents,
         selinux,
         machine,

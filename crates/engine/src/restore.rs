@@ -187,7 +187,7 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         }
     }
     for (container, was, _) in told {
-        tokio::spawn(resume(container, was));
+        tokio::spawn(resume(shared.clone(), container, was));
     }
     Ok(())
 }
@@ -481,7 +481,7 @@ fn sweep(
 }
 
 /// What was asked for, and what its policy wants.
-async fn resume(container: Arc<Container>, was: Phase) {
+async fn resume(shared: Arc<Shared>, container: Arc<Container>, was: Phase) {
     // what was found is on its way
     let state = container.until(|s| !matches!(s.phase, Phase::Starting { .. })).await;
     let policy = container.record().policy();
@@ -492,9 +492,14 @@ async fn resume(container: Arc<Container>, was: Phase) {
         Phase::Dead | Phase::Running { then: Some(Then::Remove), .. } => {
             let _ = container.ask(Ask::Remove { force: true }).await;
         }
-        Phase::Backoff => container.post(Mail::Fact(Fact::BackoffElapsed { generation: state.generation })),
+        Phase::Backoff => {
+            let elapsed = Fact::BackoffElapsed { generation: state.generation };
+            let begin = async { container.post(Mail::Fact(elapsed)) };
+            shared.pace.start(&container, begin).await;
+        }
         Phase::Exited | Phase::Created if wanted_at_boot(&state, &policy) => {
-            let _ = container.ask(Ask::Start).await;
+            let begin = async { drop(container.ask(Ask::Start).await) };
+            shared.pace.start(&container, begin).await;
         }
         _ => {}
     }

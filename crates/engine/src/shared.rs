@@ -24,6 +24,7 @@ use crate::garbage::Garbage;
 use crate::lingering::Lingering;
 use crate::machine::Machine;
 use crate::networks::Directory;
+use crate::pace::Pace;
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::selinux::Policy;
@@ -58,6 +59,7 @@ pub struct Shared {
     pub log_watcher: logging::Watcher,
     pub sampling: Sampling,
     pub pruning: Pruning,
+    pub pace: Pace,
     pub cgroup_parents: CgroupParents,
     pub machine: Machine,
     /// Where containers are labelled.

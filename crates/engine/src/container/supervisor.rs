@@ -377,7 +377,7 @@ impl Supervisor {
             Effect::Signal(signal) => self.signal(signal),
             Effect::KillAll => self.kill(Request::KillAll),
             Effect::ArmGrace(after, generation) => self.later(after, Fact::GraceElapsed { generation }),
-            Effect::ArmBackoff(after, generation) => self.later(after, Fact::BackoffElapsed { generation }),
+            Effect::ArmBackoff(after, generation) => self.again_later(after, generation),
             Effect::Freeze => self.freeze(true),
             Effect::Thaw => self.freeze(false),
             Effect::Delete => {
@@ -424,6 +424,15 @@ impl Supervisor {
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
             container.post(Mail::Fact(fact));
+        });
+    }
+
+    fn again_later(&self, after: Duration, generation: u64) {
+        let (shared, container) = (self.shared.clone(), self.container.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            let begin = async { container.post(Mail::Fact(Fact::BackoffElapsed { generation })) };
+            shared.pace.start(&container, begin).await;
         });
     }
 

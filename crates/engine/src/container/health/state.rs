@@ -171,11 +171,13 @@ fn started(h: Health, at: Timestamp, check: &Check) -> (Health, Vec<Effect>) {
     wait(h, delay)
 }
 
-/// The wait goes on where it was.
+/// The wait goes on where it was. Not every probe is written down: those since the last one that was are taken to have come
+/// in time, so that all the containers of a daemon that comes back are not asked at the same moment.
 fn resumed(h: Health, now: Timestamp, check: &Check) -> (Health, Vec<Effect>) {
     let last = h.log.last().map_or(h.since, |outcome| outcome.ended.max(h.since));
-    let left = delay(&h, last, check).saturating_sub(now.since(last));
-    wait(h, left)
+    let (delay, past) = (delay(&h, last, check), now.since(last));
+    let into_it = past.as_nanos().checked_rem(delay.as_nanos()).unwrap_or_default();
+    wait(h, delay - Duration::from_nanos_u128(into_it))
 }
 
 fn wait(h: Health, delay: Duration) -> (Health, Vec<Effect>) {

@@ -181,7 +181,7 @@ fn only_the_answer_that_is_waited_for_counts() {
 fn a_new_daemon_goes_on_waiting() {
     let check = check();
     let (health, _) = play(&check, &[outcome(10, 1)]);
-    for (second, left) in [(13, 7), (20, 0), (500, 0)] {
+    for (second, left) in [(13, 7), (19, 1), (24, 6), (504, 6)] {
         let (h, effects) = observe(&check, &health, &Fact::Resumed { at: after(second) });
         assert_eq!(effects, [Effect::Arm(Duration::from_secs(left), h.turn)]);
         assert_eq!((h.status, h.streak), (Status::Starting, 1));

@@ -1,0 +1,34 @@
+//! Starts that nobody waits for (restart policies, the daemon's own start) go a few at a time: hundreds at once would take
+//! the machine from those who do wait, and would be done no sooner.
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::container::Container;
+use crate::container::state::Phase;
+
+/// One that is still starting after this waits for something, and holds nobody else up.
+const HOLD: Duration = Duration::from_secs(1);
+
+pub struct Pace(Semaphore);
+
+impl Default for Pace {
+    /// As many at a time as there are processors.
+    fn default() -> Self {
+        Self(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)))
+    }
+}
+
+impl Pace {
+    /// Begins a start when its turn comes, and keeps that turn until it has started, failed, or taken long.
+    pub async fn start(&self, container: &Container, begin: impl Future<Output = ()>) {
+        let Ok(_turn) = self.0.acquire().await else { return };
+        begin.await;
+        let settled = async {
+            container.has_read().await;
+            container.until(|s| !matches!(s.phase, Phase::Starting { .. })).await
+        };
+        let _ = tokio::time::timeout(HOLD, settled).await;
+    }
+}
