@@ -1,4 +1,4 @@
-# make                      builds the three programs in release
+# make                      builds the programs in release
 # make install              PREFIX=/usr/local, DESTDIR= (for packages)
 #   WITH_DOCKER_NAME=1      also the name `docker` and the socket /run/docker.sock; refused where a Docker is
 # make uninstall            takes away what install put there (with the same PREFIX and DESTDIR)
@@ -15,7 +15,8 @@ FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 
-PROGRAMS = lighter lighter-shim lighter-runtime
+PACKAGES = lighter lighter-shim lighter-runtime
+PROGRAMS = lighter lighterd lighter-shim lighter-runtime
 BUILT = $(or $(CARGO_TARGET_DIR),target)/$(shell rustc -vV | sed -n 's/^host: //p')/release
 SOURCES = Cargo.toml Cargo.lock $(shell find bin crates -type f)
 # Only where this machine itself is installed to, and systemd runs it.
@@ -26,7 +27,7 @@ LIVE = [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]
 all: build
 
 build:
-	cargo build --release --locked $(addprefix -p ,$(PROGRAMS))
+	cargo build --release --locked $(addprefix -p ,$(PACKAGES))
 
 # What is up to date is not built again: `make && sudo make install` needs no cargo for root.
 install: $(addprefix $(BUILT)/,$(PROGRAMS)) $(if $(filter 1,$(WITH_DOCKER_NAME)),install-docker-name)

@@ -38,14 +38,24 @@ def cpu():
         return None
 
 
-def measure(what):
+def idle():
+    """CPU that the daemons take in a millisecond while nobody asks them for anything."""
+    c0 = cpu()
+    if c0 is None:
+        return 0
+    time.sleep(2)
+    return (cpu() - c0) / 2000
+
+
+def measure(what, rest):
+    """Wall and CPU time of it in ms. `rest`: what is taken anyway, see `idle`."""
     c0, t0 = cpu(), time.perf_counter()
     what()
     wall = (time.perf_counter() - t0) * 1e3
     if c0 is None:
         return wall, None
     time.sleep(0.25)  # what an engine does after it answered counts too
-    return wall, cpu() - c0
+    return wall, cpu() - c0 - rest * (time.perf_counter() - t0) * 1e3
 
 
 def row(title, engines, times, n, what, prepare=lambda e: None, after=lambda e: None):
@@ -54,10 +64,12 @@ def row(title, engines, times, n, what, prepare=lambda e: None, after=lambda e: 
         for _ in range(2 if n > 3 else 0):
             prepare(engine), what(engine), after(engine)
     walls, cpus = {e.name: [] for e in engines}, {e.name: [] for e in engines}
+    time.sleep(1 if n > 3 else 0)
+    rest = idle()
     for _ in range(n):
         for engine in engines:
             prepare(engine)
-            wall, used = measure(lambda: what(engine))
+            wall, used = measure(lambda: what(engine), rest)
             walls[engine.name].append(wall)
             if used is not None:
                 cpus[engine.name].append(used)
