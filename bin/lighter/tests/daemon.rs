@@ -56,7 +56,7 @@ fn its_threads_keep_no_memory_to_themselves() {
     let environment = std::fs::read_to_string(format!("/proc/{}/environ", d.pid())).unwrap();
     assert!(environment.contains("GLIBC_TUNABLES=glibc.malloc.tcache_count=0"), "{environment}");
     let command = std::fs::read_to_string(format!("/proc/{}/cmdline", d.pid())).unwrap();
-    assert!(command.contains("lighter\0daemon\0--data-root\0"), "{command}");
+    assert!(command.contains("lighterd\0--data-root\0"), "{command}");
 }
 
 #[test]

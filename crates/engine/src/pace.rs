@@ -23,12 +23,43 @@ impl Default for Pace {
 impl Pace {
     /// Begins a start when its turn comes, and keeps that turn until it has started, failed, or taken long.
     pub async fn start(&self, container: &Container, begin: impl Future<Output = ()>) {
-        let Ok(_turn) = self.0.acquire().await else { return };
-        begin.await;
         let settled = async {
             container.has_read().await;
-            container.until(|s| !matches!(s.phase, Phase::Starting { .. })).await
+            container.until(|s| !matches!(s.phase, Phase::Starting { .. })).await;
         };
+        self.turn(begin, settled).await;
+    }
+
+    async fn turn(&self, begin: impl Future<Output = ()>, settled: impl Future<Output = ()>) {
+        let Ok(_turn) = self.0.acquire().await else { return };
+        begin.await;
         let _ = tokio::time::timeout(HOLD, settled).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_few_at_a_time_and_none_for_ever() {
+        let (pace, begun) = (Pace(Semaphore::new(2)), Cell::new(0));
+        let begin = || async { begun.set(begun.get() + 1) };
+        // two that never settle, and a third
+        let turns = async {
+            tokio::join!(
+                pace.turn(begin(), std::future::pending()),
+                pace.turn(begin(), std::future::pending()),
+                pace.turn(begin(), async {})
+            )
+        };
+        let look = async {
+            tokio::time::sleep(HOLD / 10).await;
+            begun.get()
+        };
+        let (_, early) = tokio::join!(turns, look);
+        assert_eq!((early, begun.get()), (2, 3));
     }
 }
