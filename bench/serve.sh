@@ -2,6 +2,8 @@
 # Starts our release daemon for benchmarks on private roots, or stops it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); root=${BENCH_ROOT:-/tmp/lighter-bench}
+# where the default one is, too: on tmpfs
+run=/run/lighter-bench
 cd "$here/.." && . scripts/target.sh
 case ${1:-start} in
 stop)
@@ -10,7 +12,7 @@ stop)
   # shellcheck disable=SC2086
   [ -z "$ids" ] || "$(lighter_bin release)/lighter" rm -f $ids >/dev/null
   kill "$(cat "$root/pid")" && while kill -0 "$(cat "$root/pid")" 2>/dev/null; do sleep 0.1; done
-  rm -rf "$root" ;;
+  rm -rf "$root" "$run" ;;
 start)
   mkdir -p "$root"
   parent=()
@@ -20,7 +22,7 @@ start)
   fi
   (
     [ ! -d /sys/fs/cgroup/cpuacct ] || echo $BASHPID > /sys/fs/cgroup/cpuacct/peersbench/cgroup.procs
-    exec setsid "$(lighter_bin release)/lighter" daemon --data-root "$root/data" --exec-root "$root/run" \
+    exec setsid "$(lighter_bin release)/lighter" daemon --data-root "$root/data" --exec-root "$run" \
       -H "unix://$root/sock" "${parent[@]}" >"$root/log" 2>&1 </dev/null
   ) &
   echo $! > "$root/pid"
