@@ -222,7 +222,7 @@ class Bench:
 
 MEMORY = {
     "docker": (r"^[^ ]*(dockerd|containerd) ", r"^[^ ]*containerd-shim"),
-    "ours": (r"lighter daemon .*lighter-bench", r"/release/lighter-shim"),
+    "ours": (r"lighterd .*lighter-bench", r"/release/lighter-shim"),
 }
 
 if __name__ == "__main__":

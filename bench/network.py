@@ -241,7 +241,7 @@ class Bench:
 
 PROCESSES = {
     "docker": (r"^[^ ]*(dockerd|containerd) ", r"docker-proxy"),
-    "ours": (r"lighter daemon .*lighter-bench", r"nothing of that kind"),
+    "ours": (r"lighterd .*lighter-bench", r"nothing of that kind"),
 }
 
 
