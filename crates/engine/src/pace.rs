@@ -9,7 +9,7 @@ use crate::container::Container;
 use crate::container::state::Phase;
 
 /// One that is still starting after this waits for something, and holds nobody else up.
-const HOLD: Duration = Duration::from_secs(1);
+const HOLD: Duration = Duration::from_millis(300);
 
 pub struct Pace(Semaphore);
 
