@@ -12,10 +12,11 @@ use shim::protocol::{self, FailureKind, Fds, Reply};
 use sys::crash;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use values::{Error, ErrorKind, Result, ResultExt, RootMount, Timestamp};
+use values::{Error, ErrorKind, Id, Result, ResultExt, RootMount, Timestamp};
 
 use super::etc;
-use super::handle::{Container, Mail};
+use super::handle::{Container, Mail, Pending};
+use super::links::Link;
 use super::modes::NetworkMode;
 use super::record::Record;
 use super::state::Fact;
@@ -120,34 +121,17 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let (s, r) = (shared.clone(), record.clone());
     crash::point("start.begun");
     container.start_waits_for(Step::Network, 0);
-    let mut making = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
+    let making = tokio::task::spawn_blocking(move || make_sandbox(&s, &r));
     let directory = shared.shim_dir(&container.id, generation);
     let spawned = spawn_shim(shared, &directory, &mut undo).and_then(|spawned| {
         note_cgroup(shared, &record, &directory)?;
         Ok(spawned)
     });
     // whatever became of the shim: what the other task made must be given back
-    let Ok(sandbox) = tokio::time::timeout(PATIENCE, &mut making).await else {
-        let (shared, id) = (shared.clone(), container.id.clone());
-        tokio::spawn(async move {
-            if let Ok(Ok(sandbox)) = making.await {
-                release(&shared, &id, &sandbox.places);
-            }
-        });
-        return Err(late("its network", PATIENCE));
-    };
-    let mut sandbox = sandbox.map_err(|e| Error::internal(e.to_string()))??;
+    let mut sandbox = made(shared, &container.id, making).await?;
     let (s, id, places) = (shared.clone(), container.id.clone(), sandbox.places.clone());
     undo.push(move || release(&s, &id, &places));
-    shared.serving.begin(&container.id);
-    shared.serving.relay(&container.id, std::mem::take(&mut sandbox.relays));
-    if let Some(sockets) = sandbox.dns.take() {
-        shared.serving.dns(&container.id, crate::dns::serve(shared, &container.id, sockets)?);
-        shared.names.set(&container.id, super::networks::member(shared, &record, &sandbox.places.endpoints));
-    }
-    let links = super::links::resolve(shared, &record)?;
-    let passages = super::links::passages(shared, &links, &sandbox.places.endpoints);
-    shared.serving.open(&shared.networks, &container.id, passages);
+    let links = serve(shared, &record, &mut sandbox)?;
     crash::point("start.network");
     let (mut stream, shim) = spawned?;
 
@@ -156,69 +140,36 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
         crate::networks::note(&directory, &sandbox.places.endpoints, &sandbox.places.ports)?;
     }
     crash::point("start.endpoint");
-    let runtime = runtimes::find(&shared.config.runtimes, &record.host.runtime)?;
-    let by_systemd = shared.config.cgroup_driver == Driver::Systemd;
-    let external = runtime.map(|r| runtimes::external(r, shared.cgroup_path(&container.id), by_systemd)).transpose()?;
-    let built_in = external.is_none();
-    let (s, r, e) = (shared.clone(), record.clone(), sandbox.places.endpoints.clone());
-    let first = container.state().exits == 0;
-    let d = directory.clone();
+    let external = external(shared, &record)?;
     container.start_waits_for(Step::Files, 0);
+    let (s, d, places, built_in) = (shared.clone(), directory.clone(), sandbox.places.clone(), external.is_none());
+    let (r, first) = (record.clone(), container.state().exits == 0);
     let preparing = blocking(move || {
-        let mut prepared = prepare(&s, &r, &e, &links, joined, first)?;
-        super::links::catch_up(&s, &r, &links, &e)?;
-        let lowest = s.snapshots.lowest(&r.layers)?;
-        if prepared.map_root && !built_in {
-            return Err(Error::not_implemented(
-                "userns-remap is not supported with other runtimes than the built-in one: use --userns=host",
-            ));
-        }
-        if prepared.spec.hooks.is_some() && built_in {
-            make_bundle(&d.join("bundle"), &mut prepared)?;
-        }
-        let limits = prepared.spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
-        s.cgroup_parents.note(&s, &r, built_in.then_some(&limits))?;
-        Ok((prepared, lowest))
+        let prepared = prepare(&s, &r, &places.endpoints, &links, joined, first)?;
+        super::links::catch_up(&s, &r, &links, &places.endpoints)?;
+        Ok((complete(&s, &r, prepared, built_in, &d)?, s.snapshots.lowest(&r.layers)?))
     });
     let (prepared, lowest) =
         tokio::time::timeout(PATIENCE, preparing).await.map_err(|_| late("its files and mounts", PATIENCE))??;
     crash::point("start.prepared");
-    let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
-    let (netns, userns) = (sandbox.netns.is_some(), sandbox.userns.is_some());
-    let mut attached = Fds { netns, userns, lowest: lowest.is_some(), attached: vec![] };
-    let mut streams = vec![];
-    for client in pending {
-        let Ok(stream) = client.stream.into_std() else { continue };
-        attached.attached.push(client.attach);
-        streams.push(OwnedFd::from(stream));
-    }
+    let prefix = if built_in { FAILED } else { FAILED_OUTSIDE };
+    let (attached, streams) = take_attached(container);
     let order = protocol::Launch {
         container: prepared,
         directory: directory.clone(),
         stdio: stdio(&record),
         log: log_order(shared, &record)?,
         external,
-        fds: attached,
+        fds: Fds {
+            netns: sandbox.netns.is_some(),
+            userns: sandbox.userns.is_some(),
+            lowest: lowest.is_some(),
+            attached,
+        },
     };
-    let prefix = if order.external.is_some() { FAILED_OUTSIDE } else { FAILED };
     let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(lowest).chain(streams).collect();
     container.start_waits_for(Step::Runtime, shim);
-    let reply = shim_link::launch(&mut stream, order, fds).await?;
-    let started = match reply {
-        Reply::Started(started) => started,
-        Reply::Failed(failed) => {
-            let code = exit_code(failed.kind, &failed.message);
-            let own = is_daemons_own(&failed.message);
-            let prefix = match failed.message.starts_with(BEFORE_INIT) {
-                true => prefix.trim_end_matches(": error during container init"),
-                false => prefix,
-            };
-            let message = if own { failed.message } else { format!("{prefix}: {}", failed.message) };
-            return Err(Failure { code, message });
-        }
-        Reply::Refused(why) => return Err(Error::internal(why).into()),
-        other => return Err(Error::internal(format!("the shim answered unexpectedly: {other:?}")).into()),
-    };
+    let started = outcome(shim_link::launch(&mut stream, order, fds).await?, prefix)?;
     crash::point("start.answered");
     undo.commit();
     sandbox.places.endpoints.iter().for_each(|endpoint| shared.emit_network("connect", container, endpoint));
@@ -229,6 +180,89 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     // the next start finds its network namespace made
     shared.networks.prefetch();
     Ok(())
+}
+
+/// Waits for the sandbox; one that comes too late is given back when it comes.
+async fn made(shared: &Arc<Shared>, id: &Id, mut making: JoinHandle<Result<Sandbox>>) -> Result<Sandbox, Failure> {
+    if let Ok(sandbox) = tokio::time::timeout(PATIENCE, &mut making).await {
+        return Ok(sandbox.map_err(|e| Error::internal(e.to_string()))??);
+    }
+    let (shared, id) = (shared.clone(), id.clone());
+    tokio::spawn(async move {
+        if let Ok(Ok(sandbox)) = making.await {
+            release(&shared, &id, &sandbox.places);
+        }
+    });
+    Err(late("its network", PATIENCE))
+}
+
+/// Begins what this process does for the container's networks: relayed ports, names, the passages of links.
+fn serve(shared: &Arc<Shared>, record: &Record, sandbox: &mut Sandbox) -> Result<Vec<Link>> {
+    let (id, endpoints) = (&record.id, &sandbox.places.endpoints);
+    shared.serving.begin(id);
+    shared.serving.relay(id, std::mem::take(&mut sandbox.relays));
+    if let Some(sockets) = sandbox.dns.take() {
+        shared.serving.dns(id, crate::dns::serve(shared, id, sockets)?);
+        shared.names.set(id, super::networks::member(shared, record, endpoints));
+    }
+    let links = super::links::resolve(shared, record)?;
+    let passages = super::links::passages(shared, &links, endpoints);
+    shared.serving.open(&shared.networks, id, passages);
+    Ok(links)
+}
+
+/// What the shim must know of the runtime, where that is not the built-in one.
+fn external(shared: &Shared, record: &Record) -> Result<Option<protocol::External>> {
+    let runtime = runtimes::find(&shared.config.runtimes, &record.host.runtime)?;
+    let by_systemd = shared.config.cgroup_driver == Driver::Systemd;
+    runtime.map(|r| runtimes::external(r, shared.cgroup_path(&record.id), by_systemd)).transpose()
+}
+
+/// What depends on which runtime it is.
+fn complete(
+    shared: &Shared,
+    record: &Record,
+    mut prepared: runtime::Launch,
+    built_in: bool,
+    directory: &Path,
+) -> Result<runtime::Launch> {
+    if prepared.map_root && !built_in {
+        return Err(Error::not_implemented(
+            "userns-remap is not supported with other runtimes than the built-in one: use --userns=host",
+        ));
+    }
+    if prepared.spec.hooks.is_some() && built_in {
+        make_bundle(&directory.join("bundle"), &mut prepared)?;
+    }
+    let limits = prepared.spec.linux.as_ref().and_then(|linux| linux.resources.clone()).unwrap_or_default();
+    shared.cgroup_parents.note(shared, record, built_in.then_some(&limits))?;
+    Ok(prepared)
+}
+
+/// The clients that attached before the start, and their streams, in the same order.
+fn take_attached(container: &Container) -> (Vec<protocol::Attach>, Vec<OwnedFd>) {
+    let pending = std::mem::take(&mut *container.pending.lock().unwrap_or_else(PoisonError::into_inner));
+    let with_stream = |client: Pending| Some((client.attach, OwnedFd::from(client.stream.into_std().ok()?)));
+    pending.into_iter().filter_map(with_stream).unzip()
+}
+
+/// The shim's answer. `prefix`: Docker's words before those of the runtime.
+fn outcome(reply: Reply, prefix: &str) -> Result<protocol::Started, Failure> {
+    let failed = match reply {
+        Reply::Started(started) => return Ok(started),
+        Reply::Failed(failed) => failed,
+        Reply::Refused(why) => return Err(Error::internal(why).into()),
+        other => return Err(Error::internal(format!("the shim answered unexpectedly: {other:?}")).into()),
+    };
+    let code = exit_code(failed.kind, &failed.message);
+    if is_daemons_own(&failed.message) {
+        return Err(Failure { code, message: failed.message });
+    }
+    let prefix = match failed.message.starts_with(BEFORE_INIT) {
+        true => prefix.trim_end_matches(": error during container init"),
+        false => prefix,
+    };
+    Err(Failure { code, message: format!("{prefix}: {}", failed.message) })
 }
 
 /// By what failed, or else, as Docker's clients do, by the words of the failure.
@@ -342,7 +376,7 @@ fn connected(shared: &Shared, record: &Record) -> Result<Sandbox> {
 }
 
 /// Gives back what a launch took that came to nothing.
-fn release(shared: &Shared, id: &values::Id, places: &Places) {
+fn release(shared: &Shared, id: &Id, places: &Places) {
     shared.serving.end(&shared.networks, id);
     shared.names.remove(id);
     if !places.ports.is_empty()
@@ -359,7 +393,7 @@ fn prepare(
     shared: &Arc<Shared>,
     record: &Record,
     endpoints: &[Endpoint],
-    links: &[super::links::Link],
+    links: &[Link],
     joined: oci::Joined,
     first: bool,
 ) -> Result<runtime::Launch> {
