@@ -140,14 +140,35 @@ fn a_hook_that_fails_during_create_ends_it_and_poststop_follows() {
 fn start_container_hooks_run_inside_and_their_failure_stops_the_container() {
     let b = Bundle::new(&["sh", "-c", "echo ran > /ran"]);
     b.set("root.readonly", json!(false));
-    let inside = json!([{"path": "/bin/sh", "args": ["sh", "-c", "echo $PPID > /hook; hostname >> /hook; exit 4"]}]);
-    b.set("hooks", json!({"startContainer": inside}));
+    let script = "cat > /told; hostname > /hook; exit 4";
+    let inside = json!([{"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin"]}]);
+    b.set("hooks", json!({"startContainer": inside, "poststop": [noting(&b, "poststop", "true")]}));
     b.ok(&["create", &b.id]);
     let output = b.output(&["start", &b.id]);
     assert!(text(&output.stderr).contains("exit status 4"), "{output:?}");
-    b.wait_for("stopped");
-    assert!(std::fs::read_to_string(b.path.join("rootfs/hook")).unwrap().ends_with("lighter\n"));
+    assert_eq!((b.state(), noted(&b)), (Value::Null, vec!["poststop".to_owned()]), "it is undone");
+    let read = |name: &str| std::fs::read_to_string(b.path.join("rootfs").join(name)).unwrap();
+    assert_eq!(read("hook"), "lighter\n");
+    let told: Value = serde_json::from_str(&read("told")).unwrap();
+    assert_eq!((&told["status"], &told["pid"]), (&json!("created"), &json!(1)), "its pid as it is known in there");
     assert!(!b.path.join("rootfs/ran").exists());
+}
+
+#[test]
+fn hooks_outside_are_told_the_pid_outside() {
+    let b = Bundle::new(&["true"]);
+    b.set(
+        "hooks",
+        json!({"createRuntime": [noting(&b, "out", "true")], "createContainer": [noting(&b, "in", "true")]}),
+    );
+    b.ok(&["run", &b.id]);
+    let text = std::fs::read_to_string(b.path.join("trace")).unwrap();
+    let pid = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim_end_matches(" bar arg0");
+        serde_json::from_str::<Value>(line).unwrap()["pid"].as_i64().unwrap()
+    };
+    assert_eq!(pid("in "), 1);
+    assert!(pid("out ") > 1, "{text}");
 }
 
 #[test]
@@ -156,8 +177,7 @@ fn poststart_failures_end_it_and_poststop_failures_are_warnings() {
     b.set("hooks", json!({"poststart": [noting(&b, "poststart", "exit 5")]}));
     b.ok(&["create", &b.id]);
     assert!(text(&b.output(&["start", &b.id]).stderr).contains("exit status 5"));
-    b.wait_for("stopped");
-    b.ok(&["delete", &b.id]);
+    assert_eq!(b.state(), Value::Null, "it is undone");
     let b = Bundle::new(&["true"]);
     let both = json!([noting(&b, "one", "exit 6"), noting(&b, "two", "true")]);
     b.set("hooks", json!({"poststop": both}));
@@ -230,9 +250,60 @@ fn mounts_in_order_with_their_options() {
 }
 
 #[test]
+fn mounts_change_what_is_mounted() {
+    let b = Bundle::new(&["true"]);
+    let mounts = |entries: &[Value]| {
+        b.change(|config| {
+            let list = config["mounts"].as_array_mut().unwrap();
+            list.retain(|mount| mount["destination"] != "/a");
+            list.extend(entries.iter().cloned());
+        });
+    };
+    let entry = |options: &[&str]| json!({"destination": "/a", "type": "tmpfs", "source": "tmpfs", "options": options});
+    mounts(&[entry(&["size=64k"]), entry(&["remount", "nosuid", "size=128k"])]);
+    let line = b.says("grep ' /a ' /proc/self/mountinfo; touch /a/x && echo made");
+    assert!(line.contains("nosuid") && line.contains("size=128k") && line.ends_with("made"), "{line}");
+    mounts(&[entry(&["size=64k"]), entry(&["bind", "remount", "ro"])]);
+    assert_eq!(b.says("touch /a/x 2>&1 | grep -c Read-only"), "1");
+    mounts(&[entry(&["bind", "remount", "ro"])]);
+    b.is_refused("error changing the mount");
+    // what every file system takes
+    mounts(&[entry(&["sync", "dirsync", "lazytime", "iversion", "async", "nolazytime", "loud", "silent", "defaults"])]);
+    assert_eq!(b.says("touch /a/x && echo made"), "made");
+}
+
+#[test]
+fn mounts_with_other_ids() {
+    let b = Bundle::new(&["true"]);
+    std::fs::create_dir(b.path.join("source")).unwrap();
+    std::fs::write(b.path.join("source/file"), "").unwrap();
+    let bind = |options: &[&str], ids: Value| {
+        let mut mount = json!({"destination": "/m", "type": "none", "source": "source", "options": options});
+        mount.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+        b.change(|config| {
+            let list = config["mounts"].as_array_mut().unwrap();
+            list.retain(|mount| mount["destination"] != "/m");
+            list.push(mount);
+        });
+    };
+    let to = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}]);
+    for options in [&["rbind"][..], &["bind", "idmap"], &["rbind", "ridmap"]] {
+        bind(options, json!({"uidMappings": to(1234), "gidMappings": to(5678)}));
+        assert_eq!(b.says("stat -c %u:%g /m/file"), "1234:5678", "{options:?}");
+    }
+    bind(&["bind", "idmap"], json!({"uidMappings": to(1234)}));
+    b.is_refused("no uid or gid mappings");
+    for option in ["idmap", "ridmap"] {
+        bind(&["rbind", option], json!({}));
+        b.is_refused("an id-mapped mount needs uidMappings and gidMappings");
+    }
+}
+
+#[test]
 fn the_process_is_as_configured() {
     let b = Bundle::new(&["true"]);
     b.set("process.cwd", json!("bin")).is_refused("must be an absolute path");
+    b.set("process.cwd", json!("")).is_refused("must be an absolute path");
     b.set("process.cwd", json!("/bin")).set("process.args", json!([])).is_refused("no command specified");
     b.set("process.env", json!(["PATH=/bin", "A=1 2", "HOME=/h"]));
     b.set("process.args", json!(["env"]));
@@ -242,6 +313,11 @@ fn the_process_is_as_configured() {
     assert_eq!(b.says("id -u; id -g; id -G; umask"), "7\n8\n8 9 10\n0027");
     b.set("process.user", json!({"uid": 0, "gid": 0})).set("process.args", json!(["/bin/nosuch"]));
     b.is_refused("no such file or directory");
+    // a size without a terminal means nothing
+    b.set("process.consoleSize", json!({"height": 7, "width": 8}));
+    assert_eq!(b.says("stty size 2>&1 | grep -c tty"), "1");
+    b.change(|config| drop(config.as_object_mut().unwrap().remove("process")));
+    b.is_refused("process property must not be empty");
 }
 
 #[test]
@@ -315,6 +391,14 @@ fn namespaces() {
     let joined = |path: &str| json!([{"type": "mount"}, {"type": "network", "path": path}]);
     b.set("linux.namespaces", joined("/proc/self/ns/ipc")).is_refused("");
     b.set("linux.namespaces", joined("/nowhere")).is_refused("no such file");
+    b.set("linux.namespaces", joined("proc/self/ns/net")).is_refused("must be absolute");
+    // what is no namespace at all, and would keep one waiting
+    let fifo = b.path.join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    b.set("linux.namespaces", joined(fifo.to_str().unwrap())).is_refused("");
+    let bound = json!([{"type": "mount", "path": "/proc/self/ns/mnt"}]);
+    b.set("linux.namespaces", bound).is_refused("joining an existing mount namespace is not supported");
+    b.set("linux.namespaces", json!([])).is_refused("without a mount namespace of its own is not supported");
     b.set("linux.namespaces", json!([{"type": "mount"}, {"type": "mount"}])).is_refused("duplicated");
 }
 
@@ -325,6 +409,8 @@ fn clocks() {
     b.set("linux.timeOffsets", json!({"boottime": {"secs": 1_000_000_000, "nanosecs": 5}, "monotonic": {"secs": 7}}));
     let uptime: f64 = b.says("cat /proc/uptime").split(' ').next().unwrap().parse().unwrap();
     assert!(uptime > 1e9, "{uptime}");
+    b.change(|config| config["linux"]["namespaces"].as_array_mut().unwrap().retain(|one| one["type"] != "time"));
+    b.is_refused("timeOffsets need a new time namespace");
 }
 
 #[test]
@@ -394,6 +480,44 @@ fn unknown_properties_are_ignored_and_empty_keys_are_not() {
     b.set("annotations", json!({"com.example.unknown": ""}));
     assert_eq!(b.says("echo ok"), "ok");
     b.set("annotations", json!({"": "x"})).is_refused("a key must not be empty");
+    b.set("annotations", json!({"a": 1})).is_refused("expected a string");
+}
+
+/// features.md: what is listed is taken.
+#[test]
+fn features_are_kept() {
+    let b = Bundle::new(&["true"]);
+    let features: Value = serde_json::from_slice(&b.output(&["features"]).stdout).unwrap();
+    for version in ["ociVersionMin", "ociVersionMax"] {
+        b.set("ociVersion", features[version].clone());
+        assert_eq!(b.says("echo ok"), "ok", "{version}");
+    }
+    b.set("process.capabilities", json!({"bounding": features["linux"]["capabilities"]}));
+    b.set("process.args", json!(["true"]));
+    b.ok(&["--log", "log", "run", &b.id]);
+    let log = std::fs::read_to_string(b.path.join("log")).unwrap_or_default();
+    assert!(!log.contains("is unknown"), "{log}");
+    // what we lack ourselves is said, each
+    let own = rustix::thread::capabilities(None).unwrap().permitted.bits();
+    let lacking = (0..41).filter(|number| own & 1 << number == 0).count();
+    assert_eq!(log.lines().filter(|line| line.contains("is not ours to give")).count(), lacking, "{log}");
+    let seccomp = &features["linux"]["seccomp"];
+    for action in seccomp["actions"].as_array().unwrap().iter().filter(|action| *action != "SCMP_ACT_NOTIFY") {
+        let rule = json!({"names": ["mkdir"], "action": action});
+        let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "architectures": seccomp["archs"], "syscalls": [rule]});
+        b.set("linux.seccomp", profile);
+        assert_eq!(b.says("echo ok"), "ok", "{action}");
+    }
+    for operator in seccomp["operators"].as_array().unwrap() {
+        let rule = json!({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO",
+            "args": [{"index": 1, "value": 7, "valueTwo": 7, "op": operator}]});
+        b.set("linux.seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}));
+        assert_eq!(b.says("echo ok"), "ok", "{operator}");
+    }
+    let all = features["linux"]["namespaces"].as_array().unwrap();
+    let others = all.iter().filter(|kind| *kind != "user").map(|kind| json!({"type": kind})).collect();
+    b.set("linux.seccomp", Value::Null).set("linux.namespaces", Value::Array(others));
+    assert_eq!(b.says("echo ok"), "ok");
 }
 
 #[test]

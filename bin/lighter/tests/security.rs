@@ -43,6 +43,20 @@ fn actions_of_a_profile_of_ones_own() {
     });
 }
 
+/// It lets a program neither begin nor say why it cannot.
+#[test]
+fn a_profile_that_refuses_all_is_named() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |daemon| {
+        for action in ["SCMP_ACT_ERRNO", "SCMP_ACT_TRAP", "SCMP_ACT_KILL_PROCESS"] {
+            let profile = format!(r#"{{"defaultAction":"{action}","syscalls":[]}}"#);
+            with_profile(daemon, &profile, &[], "true")
+                .status(125)
+                .stderr_has("the seccomp profile forbids system calls that every start takes");
+        }
+    });
+}
+
 /// A profile's listener is told of the container and gets its filter; here it ends at once, and so does the call.
 #[test]
 fn calls_that_somebody_else_answers() {

@@ -200,6 +200,9 @@ impl Plan {
             self.push_or(controller, file, Some(bfq), weight);
         }
         for one in &block.weight_device {
+            if one.weight.is_none() && one.leaf_weight.is_none() {
+                return Err(Error::invalid(format!("block I/O device {}:{} has no weight", one.major, one.minor)));
+            }
             if let Some(weight) = one.weight.filter(|weight| *weight != 0) {
                 let value = format!("{}:{} {weight}", one.major, one.minor);
                 self.push_or(controller, device, Some(bfq_device), value);
@@ -239,6 +242,9 @@ impl Plan {
             }
         }
         for (device, limits) in &resources.rdma {
+            if limits.hca_handles.is_none() && limits.hca_objects.is_none() {
+                return Err(Error::invalid(format!("RDMA device {device:?} has no limit")));
+            }
             let text = |value: Option<u32>| value.map_or_else(|| "max".to_owned(), |value| value.to_string());
             let (handles, objects) = (text(limits.hca_handles), text(limits.hca_objects));
             self.push("rdma", "rdma.max", format!("{device} hca_handle={handles} hca_object={objects}"));
@@ -402,6 +408,8 @@ mod tests {
             (Version::V2, r#"{"cpu":{"realtimeRuntime":5}}"#),
             (Version::V2, r#"{"network":{"classID":5}}"#),
             (Version::V1, r#"{"devices":[{"allow":true,"type":"x"}]}"#),
+            (Version::V2, r#"{"blockIO":{"weightDevice":[{"major":8,"minor":0}]}}"#),
+            (Version::V1, r#"{"rdma":{"mlx5_1":{}}}"#),
         ] {
             let resources: Resources = serde_json::from_str(resources).unwrap();
             assert!(plan(version, &resources).is_err(), "{resources:?}");

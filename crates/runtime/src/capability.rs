@@ -61,7 +61,8 @@ pub(crate) struct Sets {
 
 impl Sets {
     /// Reads names; what `possible` (our own permitted set) lacks is left out, because nobody can give what he does not have,
-    /// and so are names that are no capability's: the specification wants a warning then (see [`unknown`]), no failure.
+    /// and so are names that are no capability's: the specification wants a warning then (see [`unknown`] and [`lacking`]), no
+    /// failure.
     pub(crate) fn new(capabilities: &Capabilities, possible: u64) -> Result<Self, StartError> {
         let set = |names: &[String]| -> Result<u64, StartError> {
             Ok(names.iter().filter_map(|name| number(name).ok()).fold(0, |bits, number| bits | 1 << number) & possible)
@@ -76,14 +77,29 @@ impl Sets {
     }
 }
 
-/// Names that cannot be mapped to a capability, each once.
+/// Names that are no capability's, each once.
 pub(crate) fn unknown(capabilities: &Capabilities) -> Vec<String> {
+    names(capabilities, |name| number(name).is_err())
+}
+
+/// Names of capabilities that are not in `possible`, and cannot be given: each once.
+pub(crate) fn lacking(capabilities: &Capabilities, possible: u64) -> Vec<String> {
+    names(capabilities, |name| number(name).is_ok_and(|number| possible & 1 << number == 0))
+}
+
+fn names(capabilities: &Capabilities, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let Capabilities { bounding, effective, inheritable, permitted, ambient } = capabilities;
     let all = [bounding, effective, inheritable, permitted, ambient].into_iter().flatten();
-    let mut names: Vec<String> = all.filter(|name| number(name).is_err()).cloned().collect();
+    let mut names: Vec<String> = all.filter(|name| wanted(name)).cloned().collect();
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Those which we can give: our own.
+pub(crate) fn possible() -> Result<u64, StartError> {
+    let own = rustix::thread::capabilities(None).map_err(|errno| StartError::other(format!("capget: {errno}")))?;
+    Ok(own.permitted.bits())
 }
 
 pub(crate) fn number(name: &str) -> Result<u32, StartError> {
@@ -112,5 +128,8 @@ mod tests {
         let names = vec!["CAP_CHOWN".to_owned(), "CAP_SYS_RESOURCE".to_owned()];
         let sets = Sets::new(&Capabilities { bounding: names.clone(), ..Capabilities::default() }, 1).unwrap();
         assert_eq!(sets, Sets { bounding: 1, ..Sets::default() });
+        let asked = Capabilities { bounding: names.clone(), effective: names, ..Capabilities::default() };
+        assert_eq!(lacking(&asked, 1), ["CAP_SYS_RESOURCE"]);
+        assert_eq!(lacking(&asked, u64::MAX), [""; 0]);
     }
 }

@@ -15,7 +15,7 @@ use sys::crash;
 use sys::namespace::Kinds;
 
 use crate::failure::text;
-use crate::hooks::{Place, run_all};
+use crate::hooks::{Place, number_inside, run_all};
 use crate::link::{self, Word};
 use crate::namespaces::Namespaces;
 use crate::plan::Ground;
@@ -374,7 +374,7 @@ fn meet(told: &Told<'_>, program: &Program, link: &link::End, child: &Kill, pid:
         match link.listen(PATIENCE).map_err(|errno| silent(errno, pid, PATIENCE))? {
             Word::Ready => return Ok(()),
             Word::Failed { step, errno } => return Err(program.failure(step, errno)),
-            Word::Gone | Word::Entered { .. } => return Err(gone(child)),
+            Word::Gone | Word::Entered { .. } => return Err(gone(child, program)),
             Word::Listening { fd } => {
                 hand_over(told.listener, child, fd, pid, "creating")?;
                 let _ = link.release();
@@ -385,6 +385,7 @@ fn meet(told: &Told<'_>, program: &Program, link: &link::End, child: &Kill, pid:
                 run_all(&hooks.prestart, &state, Place::Host)?;
                 run_all(&hooks.create_runtime, &state, Place::Host)?;
                 if let Some(child) = &child.0 {
+                    let state = oci::runtime::State { pid: number_inside(pid), ..state };
                     run_all(&hooks.create_container, &state, Place::Container(child.pidfd.as_fd()))?;
                 }
                 let _ = link.release();
@@ -427,10 +428,15 @@ impl Kill {
     }
 }
 
-/// It ended without a word: killed, most likely for want of memory.
-pub(crate) fn gone(child: &Kill) -> StartError {
+/// It ended without a word: killed, most likely for want of memory; or its filter let it neither speak nor end.
+pub(crate) fn gone(child: &Kill, program: &Program) -> StartError {
     let how = match child.signal() {
         Some(9) => "it was killed (maybe its memory limit is too low)".to_owned(),
+        _ if program.is_filtered() => {
+            "the seccomp profile forbids system calls that every start takes (capset, write, \
+            execve and exit_group are among them)"
+                .to_owned()
+        }
         Some(signal) => format!("it got signal {signal}"),
         None => "it ended without a word".to_owned(),
     };

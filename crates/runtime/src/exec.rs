@@ -195,7 +195,7 @@ fn start(
             Word::Met | Word::Gone => {
                 // A filter may also kill who enters.
                 let entering = child.signal() == Some(libc::SIGSYS);
-                return Err(Failed { error: gone(&child), entering });
+                return Err(Failed { error: gone(&child, program), entering });
             }
         }
     }

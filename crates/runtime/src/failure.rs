@@ -50,6 +50,7 @@ fn describe(step: &Step) -> String {
         Step::ReadOnly(path) => format!("can't make {path:?} read-only"),
         Step::Mask(path) => format!("can't mask path {path:?}"),
         Step::Remount { path, .. } => format!("error changing the mount at {path:?}"),
+        Step::Reconfigure { path, .. } => format!("error changing the file system at {path:?}"),
         Step::Label { path, .. } => format!("error labelling the mount at {path:?}"),
         Step::RootReadOnly => "error setting rootfs as readonly".to_owned(),
         Step::Pivot => "error jailing process inside rootfs: pivot_root .".to_owned(),

@@ -44,6 +44,14 @@ pub(crate) fn state(launch: &Launch, bundle: &str, status: &str, pid: i32) -> St
     }
 }
 
+/// The number by which a process is known in its own pid namespace (`NSpid` of proc_pid_status(5)): what hooks that run in
+/// there are told.
+pub(crate) fn number_inside(pid: i32) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+    numbers.split_whitespace().next_back().and_then(|number| number.parse().ok()).unwrap_or(pid)
+}
+
 /// Runs them in order; the first failure ends it.
 pub(crate) fn run_all(hooks: &[Hook], state: &State, place: Place<'_>) -> Result<(), StartError> {
     if hooks.is_empty() {

@@ -20,6 +20,10 @@ pub(crate) struct Options {
     pub(crate) propagation: Vec<(Propagation, bool)>,
     /// A tmpfs begins with what was there.
     pub(crate) copy_up: bool,
+    /// What is mounted there already is changed.
+    pub(crate) remount: bool,
+    /// Ids are mapped (`idmap`); true: of the mounts below, too (`ridmap`).
+    pub(crate) map_ids: Option<bool>,
     /// What is the file system's own business, in order.
     pub(crate) data: Vec<(String, Option<String>)>,
 }
@@ -47,6 +51,29 @@ const ATTRIBUTES: &[(&str, u32, bool)] = &[
     ("symfollow", Attr::MOUNT_ATTR_NOSYMFOLLOW.bits(), true),
 ];
 
+/// What is neither an attribute nor a kind of propagation, and no file system's own either: the kernel takes `sync`,
+/// `dirsync`, `lazytime` and their opposites for any.
+const OTHERS: [&str; 18] = [
+    "async",
+    "bind",
+    "defaults",
+    "dirsync",
+    "idmap",
+    "iversion",
+    "lazytime",
+    "loud",
+    "mand",
+    "noiversion",
+    "nolazytime",
+    "nomand",
+    "rbind",
+    "remount",
+    "ridmap",
+    "silent",
+    "sync",
+    "tmpcopyup",
+];
+
 impl Options {
     pub(crate) fn parse(options: &[String]) -> Result<Self, StartError> {
         let mut read = Self::default();
@@ -69,11 +96,14 @@ impl Options {
             match option {
                 "bind" => self.bind = Some(self.bind == Some(true)),
                 "rbind" => self.bind = Some(true),
-                "" | "defaults" | "silent" | "loud" | "async" | "nomand" | "noiversion" => {}
-                // The mappings say it already.
-                "idmap" | "ridmap" => {}
+                "" | "defaults" | "silent" | "loud" | "async" | "nomand" => {}
+                // File systems that count versions do so always.
+                "iversion" | "noiversion" => {}
+                "idmap" => self.map_ids = Some(self.map_ids == Some(true)),
+                "ridmap" => self.map_ids = Some(true),
+                "remount" => self.remount = true,
                 "tmpcopyup" => self.copy_up = true,
-                "remount" | "copy-symlink" | "dest-nofollow" => {
+                "copy-symlink" | "dest-nofollow" => {
                     return Err(StartError::other(format!("mount option {option:?} is not supported")));
                 }
                 _ => {
@@ -94,10 +124,8 @@ pub(crate) fn known() -> Vec<String> {
     let attributes = ATTRIBUTES.iter().flat_map(|(name, ..)| [(*name).to_owned(), format!("r{name}")]);
     let kinds =
         ["private", "slave", "shared", "unbindable"].iter().flat_map(|kind| [(*kind).to_owned(), format!("r{kind}")]);
-    let mut names: Vec<String> = attributes
-        .chain(kinds)
-        .chain(["bind", "rbind", "defaults", "idmap", "ridmap", "tmpcopyup"].map(str::to_owned))
-        .collect();
+    let others = OTHERS.iter().map(|name| (*name).to_owned());
+    let mut names: Vec<String> = attributes.chain(kinds).chain(others).collect();
     names.sort_unstable();
     names
 }
@@ -155,7 +183,30 @@ mod tests {
                 ..Options::default()
             },
         );
-        check("relatime,defaults", Options::default());
+        check("relatime,defaults,iversion,async,loud", Options::default());
+        check("remount,ro", Options { remount: true, set: ro, ..Options::default() });
+        check("idmap", Options { map_ids: Some(false), ..Options::default() });
+        check("ridmap,idmap", Options { map_ids: Some(true), ..Options::default() });
+        check("lazytime", Options { data: vec![("lazytime".to_owned(), None)], ..Options::default() });
         assert!(Options::parse(&["dest-nofollow".to_owned()]).is_err());
+    }
+
+    /// config.md, Linux mount options: those with MUST, and those with SHOULD.
+    #[test]
+    fn what_the_specification_lists_is_known() {
+        const MUST: &str = "async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime nodev nodiratime \
+            noexec noiversion nolazytime norelatime nostrictatime nosuid private rbind relatime remount ro rprivate rshared \
+            rslave runbindable rw shared silent slave strictatime suid sync unbindable";
+        const SHOULD: &str = "nosymfollow ratime rdev rdiratime rexec rnoatime rnodiratime rnoexec rnorelatime rnostrictatime \
+            rnosuid rnosymfollow rrelatime rro rrw rstrictatime rsuid rsymfollow symfollow idmap ridmap";
+        let known = known();
+        for name in MUST.split_whitespace().chain(SHOULD.split_whitespace()) {
+            assert!(known.iter().any(|one| one == name), "{name}");
+        }
+        for name in known {
+            let read = Options::parse(std::slice::from_ref(&name)).unwrap();
+            let kernels = ["sync", "dirsync", "lazytime", "nolazytime", "mand"].contains(&name.as_str());
+            assert_eq!(read.data.is_empty(), !kernels, "{name} is no file system's");
+        }
     }
 }

@@ -54,7 +54,8 @@ pub(crate) struct CgroupView<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct How<'a> {
     pub(crate) cgroup: &'a CgroupView<'a>,
-    pub(crate) mapping: Option<&'a Mapping>,
+    /// The container's ids.
+    pub(crate) user: Option<&'a UserNamespace>,
     /// The SELinux context of files in what is mounted anew; empty: none.
     pub(crate) label: &'a str,
 }
@@ -76,16 +77,23 @@ pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], how: &How<'_>) ->
 }
 
 fn one(program: &mut Program, mount: &OciMount, how: &How<'_>, made: &mut Made) -> Result<(), StartError> {
-    let How { cgroup, mapping, label } = *how;
+    let How { cgroup, user, label } = *how;
+    let mapping = user.map(|user| &user.mapping);
     let mut options = Options::parse(&mount.options)?;
     let target = destination(&mount.destination)?;
+    if options.remount {
+        return remount(program, options, &target);
+    }
     let binds = options.bind.is_some() || mount.kind == "bind";
     if target == "/proc" && !binds && mount.kind != "proc" {
         return Err(no_procfs(&mount.kind));
     }
     if binds {
         made.dev_is_bound |= target == "/dev";
-        return bind(program, mount, &options, &target);
+        return bind(program, mount, &options, &target, user);
+    }
+    if options.map_ids.is_some() || !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
+        return Err(StartError::other("only bind mounts can be id-mapped"));
     }
     options.data.extend(context(&mount.kind, label, &options));
     match mount.kind.as_str() {
@@ -96,9 +104,6 @@ fn one(program: &mut Program, mount: &OciMount, how: &How<'_>, made: &mut Made) 
             push(program, What::Tree(slot), &target, false)
         }
         "" => Err(StartError::other("mount without a type")),
-        _ if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() => {
-            Err(StartError::other("only bind mounts can be id-mapped"))
-        }
         "tmpfs" if options.copy_up && mapping.is_some() => {
             Err(StartError::other("mount option \"tmpcopyup\" is not supported with a user namespace"))
         }
@@ -148,16 +153,18 @@ fn push(program: &mut Program, what: What, target: &str, file: bool) -> Result<(
     Ok(())
 }
 
-fn bind(program: &mut Program, mount: &OciMount, options: &Options, target: &str) -> Result<(), StartError> {
+fn bind(
+    program: &mut Program,
+    mount: &OciMount,
+    options: &Options,
+    target: &str,
+    user: Option<&UserNamespace>,
+) -> Result<(), StartError> {
     let source = &mount.source;
     let tree = source_tree(source, options.bind == Some(true))
         .map_err(|errno| StartError::other(format!("stat {source}: {}", text(errno))))?;
     let failed = |errno| StartError::other(format!("set mount options: {}", text(errno)));
-    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-        let user = UserNamespace::make(&mount.uid_mappings, &mount.gid_mappings)?;
-        sys::mount::map_ids(tree.as_fd(), user.fd.as_fd(), options.bind == Some(true))
-            .map_err(|errno| StartError::other(format!("map the ids of {source}: {}", text(errno))))?;
-    }
+    map_ids(&tree, mount, options, user)?;
     attributes(&tree, options).map_err(failed)?;
     let stat = rustix::fs::fstat(&tree).map_err(failed)?;
     let file = !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();
@@ -169,6 +176,47 @@ fn bind(program: &mut Program, mount: &OciMount, options: &Options, target: &str
     push(program, What::Tree(slot), target, file)?;
     if let Some(Step::Mount(step)) = program.steps.last_mut() {
         step.in_proc |= target == "/proc";
+    }
+    Ok(())
+}
+
+/// By the mount's own mappings, or, where `idmap` names none, by those of the container.
+fn map_ids(
+    tree: &OwnedFd,
+    mount: &OciMount,
+    options: &Options,
+    user: Option<&UserNamespace>,
+) -> Result<(), StartError> {
+    let source = &mount.source;
+    let below = options.map_ids.unwrap_or(options.bind == Some(true));
+    let map = |user: &UserNamespace| {
+        sys::mount::map_ids(tree.as_fd(), user.fd.as_fd(), below)
+            .map_err(|errno| StartError::other(format!("map the ids of {source}: {}", text(errno))))
+    };
+    match (mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty(), options.map_ids, user) {
+        (false, ..) => map(&UserNamespace::make(&mount.uid_mappings, &mount.gid_mappings)?),
+        (true, None, _) => Ok(()),
+        (true, Some(_), Some(user)) => map(user),
+        (true, Some(_), None) => Err(StartError::other(
+            "an id-mapped mount needs uidMappings and gidMappings, or a container with a user namespace",
+        )),
+    }
+}
+
+/// Changes what an earlier entry, or the image, has mounted there: the mount, and unless it is a bind the file system.
+fn remount(program: &mut Program, options: Options, target: &str) -> Result<(), StartError> {
+    let path = c_string(target)?;
+    let flags = |bits: u32| Some(MountAttrFlags::from_bits_retain(bits)).filter(|flags| !flags.is_empty());
+    let change = Attributes { set: flags(options.set), clear: flags(options.clear), ..Attributes::default() };
+    program.steps.push(Step::Remount { path: path.clone(), change });
+    for (kind, _) in options.propagation {
+        let change = Attributes { propagation: Some(kind), ..Attributes::default() };
+        program.steps.push(Step::Remount { path: path.clone(), change });
+    }
+    if options.bind.is_none() && !options.data.is_empty() {
+        let data =
+            options.data.iter().map(|(key, value)| Ok((c_string(key)?, value.as_deref().map(c_string).transpose()?)));
+        program.steps.push(Step::Reconfigure { path, options: data.collect::<Result<_, StartError>>()? });
     }
     Ok(())
 }

@@ -61,6 +61,9 @@ impl Namespaces {
         if plan.user.is_none() && !(linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty()) {
             return Err(StartError::other("user id mappings without a user namespace"));
         }
+        if !linux.time_offsets.is_empty() && !plan.time {
+            return Err(StartError::other("timeOffsets need a new time namespace"));
+        }
         Ok(plan)
     }
 

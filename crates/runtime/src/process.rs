@@ -143,8 +143,8 @@ pub(crate) fn steps(
 }
 
 fn capabilities(process: &Process, identity: &Identity) -> Result<Sets, StartError> {
-    let own = rustix::thread::capabilities(None).map_err(|errno| StartError::other(format!("capget: {errno}")))?;
-    let mut sets = Sets::new(&process.capabilities.clone().unwrap_or_default(), own.permitted.bits())?;
+    let possible = crate::capability::possible()?;
+    let mut sets = Sets::new(&process.capabilities.clone().unwrap_or_default(), possible)?;
     if identity.by_name && identity.uid != 0 {
         // Docker gives them to root only; others keep the bounding set, for programs with file capabilities.
         sets.effective = sets.ambient;

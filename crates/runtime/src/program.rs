@@ -84,6 +84,11 @@ pub(crate) enum Step {
         path: CString,
         change: sys::mount::Attributes,
     },
+    /// Change options of the file system that is mounted at a path.
+    Reconfigure {
+        path: CString,
+        options: Vec<(CString, Option<CString>)>,
+    },
     /// Label what is mounted at a path for SELinux.
     Label {
         path: CString,
@@ -199,6 +204,11 @@ impl Program {
     /// The numbers of its descriptors.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = RawFd> + Clone {
         self.fds.iter().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Whether its system calls are filtered at its end.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Seccomp { .. }))
     }
 
     /// Whether this step belongs to entering the container under its filter.

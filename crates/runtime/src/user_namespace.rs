@@ -73,7 +73,11 @@ impl Mapping {
 
 /// Opens a namespace by its path.
 pub(crate) fn open(path: &str) -> Result<OwnedFd, StartError> {
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    if !path.starts_with('/') {
+        return Err(StartError::other(format!("namespace path {path:?} must be absolute")));
+    }
+    // What is no namespace shall not keep us waiting either.
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| StartError::other(format!("namespace path: lstat {path}: {}", text(errno))))
 }
 

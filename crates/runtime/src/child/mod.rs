@@ -89,6 +89,7 @@ impl Child<'_> {
                 let place = path::open_in_root(self.root()?, path.as_c_str(), OFlags::PATH)?;
                 sys::mount::set_attributes(place.as_fd(), c"", false, change)
             }
+            Step::Reconfigure { path, options } => self.reconfigure(path, options),
             Step::Label { path, label } => self.label(path, label),
             Step::RootReadOnly => {
                 let change = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };

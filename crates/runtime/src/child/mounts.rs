@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+};
 use rustix::process::{Gid, Uid};
 use sys::mount::{Attributes, Propagation};
 use sys::path;
@@ -112,6 +114,14 @@ impl Child<'_> {
         move_to(slave.as_fd(), place.as_fd())
     }
 
+    pub(super) fn reconfigure(&self, path: &CStr, options: &[(CString, Option<CString>)]) -> Result<(), Errno> {
+        let place = path::open_in_root(self.root()?, path, OFlags::PATH)?;
+        let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+        let context = rustix::mount::fspick(&place, c"", flags)?;
+        set_options(&context, options)?;
+        rustix::mount::fsconfig_reconfigure(&context)
+    }
+
     pub(super) fn label(&self, path: &CStr, label: &CStr) -> Result<(), Errno> {
         let place = path::open_in_root(self.root()?, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         rustix::fs::fsetxattr(&place, c"security.selinux", label.to_bytes_with_nul(), rustix::fs::XattrFlags::empty())
@@ -177,15 +187,17 @@ pub(super) fn private_mounts() -> Result<(), Errno> {
 
 fn new_mount(kind: &CStr, options: &[(CString, Option<CString>)], attributes: u32) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in options {
-        match value {
-            Some(value) => rustix::mount::fsconfig_set_string(&context, key.as_c_str(), value.as_c_str())?,
-            None => rustix::mount::fsconfig_set_flag(&context, key.as_c_str())?,
-        }
-    }
+    set_options(&context, options)?;
     rustix::mount::fsconfig_create(&context)?;
     let attributes = MountAttrFlags::from_bits_retain(attributes);
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+fn set_options(context: &OwnedFd, options: &[(CString, Option<CString>)]) -> Result<(), Errno> {
+    options.iter().try_for_each(|(key, value)| match value {
+        Some(value) => rustix::mount::fsconfig_set_string(context, key.as_c_str(), value.as_c_str()),
+        None => rustix::mount::fsconfig_set_flag(context, key.as_c_str()),
+    })
 }
 
 fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Result<OwnedFd, Errno> {

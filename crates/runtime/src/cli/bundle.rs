@@ -201,6 +201,10 @@ fn check(spec: &Spec) -> Result<(), Failure> {
     if spec.linux.is_none() {
         return Err("the configuration has no linux section".to_owned());
     }
+    let Some(process) = &spec.process else { return Err("process property must not be empty".to_owned()) };
+    if process.cwd.is_empty() {
+        return Err("process.cwd must be an absolute path".to_owned());
+    }
     if spec.annotations.contains_key("") {
         return Err("annotations: a key must not be empty".to_owned());
     }

@@ -2,14 +2,15 @@
 
 use std::os::fd::AsFd;
 
+use oci::runtime::State;
 use rustix::fs::{Mode, OFlags};
 
 use super::arguments::{Arguments, Flag};
 use super::bundle::{Home, Record, load};
 use super::{Failure, Global, Outcome, console, manage};
 use crate::create::{Extra, create_with};
-use crate::hooks::{Place, run_all, run_each};
-use crate::{Fds, Launch, Running, SeccompProgram, Stdio, capability, seccomp};
+use crate::hooks::{Place, number_inside, run_all, run_each};
+use crate::{Fds, Launch, Running, SeccompProgram, StartError, Stdio, capability, seccomp};
 
 pub(super) const FLAGS: &[Flag] = &[
     Flag::text("bundle", "b"),
@@ -48,7 +49,7 @@ pub(super) fn start(global: &Global, arguments: &Arguments) -> Outcome {
         "stopped" => return Err("cannot start a container that has stopped".to_owned()),
         _ => return Err("cannot start an already running container".to_owned()),
     }
-    release(&home, &record)?;
+    release(global, &home, &record)?;
     Ok(0)
 }
 
@@ -57,8 +58,11 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Outcome {
     let detach = arguments.has("detach");
     let signals = if detach { None } else { Some(console::hold_signals()?) };
     let (home, record, running) = make(global, arguments, detach)?;
-    if let Err(failure) = release(&home, &record) {
-        let _ = manage::destroy(global, &home, &record, true);
+    if let Err(failure) = release(global, &home, &record) {
+        // with a hook that failed it is gone already
+        if home.read().is_ok() {
+            let _ = manage::destroy(global, &home, &record, true);
+        }
         return Err(failure);
     }
     let Some(signals) = signals else { return Ok(0) };
@@ -77,9 +81,7 @@ fn make(global: &Global, arguments: &Arguments, detach: bool) -> Result<(Home, R
     let id = arguments.id()?;
     let (bundle, mut launch) = load(id, arguments.text("bundle"), global.systemd)?;
     let filter = launch.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
-    for name in launch.spec.process.iter().filter_map(|p| p.capabilities.as_ref()).flat_map(capability::unknown) {
-        global.log.warn(&format!("capability {name:?} is unknown and left out"));
-    }
+    warn_of_capabilities(global, &launch)?;
     let filter = filter.map(seccomp::compile).transpose().map_err(|error| error.message)?;
     let named = |filter: SeccompProgram| filter.of(id, &bundle.to_string_lossy(), &launch.spec.annotations);
     launch.seccomp = filter.map(named);
@@ -95,6 +97,21 @@ fn make(global: &Global, arguments: &Arguments, detach: bool) -> Result<(Home, R
             Err(failure)
         }
     }
+}
+
+/// Those which the container will not have, although its configuration names them.
+fn warn_of_capabilities(global: &Global, launch: &Launch) -> Result<(), Failure> {
+    let Some(asked) = launch.spec.process.as_ref().and_then(|process| process.capabilities.as_ref()) else {
+        return Ok(());
+    };
+    let possible = capability::possible().map_err(|error| error.message)?;
+    for name in capability::unknown(asked) {
+        global.log.warn(&format!("capability {name:?} is unknown and left out"));
+    }
+    for name in capability::lacking(asked, possible) {
+        global.log.warn(&format!("capability {name:?} is not ours to give and left out"));
+    }
+    Ok(())
 }
 
 fn make_in(
@@ -154,25 +171,24 @@ fn listen_fds(launch: &mut Launch) -> u32 {
     count
 }
 
-/// Writes the byte for which the container waits.
-fn release(home: &Home, record: &Record) -> Result<(), Failure> {
+/// Writes the byte for which the container waits, its hooks before and after. A hook that fails is the container's end
+/// (runtime.md, lifecycle): it is undone as by `delete`, poststop hooks and all.
+fn release(global: &Global, home: &Home, record: &Record) -> Result<(), Failure> {
     let running = record.open()?;
-    let state = record.state(home);
-    if let Err(error) = run_all(&record.hooks.start_container, &state, Place::Container(running.pidfd.as_fd())) {
-        let _ = sys::signal::send(&running.pidfd, libc::SIGKILL);
-        return Err(error.message);
-    }
+    let undone = |error: StartError| {
+        if let Err(failure) = manage::destroy(global, home, record, true) {
+            global.log.warn(&failure);
+        }
+        error.message
+    };
+    let state = State { pid: number_inside(record.pid), ..record.state(home) };
+    run_all(&record.hooks.start_container, &state, Place::Container(running.pidfd.as_fd())).map_err(undone)?;
     let failed = |errno| format!("start the container: {errno}");
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fifo = rustix::fs::open(home.fifo(), flags, Mode::empty()).map_err(failed)?;
     std::fs::remove_file(home.fifo()).map_err(|error| format!("start the container: {error}"))?;
     rustix::io::write(&fifo, &[1]).map_err(failed)?;
-    let state = record.state(home);
-    // As runc: the container does not survive a failure.
-    run_all(&record.hooks.poststart, &state, Place::Host).map_err(|error| {
-        let _ = sys::signal::send(&running.pidfd, libc::SIGKILL);
-        error.message
-    })
+    run_all(&record.hooks.poststart, &record.state(home), Place::Host).map_err(undone)
 }
 
 /// Written beside and renamed: who waits for the file finds a whole number in it.
