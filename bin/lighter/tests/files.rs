@@ -210,3 +210,32 @@ fn owners_are_those_inside_a_user_namespace() {
     daemon.run(&["start", "mapped"]).ok();
     daemon.run(&["exec", "mapped", "stat", "-c", "%u:%g", "/etc/mine"]).ok().stdout("33:33\n");
 }
+
+/// They are there, or the container is not any more: nothing else.
+#[test]
+fn archives_beside_a_containers_end() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    for n in 0..20 {
+        let name = format!("short{n}");
+        let lasts = format!("0.0{}", n % 10);
+        daemon.run(&["run", "-d", "--rm", "--name", &name, "--network", "none", "busybox", "sleep", &lasts]).ok();
+        std::thread::scope(|scope| {
+            for method in ["HEAD", "GET"] {
+                let request = format!(
+                    "{method} /containers/{name}/archive?path=/etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                );
+                let daemon = &daemon;
+                scope.spawn(move || {
+                    loop {
+                        let reply = daemon.raw(&request);
+                        let status = reply.split(' ').nth(1).unwrap_or_default();
+                        assert!(["200", "404", "409"].contains(&status), "{reply}");
+                        if status == "404" {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+    }
+}

@@ -139,3 +139,28 @@ fn killed_shims_leave_nothing_running() {
         d.run(&["start", name]).ok();
     }
 }
+
+/// Its process has ended, and its shim cannot say so yet: who asks for its files gets them all the same.
+#[test]
+fn files_of_one_whose_end_is_still_to_be_told() {
+    let d = Daemon::with_images(&["busybox"]);
+    for n in 0..3 {
+        let (d, name) = (&d, format!("ending{n}"));
+        let shim = start(d, &name);
+        let pid = d.inspect(&name, "{{.State.Pid}}").parse().unwrap();
+        signal(shim, Signal::STOP);
+        signal(pid, Signal::KILL);
+        eventually("it has ended", || std::fs::read_link(format!("/proc/{pid}/root")).is_err());
+        std::thread::scope(|scope| {
+            let asks = [&["cp", &format!("{name}:/etc/passwd"), "-"][..], &["export", &name]]
+                .map(|args| args.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+                .map(|args| scope.spawn(move || d.command(&args).output().unwrap()));
+            std::thread::sleep(Duration::from_millis(300));
+            signal(shim, Signal::CONT);
+            for ask in asks {
+                let done = within(20, || ask.join().unwrap());
+                assert!(done.status.success() && !done.stdout.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+            }
+        });
+    }
+}

@@ -189,3 +189,56 @@ fn one_whose_runtime_hangs() {
     assert_eq!(line(&d, "held"), "Created\n");
     std::fs::remove_file(&program).unwrap();
 }
+
+#[test]
+fn sources_of_mounts_that_do_not_answer() {
+    let d = Daemon::with_images(&["busybox"]);
+    let deaf = Deaf::on(&d);
+    let stuck = deaf.place.join("stuck");
+    let (volume, mount) =
+        (format!("{}:/f", stuck.display()), format!("type=bind,source={},target=/f", stuck.display()));
+    let run = |how: [&str; 2]| d.run(&[&["run", "--rm", "--network", "none"][..], &how, &["busybox", "true"]].concat());
+    std::thread::scope(|scope| {
+        let asks = [["-v", &volume], ["--mount", &mount], ["--mount", &mount]].map(|how| scope.spawn(move || run(how)));
+        deaf.until_somebody_waits();
+        for _ in 0..4 {
+            others_go_on(&d);
+        }
+        for ask in asks {
+            ask.join().unwrap().status(125).stderr_has("its file system does not answer");
+        }
+    });
+    // those who wait are enough: nobody else is sent there
+    let waiting = deaf.waiting.load(Ordering::Relaxed);
+    run(["-v", &volume]).status(125).stderr_has("its file system does not answer");
+    assert_eq!(deaf.waiting.load(Ordering::Relaxed), waiting);
+    d.run(&["ps", "-aq"]).ok().stdout("");
+}
+
+/// More of them than the daemon has threads for what blocks.
+#[test]
+fn clients_that_neither_take_nor_send() {
+    let d = Daemon::with_images(&["busybox"]);
+    d.run(&["run", "-d", "--name", "cc", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    let ask = |request: &str, header: &str| {
+        let mut client = std::os::unix::net::UnixStream::connect(d.socket()).unwrap();
+        client.write_all(format!("{request} HTTP/1.1\r\nHost: x\r\n{header}\r\n").as_bytes()).unwrap();
+        client
+    };
+    let mut clients = vec![];
+    for _ in 0..20 {
+        for taking in ["/containers/cc/export", "/containers/cc/archive?path=/bin", "/images/busybox/get"] {
+            let mut client = ask(&format!("GET {taking}"), "");
+            let mut begin = [0; 12];
+            client.read_exact(&mut begin).unwrap();
+            assert_eq!(&begin, b"HTTP/1.1 200");
+            clients.push(client);
+        }
+        for sending in ["POST /images/load", "POST /images/create?fromSrc=-", "PUT /containers/cc/archive?path=/tmp"] {
+            clients.push(ask(sending, "Transfer-Encoding: chunked\r\n"));
+        }
+    }
+    for _ in 0..4 {
+        others_go_on(&d);
+    }
+}

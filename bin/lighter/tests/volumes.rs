@@ -62,6 +62,20 @@ fn named_ones_outlive_containers() {
     });
 }
 
+/// What its container was told to take it goes by, whatever has become of the container's other mounts.
+#[test]
+fn one_that_was_named_stays_when_a_bind_beside_it_is_gone() {
+    let d = Daemon::with_images(&["busybox"]);
+    let source = d.directory.join("source");
+    std::fs::create_dir(&source).unwrap();
+    let name = d.run(&["volume", "create"]).ok().text().to_owned();
+    let (volume, bind) = (format!("{name}:/v"), format!("type=bind,src={},dst=/b", source.display()));
+    d.run(&["run", "-d", "--name", "cc", "-v", &volume, "--mount", &bind, "busybox", "sleep", "1000"]).ok();
+    std::fs::remove_dir(&source).unwrap();
+    d.run(&["rm", "-fv", "cc"]).ok();
+    assert_eq!(names(&d, &[]), [name]);
+}
+
 #[test]
 fn those_without_a_name_go_with_their_container() {
     let mut daemon = Daemon::with_images(&["busybox"]);

@@ -14,7 +14,7 @@ use values::{Digest, Error, ErrorKind, Platform, Reference, Result};
 use crate::byte_stream::{ByteStream, byte_stream};
 use crate::container::{create, validate};
 use crate::image_view;
-use crate::shared::{Shared, blocking};
+use crate::shared::{Shared, blocking, in_own_thread};
 
 /// How an archive becomes an image.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +92,7 @@ pub async fn load(
     progress: UnboundedSender<JsonMessage>,
 ) -> Result<()> {
     let s = shared.clone();
-    blocking(move || {
+    in_own_thread(move || {
         let mut tell = |p: Progress| {
             // a client that left does not end a load that goes on well
             let _ = progress.send(message(p));
@@ -117,7 +117,7 @@ pub async fn import(
     let reference = if options.repo.is_empty() { None } else { Some(reference(&options.repo, &options.tag)?) };
     let platform = if options.platform.is_empty() { None } else { Some(options.platform.parse::<Platform>()?) };
     let s = shared.clone();
-    blocking(move || {
+    in_own_thread(move || {
         let wanted = image::ImportOptions {
             reference: reference.clone(),
             message: options.message,
@@ -204,12 +204,13 @@ pub fn save(shared: &Arc<Shared>, names: &[String], platform: Option<&Platform>)
     let selection = shared.images.select(names, platform)?;
     let (mut sink, stream) = byte_stream();
     let s = shared.clone();
-    tokio::task::spawn_blocking(move || {
+    tokio::spawn(in_own_thread(move || {
         let outcome = s.images.save(&selection, &mut sink);
         if outcome.is_ok() {
             selection.ids().for_each(|id| emit(&s, "save", id, id.as_str()));
         }
         sink.end(outcome);
-    });
+        Ok(())
+    }));
     Ok(stream)
 }

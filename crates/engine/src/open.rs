@@ -102,6 +102,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         sampling: Default::default(),
         pruning: Default::default(),
         pace: Default::default(),
+        sources: Default::default(),
         cgroup_parents,
         selinux,
         machine,

@@ -14,6 +14,7 @@ use crate::cgroups;
 use crate::config::Config;
 use crate::container::Container;
 use crate::container::departed::Departed;
+use crate::container::mounts::Sources;
 use crate::container::prune::Pruning;
 use crate::container::record::Record;
 use crate::container::stats::Sampling;
@@ -60,6 +61,7 @@ pub struct Shared {
     pub sampling: Sampling,
     pub pruning: Pruning,
     pub pace: Pace,
+    pub sources: Sources,
     pub cgroup_parents: CgroupParents,
     pub machine: Machine,
     /// Where containers are labelled.
@@ -77,6 +79,20 @@ pub struct Shared {
 /// Runs what blocks on a thread for that.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal(format!("a task failed: {e}")))?
+}
+
+/// Runs what goes at a client's pace, or changes its thread's namespaces, on a thread of its own. Those of [`blocking`] are
+/// few: clients that take or send nothing for a while must not hold them.
+pub async fn in_own_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    let run = move || {
+        let _ = sender.send(work());
+    };
+    std::thread::Builder::new()
+        .name("apart".into())
+        .spawn(run)
+        .map_err(|e| Error::internal(format!("start thread: {e}")))?;
+    answer.await.map_err(|_| Error::internal("a thread failed"))?
 }
 
 /// Does it to its end, also where the client that asked for it leaves meanwhile: half of it would be nobody's.

@@ -110,6 +110,18 @@ async fn make(
     mut resolved: Vec<mounts::Resolved>,
 ) -> Result<Vec<volumes::Hold>> {
     let (s, r, image) = (shared.clone(), record.clone(), image.clone());
+    let mut holds = Vec::new();
+    if resolved.iter().any(mounts::Resolved::is_tree) {
+        let s = shared.clone();
+        (holds, resolved) = blocking(move || {
+            let holds = make_volumes(&s, &resolved)?;
+            // those that are new have a place only now
+            mounts::place(&s, &mut resolved);
+            Ok((holds, resolved))
+        })
+        .await?;
+        mounts::reach(shared, &resolved).await?;
+    }
     blocking(move || {
         let mut undo = Undo::default();
         let (s2, id) = (s.clone(), r.id.clone());
@@ -117,10 +129,6 @@ async fn make(
             let _ = s2.snapshots.remove(id.as_str());
             let _ = s2.remove_directories(&id);
         });
-        let mut holds = make_volumes(&s, &resolved)?;
-        // those that are new have a place only now
-        mounts::place(&s, &mut resolved);
-        mounts::prepare_sources(&resolved)?;
         crash::point("create.sources");
         s.images.prepare(r.id.as_str(), &image, r.snapshot_options())?;
         if let Some(bytes) = r.storage_size() {

@@ -142,6 +142,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     crash::point("start.endpoint");
     let external = external(shared, &record)?;
     container.start_waits_for(Step::Files, 0);
+    super::mounts::reach(shared, &super::mounts::of(shared, &record)?).await?;
     let (s, d, places, built_in) = (shared.clone(), directory.clone(), sandbox.places.clone(), external.is_none());
     let (r, first) = (record.clone(), container.state().exits == 0);
     let preparing = blocking(move || {
@@ -417,7 +418,6 @@ fn prepare(
         let _ = std::fs::remove_dir_all(work.join("work/incompat"));
     }
     let mounts = super::mounts::of(shared, record)?;
-    super::mounts::prepare_sources(&mounts)?;
     relabel(record, &etc, &mounts)?;
     let cgroup_path = shared.cgroup_place(record).told;
     let link_env = super::links::variables(links, &record.name);

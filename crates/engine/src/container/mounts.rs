@@ -5,18 +5,19 @@
 //! Errors are in Docker's words.
 
 mod inherited;
+mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use api::lenient::Empty;
 use api::types::{HostConfig, Mount, MountPoint, TmpfsOptions};
-use values::{Error, Result, system_words};
+use values::{Error, Result};
 
 use crate::container::record::Record;
 use crate::selinux::Reach;
 use crate::shared::Shared;
 use crate::volumes;
+pub use sources::{Sources, reach};
 
 /// What is mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +102,8 @@ impl Resolved {
 const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
 const DEFAULT_PROPAGATION: &str = "rprivate";
 
-/// All mounts that a request names, fewest path components first, so that a mount never hides a later one.
+/// All mounts that a request names, fewest path components first, so that a mount never hides a later one. By its words
+/// alone: what is at the sources is for [`reach`] to see.
 ///
 /// # Errors
 /// `InvalidArgument` in Docker's words; `NotImplemented` for images.
@@ -209,38 +211,6 @@ pub fn place(shared: &Shared, mounts: &mut [Resolved]) {
 pub fn named_volumes(host: &HostConfig) -> BTreeSet<String> {
     let list = resolve(host).unwrap_or_default();
     list.into_iter().filter_map(|mount| mount.volume).map(|volume| volume.request.name).collect()
-}
-
-/// Makes the missing sources of `-v` and refuses the missing ones of `--mount`; called before each start.
-///
-/// # Errors
-/// `InvalidArgument` naming the path.
-pub fn prepare_sources(mounts: &[Resolved]) -> Result<()> {
-    for mount in mounts.iter().filter(|mount| mount.is_tree()) {
-        let path = Path::new(mount.host_path());
-        match std::fs::metadata(path) {
-            Ok(_) => {}
-            Err(e) if mount.kind == Kind::Volume => return Err(unmountable(mount, &e)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && mount.create_source => {
-                std::fs::create_dir_all(path).map_err(|e| {
-                    let why = system_words(&e);
-                    Error::invalid(format!(
-                        "error while creating mount source path '{}': mkdir {}: {why}",
-                        mount.source, mount.source
-                    ))
-                })?;
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(missing_source(&mount.source)),
-            Err(e) => {
-                return Err(Error::invalid(format!(
-                    "invalid mount config for type \"bind\": stat {}: {}",
-                    mount.source,
-                    system_words(&e)
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The mounts as `inspect` and `ps` show them.
@@ -405,9 +375,6 @@ fn bind_mount(mount: &Mount) -> Result<Resolved> {
     if sub_mounts == SubMounts::ForcedReadOnly && options.non_recursive {
         return Err(Error::invalid("mount options conflict: NonRecursive and ReadOnlyForceRecursive"));
     }
-    if !options.create_mountpoint && !Path::new(&mount.source).exists() {
-        return Err(Error::invalid(format!("bind source path does not exist: {}", mount.source)));
-    }
     Ok(Resolved {
         kind: Kind::Bind,
         volume: None,
@@ -537,20 +504,6 @@ fn check_absolute(path: &str) -> Result<()> {
         return Err(Error::invalid(format!("invalid mount path: '{path}' mount path must be absolute")));
     }
     Ok(())
-}
-
-/// A volume whose directory is not there.
-fn unmountable(mount: &Resolved, error: &std::io::Error) -> Error {
-    let (at, why) = (&mount.source, system_words(error));
-    let failed = match mount.volume.as_ref().and_then(|volume| volume.backing.as_ref()) {
-        Some(device) => format!("failed to mount local volume: mount {device}:{at}, flags: 0x1000: {why}"),
-        None => format!("stat {at}: {why}"),
-    };
-    Error::internal(format!("error while mounting volume '{at}': {failed}"))
-}
-
-fn missing_source(path: &str) -> Error {
-    Error::invalid(format!("invalid mount config for type \"bind\": bind source path does not exist: {path}"))
 }
 
 /// The shortest equivalent path by its text alone, as Go's `path.Clean` (of an absolute path).

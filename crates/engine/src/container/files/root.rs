@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use archive::{IdRange, Ids, Root};
 use image::Inside;
@@ -17,15 +17,14 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MoveMountFlags, OpenTreeFlags};
 use sys::mount::{Attributes, Propagation};
 use sys::namespace::Kinds;
-use tokio::sync::oneshot;
-use values::{Error, Result, ResultExt, RootMount};
+use values::{Error, ErrorKind, Result, ResultExt, RootMount};
 
 use crate::container::Container;
 use crate::container::mounts::{self, Resolved};
 use crate::container::record::Record;
-use crate::container::state::State;
+use crate::container::state::{Phase, State};
 use crate::oci;
-use crate::shared::{Shared, blocking};
+use crate::shared::{Shared, blocking, in_own_thread};
 
 /// How long a copy into a container that does not run waits for its start to be over, and the other way round.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,14 +39,22 @@ pub enum Access {
 /// Does `work` on the container's root directory, on a thread that may block.
 ///
 /// # Errors
-/// Those of `work`; `Conflict` when the container is just being started.
+/// Those of `work`; `Conflict` when the container is just being started; `NotFound` when it was removed meanwhile.
 pub async fn with_root<T: Send + 'static>(
     shared: &Arc<Shared>,
     container: &Arc<Container>,
     access: Access,
     work: impl FnOnce(&Root, &Ids) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let state = container.state();
+    unless_removed(container, reach(shared, container, access, work).await)
+}
+
+async fn reach<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    container: &Arc<Container>,
+    access: Access,
+    work: impl FnOnce(&Root, &Ids) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let record = container.record();
     let (s, layers) = (shared.clone(), record.layers.clone());
     let work = move |root: &Root, ids: &Ids| {
@@ -55,8 +62,8 @@ pub async fn with_root<T: Send + 'static>(
         let _inside = s.images.enter(&layers)?;
         work(root, ids)
     };
-    if state.is_running() {
-        return in_running(running(&state)?, ids(shared, &record), work).await;
+    if let Some((root, _)) = running(container).await? {
+        return in_running(root, ids(shared, &record), work).await;
     }
     let binds = mounts::of(shared, &record)?;
     // what binds are mounted on may have to be made
@@ -69,10 +76,13 @@ pub async fn with_root<T: Send + 'static>(
             Some(tokio::time::timeout(PATIENCE, files).await.map_err(|_| busy())?)
         }
     };
-    if guard.is_some() && container.state().is_running() {
-        // it was started while we waited
-        return in_running(running(&container.state())?, ids(shared, &record), work).await;
+    // it may have been started while we waited
+    if guard.is_some()
+        && let Some((root, _)) = running(container).await?
+    {
+        return in_running(root, ids(shared, &record), work).await;
     }
+    mounts::reach(shared, &binds).await?;
     let (s, id) = (shared.clone(), container.id.clone());
     in_own_thread(move || {
         let _guard = guard;
@@ -95,13 +105,12 @@ async fn in_running<T: Send + 'static>(
     work: impl FnOnce(&Root, &Ids) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let root = Root::of(root);
-    if ids == Ids::default() {
-        return blocking(move || work(&root, &ids)).await;
-    }
     in_own_thread(move || {
-        // nobody who is not mapped can make files there
-        let (uid, gid) = ids.outside(0, 0).map_err(failed)?;
-        sys::identity::set_file_owner(uid, gid).map_err(failed)?;
+        if ids != Ids::default() {
+            // nobody who is not mapped can make files there
+            let (uid, gid) = ids.outside(0, 0).map_err(failed)?;
+            sys::identity::set_file_owner(uid, gid).map_err(failed)?;
+        }
         work(&root, &ids)
     })
     .await
@@ -118,19 +127,45 @@ pub fn ids(shared: &Shared, record: &Record) -> Ids {
     })
 }
 
-/// `/proc/PID/root` of the first process, which is no other's by the time it is open.
-fn running(state: &State) -> Result<OwnedFd> {
-    let gone = || Error::conflict("the container ended just now: try again");
-    let pid = rustix::process::Pid::from_raw(state.pid).ok_or_else(gone)?;
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).map_err(|_| gone())?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(format!("/proc/{}/root", state.pid), flags, Mode::empty());
-    // while its pidfd is not readable the process is there, and the number is its own
-    let same = sys::stat::birth(state.pid) == state.birth && is_alive(&pidfd);
-    match root {
-        Ok(root) if same => Ok(root),
-        _ => Err(gone()),
+/// What was wrong with the files of a container that is gone now, or on its way, is that they are.
+fn unless_removed<T>(container: &Container, outcome: Result<T>) -> Result<T> {
+    match outcome {
+        Err(e) if e.kind == ErrorKind::Internal && is_leaving(container) => Err(container.gone()),
+        other => other,
     }
+}
+
+fn is_leaving(container: &Container) -> bool {
+    matches!(container.state().phase, Phase::Removing | Phase::Gone | Phase::Dead)
+}
+
+/// `/proc/PID/root` of the first process, with the state it was found in; `None`: the container does not run. One whose
+/// process has ended will say so in a moment.
+async fn running(container: &Container) -> Result<Option<(OwnedFd, State)>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let state = container.state();
+        if !state.is_running() {
+            return Ok(None);
+        }
+        if let Some(root) = root_of(&state) {
+            return Ok(Some((root, state)));
+        }
+        let told = container.until(|s| s.exits > state.exits || !s.is_running());
+        if tokio::time::timeout_at(until.into(), told).await.is_err() {
+            return Err(Error::conflict(format!("container {} is ending: try again", container.id)));
+        }
+    }
+}
+
+/// `None`: the process has ended, whoever has its number by now.
+fn root_of(state: &State) -> Option<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(state.pid)?;
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(format!("/proc/{}/root", state.pid), flags, Mode::empty()).ok()?;
+    // while its pidfd is not readable the process is there, and the number is its own
+    (sys::stat::birth(state.pid) == state.birth && is_alive(&pidfd)).then_some(root)
 }
 
 fn is_alive(pidfd: &OwnedFd) -> bool {
@@ -145,25 +180,29 @@ fn is_alive(pidfd: &OwnedFd) -> bool {
 /// # Errors
 /// `Internal` with the kernel's words.
 pub async fn bare(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(Root, Ids, Inside)> {
-    let (s, layers) = (shared.clone(), container.record().layers.clone());
+    unless_removed(container, bare_now(shared, container).await)
+}
+
+async fn bare_now(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<(Root, Ids, Inside)> {
+    let (s, record) = (shared.clone(), container.record());
+    let layers = record.layers.clone();
     let inside = blocking(move || s.images.enter(&layers)).await?;
-    let state = container.state();
-    let ids = if state.is_running() { ids(shared, &container.record()) } else { Ids::default() };
-    let root = if state.is_running() {
-        let root = running(&state)?;
-        let namespace = File::open(format!("/proc/{}/ns/mnt", state.pid))?;
-        in_own_thread(move || cloned(root.as_fd(), namespace.as_fd()).map_err(failed)).await?
-    } else {
-        let record = container.record();
-        let mount = shared.snapshots.current(container.id.as_str(), &record.layers)?;
-        let lowest = shared.snapshots.lowest(&record.layers)?;
-        in_own_thread(move || {
-            alone()?;
-            runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd), "").map_err(|e| Error::internal(e.message))
-        })
-        .await?
-    };
-    Ok((Root::of(root), ids, inside))
+    if let Some((root, state)) = running(container).await? {
+        // it may end now; its namespace stays as long as it is held
+        let namespace = File::open(format!("/proc/{}/ns/mnt", state.pid));
+        if let (Ok(namespace), true) = (namespace, root_of(&state).is_some()) {
+            let ids = ids(shared, &record);
+            let root = in_own_thread(move || cloned(root.as_fd(), namespace.as_fd()).map_err(failed)).await?;
+            return Ok((Root::of(root), ids, inside));
+        }
+    }
+    let mount = shared.snapshots.current(container.id.as_str(), &record.layers)?;
+    let lowest = shared.snapshots.lowest(&record.layers)?;
+    let root = in_own_thread(move || {
+        alone()?;
+        runtime::mount_root(&mount, lowest.as_ref().map(AsFd::as_fd), "").map_err(|e| Error::internal(e.message))
+    });
+    Ok((Root::of(root.await?), Ids::default(), inside))
 }
 
 /// The files of a container that was only just prepared. To be called by a thread that ends thereafter.
@@ -228,18 +267,4 @@ fn attach(root: &OwnedFd, bind: &Resolved) -> Result<(), Errno> {
     };
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(&tree, c"", &target, c"", flags)
-}
-
-/// Runs what changes the thread's namespaces.
-async fn in_own_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let (sender, answer) = oneshot::channel();
-    let run = move || {
-        let _ = sender.send(work());
-    };
-    std::thread::Builder::new()
-        .name("files".into())
-        .stack_size(512 << 10)
-        .spawn(run)
-        .map_err(|e| Error::internal(format!("start thread: {e}")))?;
-    answer.await.map_err(|_| Error::internal("the thread working on the container's files failed"))?
 }
