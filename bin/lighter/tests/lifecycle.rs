@@ -53,7 +53,10 @@ fn pause_and_unpause() {
     d.run(&["exec", "pp", "true"]).status(1).stderr_has("is paused");
     d.run(&["unpause", "pp"]).ok();
     d.run(&["unpause", "pp"]).status(1).stderr_has("is not paused");
+    // who has taken a signal, for a reload say, can be paused all the same
+    d.run(&["kill", "-s", "WINCH", "pp"]).ok();
     d.run(&["pause", "pp"]).ok();
+    d.run(&["exec", "pp", "true"]).status(1).stderr_has("is paused");
     d.run(&["stop", "-t", "1", "pp"]).ok();
 }
 

@@ -118,6 +118,8 @@ fn sources_that_are_not_there() {
         let refused = daemon.run(&["run", "--rm", "--mount", &mount, "busybox", "true"]).status(125);
         assert!(refused.stderr.contains("bind source path does not exist"), "{}", refused.stderr);
         assert!(!source.exists());
+        let first = daemon.run(&["create", "--pull", "never", "--mount", &mount, "nowhere:1", "true"]).status(1);
+        assert!(first.stderr.contains("bind source path does not exist"), "{}", first.stderr);
         run(daemon, &["-v", &format!("{}:/x", source.display())], "touch /x/here");
         assert!(source.join("here").exists());
         std::fs::remove_dir_all(source).unwrap();

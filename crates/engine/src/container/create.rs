@@ -27,6 +27,10 @@ pub async fn create(
     let mut warnings = validate::request(&mut body, &shared.machine, &shared.config.defaults)?;
     if let Some(host) = &body.host_config {
         crate::cgroups::check_parent(shared.config.cgroup_driver, &host.resources.cgroup_parent)?;
+        // as Docker, before the image is looked for: what must be there
+        let mut wanted = mounts::resolve(host)?;
+        wanted.retain(|mount| mount.kind == mounts::Kind::Bind && !mount.create_source);
+        mounts::reach(shared, &wanted).await?;
     }
     let kept = shared.images.keep(&body.config.image)?;
     let image = kept.image().clone();

@@ -102,6 +102,9 @@ pub struct State {
     /// How to end what is starting once it is up; of `Starting` only.
     #[serde(skip)]
     pub ending: Option<Ending>,
+    /// A pause was asked for, and no end since.
+    #[serde(skip)]
+    pub freezing: bool,
 }
 
 /// What a `stop`, `restart` or `kill` that comes while it starts will do as soon as it runs.
@@ -148,6 +151,7 @@ impl Default for State {
             stopped_by_user: false,
             backoff_millis: 0,
             ending: None,
+            freezing: false,
         }
     }
 }
@@ -162,6 +166,13 @@ impl State {
     pub fn is_gone(&self) -> bool {
         self.phase == Phase::Gone
     }
+    /// What it was sent counts as a kill (as in Docker, any signal does where it has no stop signal of its own), and was not
+    /// meant as one: a signal like HUP. `stop` is its stop signal.
+    pub fn goes_on_after(&self, then: Option<Then>, stop: Signal) -> bool {
+        let ends = [stop, Signal::KILL, Signal::TERM, Signal::INT, Signal::QUIT];
+        then == Some(Then::Killed) && ends.iter().all(|signal| signal.number() != self.signalled)
+    }
+
     /// Docker's word for it.
     pub fn status(&self) -> &'static str {
         match self.phase {
@@ -340,7 +351,7 @@ pub fn admit(state: &State, ask: Ask) -> Result<Step, Refusal> {
         Ask::Kill { signal, ends } => kill(s, signal, ends),
         Ask::Remove { force } => remove(s, force),
         Ask::Renew { signal, grace, recovered } => match &mut s.phase {
-            Phase::Running { paused: false, then: then @ None } => {
+            Phase::Running { paused: false, then } if then.is_none() || state.goes_on_after(*then, signal) => {
                 *then = Some(Then::Renew { recovered });
                 let effects = end_process(&mut s, signal, grace);
                 Ok((s, effects))
@@ -348,7 +359,10 @@ pub fn admit(state: &State, ask: Ask) -> Result<Step, Refusal> {
             _ => Err(Refusal::NotRunning),
         },
         Ask::Pause => match s.phase {
-            Phase::Running { paused: false, .. } => Ok((s, vec![Effect::Freeze])),
+            Phase::Running { paused: false, .. } => {
+                s.freezing = true;
+                Ok((s, vec![Effect::Freeze]))
+            }
             Phase::Running { .. } => Err(Refusal::AlreadyPaused),
             Phase::Backoff => Err(Refusal::Restarting),
             _ => Err(Refusal::NotRunning),
@@ -392,6 +406,7 @@ fn relaunch(s: State) -> Step {
 /// The signal, and SIGKILL after the grace. A frozen process must be thawed to see it.
 fn end_process(s: &mut State, signal: Signal, grace: Option<Duration>) -> Vec<Effect> {
     s.signalled = signal.number();
+    s.freezing = false;
     let mut effects = vec![Effect::Emit(Event::Kill(signal)), Effect::Signal(signal)];
     if s.is_paused() {
         effects.push(Effect::Thaw);
@@ -470,6 +485,7 @@ fn kill(mut s: State, signal: Signal, ends: bool) -> Result<Step, Refusal> {
             }
             let thaw = *paused && ends;
             s.signalled = signal.number();
+            s.freezing &= !ends;
             let mut effects = vec![Effect::Emit(Event::Kill(signal)), Effect::Signal(signal)];
             if thaw {
                 effects.push(Effect::Thaw);
@@ -558,11 +574,13 @@ pub fn observe(state: &State, fact: &Fact, policy: &Policy) -> Step {
         (Phase::Backoff, Fact::BackoffElapsed { generation }) if *generation == s.generation => launch(s),
         (Phase::Running { paused: false, then }, Fact::Frozen) => {
             let mut effects = vec![Effect::Emit(Event::Pause)];
-            // its end was asked for meanwhile: frozen it would not see the signal
-            if then.is_some() {
+            // Its end was asked for meanwhile: frozen it would not see the signal. Of an earlier one it has made what it would
+            // (a reload, say), unless there was no choice.
+            let had_a_choice = then == Some(Then::Killed) && s.signalled != Signal::KILL.number();
+            if then.is_some() && !(had_a_choice && s.freezing) {
                 effects.push(Effect::Thaw);
             }
-            (State { phase: Phase::Running { paused: true, then }, ..s }, effects)
+            (State { phase: Phase::Running { paused: true, then }, freezing: false, ..s }, effects)
         }
         (Phase::Running { paused: true, then }, Fact::Thawed) => {
             (State { phase: Phase::Running { paused: false, then }, ..s }, vec![Effect::Emit(Event::Unpause)])

@@ -15,7 +15,8 @@ pub fn remedy(
     signal: Signal,
     grace: Option<Duration>,
 ) -> Option<Ask> {
-    if state.phase != (Phase::Running { paused: false, then: None }) {
+    let Phase::Running { paused: false, then } = state.phase else { return None };
+    if then.is_some() && !state.goes_on_after(then, signal) {
         return None;
     }
     match action {
@@ -43,6 +44,13 @@ mod tests {
             for state in [up(true, None), up(false, Some(Then::Start)), up(false, Some(Then::Remove)), State::default()]
             {
                 assert_eq!(ask(&state), None, "{action} {state:?}");
+            }
+            // after a signal: by what it was
+            for (signal, acts) in [(Signal::HUP, true), (Signal::TERM, false), (Signal::KILL, false)] {
+                let state = State { signalled: signal.number(), ..up(false, Some(Then::Killed)) };
+                let asked = ask(&state);
+                assert_eq!(asked.is_some(), acts && action != OnFailure::None, "{action} {signal:?}");
+                assert!(asked.is_none_or(|a| admit(&state, a).is_ok()), "{action}");
             }
         }
     }

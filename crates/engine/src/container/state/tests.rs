@@ -361,3 +361,23 @@ fn what_could_not_be_written_down_is_found() {
     assert_eq!((now.phase, effects), (Phase::Running { paused: false, then: None }, vec![Effect::Emit(Event::Start)]));
     assert_eq!(observe(&now, &again, &policy), (now.clone(), vec![]));
 }
+
+#[test]
+fn who_was_told_to_reload_can_be_paused() {
+    let up = State { phase: Phase::Running { paused: false, then: None }, pid: 7, ..State::default() };
+    let frozen_after = |asks: &[Ask]| {
+        let state = asks.iter().fold(up.clone(), |state, ask| admit(&state, *ask).unwrap().0);
+        let (state, effects) = observe(&state, &Fact::Frozen, &PLAIN);
+        assert!(state.is_paused());
+        effects.contains(&Effect::Thaw)
+    };
+    // without a stop signal of its own any signal counts as one that ends it
+    let signal = |signal| Ask::Kill { signal, ends: true };
+    assert!(!frozen_after(&[signal(Signal::HUP), Ask::Pause]));
+    assert!(frozen_after(&[Ask::Pause, signal(Signal::HUP)]));
+    assert!(frozen_after(&[signal(Signal::KILL), Ask::Pause]));
+    assert!(frozen_after(&[Ask::Stop { signal: Signal::TERM, grace: None }, Ask::Pause]));
+    // a daemon that comes back finds it frozen
+    let told = State { phase: Phase::Running { paused: false, then: Some(Then::Stay) }, ..up };
+    assert!(observe(&told, &Fact::Frozen, &PLAIN).1.contains(&Effect::Thaw));
+}
