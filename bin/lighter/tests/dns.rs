@@ -269,3 +269,31 @@ fn many_questions_at_the_same_time() {
         assert_eq!(answered, 2000);
     });
 }
+
+/// Questions that nobody outside answers wait, but not so many that nothing is left for others.
+#[test]
+fn who_asks_too_much_is_told() {
+    let _silent = UdpSocket::bind("127.0.0.56:53").expect("port 53 of 127.0.0.56");
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "back"]).ok();
+    run(&daemon, "web", &["--network", "back", "--dns", "127.0.0.56"]);
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let hard: u32 = files.split_whitespace().nth(4).and_then(|word| word.parse().ok()).unwrap_or(u32::MAX);
+    if hard > 100_000 {
+        return;
+    }
+    beside(&daemon.inspect("web", "{{.State.Pid}}"), || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let refused = (0..hard).any(|number| {
+            socket.send_to(&question(&format!("n{number}.example"), None), "127.0.0.11:53").unwrap();
+            let mut buffer = [0; 512];
+            socket.recv(&mut buffer).is_ok_and(|_| buffer[3] & 15 == 2)
+        });
+        assert!(refused);
+        assert_eq!(records(&ask_udp("web", None)), 1, "names of containers are known meanwhile");
+    });
+    run(&daemon, "other", &["--network", "back"]);
+    assert_eq!(lookup(&daemon, "other", "web"), [ip(&daemon, "web", "back")]);
+}

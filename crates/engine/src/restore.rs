@@ -303,7 +303,7 @@ fn serve_names(shared: &Arc<Shared>, taken: &[Taken], dns: Vec<Option<network::d
     for ((container, ..), sockets) in taken.iter().zip(dns) {
         let Some(sockets) = sockets else { continue };
         match crate::dns::serve(shared, &container.id, sockets) {
-            Ok(tasks) => shared.serving.dns(&container.id, tasks),
+            Ok(served) => shared.serving.dns(&container.id, served),
             Err(e) => tracing::error!("container {} cannot ask for names: {e}", container.id),
         }
     }

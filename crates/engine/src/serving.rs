@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use network::{Networks, Passage, Relay};
-use tokio::task::JoinHandle;
 use values::Id;
 
+use crate::dns;
 use crate::relay::{Group, Relays};
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub struct Serving {
 #[derive(Default)]
 struct Served {
     relays: Option<Group>,
-    dns: Vec<JoinHandle<()>>,
+    dns: Option<dns::Served>,
     passages: Vec<Passage>,
     /// Where it is on the default bridge, once that was told.
     place: Option<Ipv4Addr>,
@@ -74,16 +74,13 @@ impl Serving {
         let Some(served) = all.remove(container) else { return };
         close(networks, container, &served.passages);
         drop(all);
-        served.dns.iter().for_each(JoinHandle::abort);
     }
 
     /// Keeps what serves the container's questions for names.
-    pub fn dns(&self, container: &Id, tasks: Vec<JoinHandle<()>>) {
-        let before = match lock(&self.served).get_mut(container) {
-            Some(served) => std::mem::replace(&mut served.dns, tasks),
-            None => tasks,
-        };
-        before.iter().for_each(JoinHandle::abort);
+    pub fn dns(&self, container: &Id, dns: dns::Served) {
+        if let Some(served) = lock(&self.served).get_mut(container) {
+            served.dns = Some(dns);
+        }
     }
 
     /// Two targets that start at once change the files of a container that is linked to both one after the other.
@@ -92,7 +89,7 @@ impl Serving {
     }
 
     pub fn has_dns(&self, container: &Id) -> bool {
-        lock(&self.served).get(container).is_some_and(|served| !served.dns.is_empty())
+        lock(&self.served).get(container).is_some_and(|served| served.dns.is_some())
     }
 
     /// Opens the ways of the container's links, in place of those that were open.

@@ -5,6 +5,7 @@
 //! In nft's words:
 //! ```text
 //! chain prerouting { type filter hook prerouting priority filter
+//!     meta l4proto tcp iifname . ether saddr @macs accept                   (most frames: no other rule would stop them)
 //!     meta protocol arp jump arp
 //!     meta l4proto icmpv6 jump discovery
 //!     iifname . ether saddr @macs jump services                             (which accepts)
@@ -59,6 +60,7 @@ const VLAN_OF_PROVIDERS: u16 = 0x88a8;
 const ICMP: u8 = libc::IPPROTO_ICMP as u8;
 const ICMPV6: u8 = libc::IPPROTO_ICMPV6 as u8;
 const UDP: u8 = libc::IPPROTO_UDP as u8;
+const TCP: u8 = libc::IPPROTO_TCP as u8;
 /// RFC 4861, RFC 792.
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
@@ -240,6 +242,7 @@ fn chains() -> Vec<Chain> {
         Rule::new().verdict(Verdict::Accept),
     ];
     let prerouting = vec![
+        Rule::new().protocol(TCP).source_mac_in(MACS).verdict(Verdict::Accept),
         Rule::new().ether_type(ARP).verdict(jump("arp")),
         Rule::new().protocol(ICMPV6).verdict(jump("discovery")),
         Rule::new().source_mac_in(MACS).verdict(jump("services")),

@@ -1,63 +1,100 @@
 //! What makes DNS possible inside a container: sockets in its namespace for the daemon to serve.
 //!
 //! Port 53 stays free for the container's own programs (a name server is a popular image): the sockets have ports of
-//! their own, and a rule in the container's namespace leads what is sent to 127.0.0.11:53 there, as Docker does it.
+//! their own, and rules in the container's namespace lead what is sent to 127.0.0.11:53 there, as Docker does it. They write
+//! the port into each packet and back, and remember nothing: a translation by the kernel's table of flows would have every
+//! packet of the container looked up there, and each question leave a flow behind. Whoever follows flows in there by rules of
+//! the container's own sees those to and from port 53 (`FAMILY ip`):
+//! ```text
+//! chain questions { type filter hook output priority mangle     (after flows are looked up)
+//!     ip daddr != 127.0.0.11 accept
+//!     udp dport 53 udp checksum 0 udp dport set UDP accept;  udp dport 53 udp dport set UDP;  tcp dport 53 tcp dport set TCP }
+//! chain answers   { type filter hook output priority raw        (before)
+//!     ip saddr != 127.0.0.11 accept
+//!     udp sport UDP udp sport set 53;  tcp sport TCP tcp sport set 53 }
+//! ```
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, UdpSocket};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use netlink::Socket;
-use netlink::nft::{self, Base, Chain, Element, Family, Field, Hook, Key, Kind, NatKey, Policy, Rule, Set, Table};
+use netlink::nft::{self, Base, Chain, Family, Hook, Kind, Policy, Rule, Table, Transport, Verdict};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::thread::{CpuSet, sched_getaffinity};
 use values::{Error, Result};
 
 use crate::bridge::failed;
-use crate::flows;
 
 /// Where containers on networks of their own ask for names.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const PORT: u16 = 53;
 /// Above what ip_local_port_range has by default.
 const FIRST_PORT: u16 = 61_000;
-/// Its name says where it leads, so that one that is right is known by it: `lighter_dns_UDP_TCP`.
+/// Its name says where it leads, so that one that is right is known by it: `lighter_dns_ports_UDP_TCP`. Earlier releases' were
+/// called otherwise.
 const TABLE: &str = "lighter_dns";
-const MAP: &str = "servers";
-/// `dstnat` of nft(8).
-const DESTINATION_NAT: i32 = -100;
+/// `raw` and `mangle` of nft(8).
+const RAW: i32 = -300;
+const MANGLE: i32 = -150;
+
+/// Machines with no more processors have a socket for each of them.
+const FEW_PROCESSORS: usize = 4;
 
 /// Non-blocking sockets.
 #[derive(Debug)]
 pub struct Sockets {
-    pub udp: OwnedFd,
+    /// For each of the [`processors`] what is sent on it; where these are none, one for all.
+    pub udp: Vec<OwnedFd>,
     pub tcp: OwnedFd,
 }
 
-/// For the namespace of the calling thread. What an earlier daemon had there is replaced, on the same port: a program that
-/// asks by one socket for ever (nginx, a resolver of the container's own) has a flow there that the kernel goes on following.
+/// Those that have a socket each, for a thread of their own: a question is answered where it is asked, and nobody has to be woken
+/// on another processor, which takes longer than the answer. None where they are many: there is an idle one to be found then.
+pub fn processors() -> &'static [usize] {
+    static ALL: OnceLock<Vec<usize>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let ours = sched_getaffinity(None).unwrap_or_default();
+        let all: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|number| ours.is_set(*number)).collect();
+        if all.len() <= FEW_PROCESSORS { all } else { vec![] }
+    })
+}
+
+/// For the namespace of the calling thread. What an earlier daemon had there is replaced, on the same port: then there is no
+/// rule to be written.
 pub(crate) fn open() -> Result<Sockets> {
-    let io = |e: std::io::Error| Error::internal(format!("open sockets for DNS: {e}"));
-    let at = |port: u16| {
-        let at = SocketAddrV4::new(ADDRESS, port);
-        UdpSocket::bind(at).and_then(|udp| Ok((udp, TcpListener::bind(at)?)))
-    };
-    let own = own_port()?;
-    let (udp, tcp) = match at(own) {
+    let io = |e: io::Error| Error::internal(format!("open sockets for DNS: {e}"));
+    let at = |port: u16| datagrams(port).and_then(|udp| Ok((udp, TcpListener::bind((ADDRESS, port))?)));
+    let (udp, tcp) = match at(own_port()?) {
         Ok(both) => both,
         // a program of the container's has it
         Err(_) => at(0).map_err(io)?,
     };
-    udp.set_nonblocking(true).map_err(io)?;
     tcp.set_nonblocking(true).map_err(io)?;
-    let ports = [
-        (libc::IPPROTO_UDP, port(udp.local_addr().map_err(io)?)),
-        (libc::IPPROTO_TCP, port(tcp.local_addr().map_err(io)?)),
-    ];
-    lead(&redirection(ports)).map_err(failed)?;
-    if ports[0].1 != own {
-        flows::left_behind(SocketAddr::new(ADDRESS.into(), PORT), SocketAddr::new(ADDRESS.into(), ports[0].1))
-            .map_err(failed)?;
+    let (udp, udp_port) = udp;
+    let tcp_port = tcp.local_addr().map_err(io)?.port();
+    lead(&rewriting(udp_port, tcp_port)).map_err(failed)?;
+    Ok(Sockets { udp, tcp: tcp.into() })
+}
+
+/// All on one port, which is said; 0 is any.
+fn datagrams(port: u16) -> io::Result<(Vec<OwnedFd>, u16)> {
+    let (mut all, mut port, processors) = (vec![], port, processors());
+    for number in 0..processors.len().max(1) {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = net::socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
+        if let Some(processor) = processors.get(number) {
+            sockopt::set_socket_reuseport(&socket, true)?;
+            sockopt::set_socket_incoming_cpu(&socket, *processor as u32)?;
+        }
+        net::bind(&socket, &SocketAddrV4::new(ADDRESS, port))?;
+        let socket = UdpSocket::from(socket);
+        port = socket.local_addr()?.port();
+        all.push(socket.into());
     }
-    Ok(Sockets { udp: udp.into(), tcp: tcp.into() })
+    Ok((all, port))
 }
 
 /// Makes `wanted` the only one of its kind. Where an earlier daemon has left it there is nothing to do: a thousand
@@ -80,26 +117,22 @@ fn own_port() -> Result<u16> {
     Ok(FIRST_PORT + (number % u64::from(u16::MAX - FIRST_PORT)) as u16)
 }
 
-fn port(address: SocketAddr) -> u16 {
-    address.port()
-}
-
-/// `dnat ip to meta l4proto . ip daddr . th dport map { udp . 127.0.0.11 . 53 : 127.0.0.11 . PORT, … }`
-fn redirection(ports: [(libc::c_int, u16); 2]) -> Table {
-    let element = |(protocol, port): (libc::c_int, u16)| {
-        let key = Key::default().protocol(protocol as u8).ip(ADDRESS.into()).port(PORT);
-        Element::mapped(key, Key::default().ip(ADDRESS.into()).port(port))
-    };
-    let map = Set {
-        name: MAP.into(),
-        key: vec![Field::Protocol, Field::Ipv4, Field::Port],
-        data: Some(vec![Field::Ipv4, Field::Port]),
-        interval: false,
-        elements: ports.into_iter().map(element).collect(),
-    };
-    let base = Base { kind: Kind::Nat, hook: Hook::Output, priority: DESTINATION_NAT, policy: Policy::Accept };
-    let rules = vec![Rule::new().destination_nat(Family::Ipv4, NatKey::Address, MAP)];
-    let chain = Chain { name: "output".into(), base: Some(base), rules };
-    let name = format!("{TABLE}_{}_{}", ports[0].1, ports[1].1);
-    Table { family: Family::Ipv4, name, owned: false, sets: vec![map], chains: vec![chain] }
+fn rewriting(udp: u16, tcp: u16) -> Table {
+    let base = |priority| Base { kind: Kind::Filter, hook: Hook::Output, priority, policy: Policy::Accept };
+    let chain = |name: &str, priority, rules| Chain { name: name.into(), base: Some(base(priority)), rules };
+    let accepted = |rule: Rule| rule.verdict(Verdict::Accept);
+    let questions = vec![
+        accepted(Rule::new().destination_is_not(ADDRESS)),
+        accepted(Rule::new().rewrite_destination_port(Transport::UdpUnchecked, PORT, udp)),
+        Rule::new().rewrite_destination_port(Transport::Udp, PORT, udp),
+        Rule::new().rewrite_destination_port(Transport::Tcp, PORT, tcp),
+    ];
+    let answers = vec![
+        accepted(Rule::new().source_is_not(ADDRESS)),
+        Rule::new().rewrite_source_port(Transport::Udp, udp, PORT),
+        Rule::new().rewrite_source_port(Transport::Tcp, tcp, PORT),
+    ];
+    let name = format!("{TABLE}_ports_{udp}_{tcp}");
+    let chains = vec![chain("questions", MANGLE, questions), chain("answers", RAW, answers)];
+    Table { family: Family::Ipv4, name, owned: false, sets: vec![], chains }
 }

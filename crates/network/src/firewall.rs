@@ -3,7 +3,7 @@
 //! In nft's words (`FAMILY inet`):
 //! ```text
 //! chain loopback    { type filter hook prerouting priority raw
-//!     iifname @bridges ip daddr 127.0.0.0/8 drop               (route_localnet is on there: CVE-2020-8558) }
+//!     ip daddr 127.0.0.0/8 iifname @bridges drop               (route_localnet is on there: CVE-2020-8558) }
 //! chain ports       {
 //!     dnat ip to meta l4proto . ip daddr . th dport map @ports4
 //!     fib daddr type local dnat ip to meta l4proto . th dport map @all_ports4      (and the same for ip6) }
@@ -16,6 +16,7 @@
 //! chain postrouting { type nat hook postrouting priority srcnat
 //!     oifname @bridges ct status dnat ip saddr 127.0.0.0/8 masquerade
 //!     oifname @bridges ct status dnat ip saddr @local4 masquerade  (the way back of a neighbour must lead over us)
+//!     oifname != @bridges snat ip to ip saddr map @sources4     (host_ipv4; and the same for ip6)
 //!     oifname != @bridges ip saddr @masquerade4 masquerade      (and the same for ip6) }
 //! chain to_bridge   {
 //!     iifname . oifname @icc accept
@@ -67,6 +68,8 @@ pub(crate) mod set {
     pub(crate) const ICC: &str = "icc";
     pub(crate) const LOCAL4: &str = "local4";
     pub(crate) const LOCAL6: &str = "local6";
+    pub(crate) const SOURCES4: &str = "sources4";
+    pub(crate) const SOURCES6: &str = "sources6";
     pub(crate) const MASQUERADE4: &str = "masquerade4";
     pub(crate) const MASQUERADE6: &str = "masquerade6";
     pub(crate) const LINKS: &str = "links";
@@ -378,6 +381,8 @@ fn sets() -> Vec<Set> {
         set(set::ICC, &[Link, Link], None, false),
         set(set::LOCAL4, &[Ipv4], None, true),
         set(set::LOCAL6, &[Ipv6], None, true),
+        set(set::SOURCES4, &[Ipv4], Some(&[Ipv4]), true),
+        set(set::SOURCES6, &[Ipv6], Some(&[Ipv6]), true),
         set(set::MASQUERADE4, &[Ipv4], None, true),
         set(set::MASQUERADE6, &[Ipv6], None, true),
         set(set::LINKS, &[Ipv4, Ipv4, Protocol, Port], None, false),
@@ -410,7 +415,7 @@ fn chains(gate: &str) -> Vec<Chain> {
     };
     let jump = |chain: &str| Verdict::Jump(chain.into());
     let part = |name: &str, rules| Chain { name: name.into(), base: None, rules };
-    let loopback = vec![Rule::new().input_link_in(set::BRIDGES).loopback_destination().verdict(Verdict::Drop)];
+    let loopback = vec![Rule::new().loopback_destination().input_link_in(set::BRIDGES).verdict(Verdict::Drop)];
     let ports = vec![
         Rule::new().destination_nat(V4, NatKey::Address, set::PORTS4),
         Rule::new().destination_nat(V6, NatKey::Address, set::PORTS6),
@@ -424,6 +429,8 @@ fn chains(gate: &str) -> Vec<Chain> {
         hairpin().loopback_source().masquerade(),
         hairpin().source_in(V4, set::LOCAL4).masquerade(),
         hairpin().source_in(V6, set::LOCAL6).masquerade(),
+        outside().source_nat(V4, set::SOURCES4),
+        outside().source_nat(V6, set::SOURCES6),
         outside().source_in(V4, set::MASQUERADE4).masquerade(),
         outside().source_in(V6, set::MASQUERADE6).masquerade(),
     ];

@@ -21,17 +21,6 @@ pub(crate) fn left(ways: &[Way]) -> Result<()> {
     forget(ways, |flow, _, target| Some(flow.reply.source) == target)
 }
 
-/// Datagrams to `asked` lead to `server` from now on: forgets what goes elsewhere.
-pub(crate) fn left_behind(asked: SocketAddr, server: SocketAddr) -> Result<()> {
-    let mut socket = Socket::netfilter()?;
-    let mut flows = match conntrack::udp_to(&mut socket, asked.is_ipv4(), asked.port()) {
-        Err(error) if matches!(error.errno, Errno::INVAL | Errno::OPNOTSUPP) => return Ok(()),
-        other => other?,
-    };
-    flows.retain(|flow| flow.original.destination == asked && flow.reply.source != server);
-    conntrack::forget(&mut socket, &flows)
-}
-
 fn forget(ways: &[Way], stale: impl Fn(&Flow, &Published, Option<SocketAddr>) -> bool) -> Result<()> {
     let mut udp = ways.iter().filter(|(published, _)| published.protocol == Protocol::Udp).peekable();
     if udp.peek().is_none() {

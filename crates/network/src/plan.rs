@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,11 @@ pub struct Plan {
     pub icc: bool,
     /// Containers' packets leave the machine with its address.
     pub masquerade: bool,
+    /// That address, where the machine has several; `None`: that of the link they leave by.
+    #[serde(default)]
+    pub source4: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub source6: Option<Ipv6Addr>,
     /// The host has no address on the bridge.
     pub no_gateway_address: bool,
     /// Where ports are published that name no address.
@@ -70,6 +75,8 @@ impl Plan {
             internal: false,
             icc: true,
             masquerade: true,
+            source4: None,
+            source6: None,
             no_gateway_address: false,
             host_ip: None,
             guarded: None,

@@ -904,6 +904,13 @@ fn gateway_modes() {
         let seen = |of: &network::Sandbox| peer_seen(outside.as_fd(), WORLD, of.netns.as_fd(), SOON);
         assert_eq!(seen(routed), routed.endpoints[0].ip);
         assert_eq!(seen(open), Some([203, 0, 113, 2].into()));
+        // of several of the host's, the one that was asked for
+        create(&networks, Plan { source4: Some([203, 0, 113, 8].into()), ..bridge("eight") }, false);
+        let uplink = link("uplink").unwrap().index;
+        let more = Address { link: uplink, ip: IpAddr::from([203, 0, 113, 8]), prefix_len: 24 };
+        run(|b| route::add_address(b, &more));
+        assert_eq!(seen(&networks.sandbox("eight", &on(&["eight"]), false).unwrap()), Some([203, 0, 113, 8].into()));
+        assert_eq!(seen(open), Some([203, 0, 113, 2].into()));
         // nobody but containers is on an isolated bridge
         let on_bridge = link("br-isolated").unwrap().index;
         let addresses = route::addresses(&mut Socket::route().unwrap()).unwrap();
@@ -1073,18 +1080,18 @@ fn dns_sockets_are_led_to_and_port_53_is_free() {
                 in_the_way = Some(inside(a.netns.as_fd(), || UdpSocket::bind(port.unwrap()).unwrap()));
             }
             let sockets = networks.dns_sockets(a.netns.try_clone().unwrap()).unwrap();
-            let server = UdpSocket::from(sockets.udp);
+            let servers: Vec<UdpSocket> = sockets.udp.into_iter().map(UdpSocket::from).collect();
             inside(a.netns.as_fd(), || {
                 UdpSocket::bind("0.0.0.0:53").unwrap();
                 client.send_to(b"who?", "127.0.0.11:53").unwrap();
                 let mut buffer = [0; 16];
-                server.set_nonblocking(false).unwrap();
-                server.set_read_timeout(Some(SOON)).unwrap();
-                let (_, from) = server.recv_from(&mut buffer).unwrap();
-                server.send_to(b"you", from).unwrap();
+                until("one of them is asked", || {
+                    let asked = servers.iter().find_map(|s| Some((s, s.recv_from(&mut buffer).ok()?.1)));
+                    asked.is_some_and(|(server, from)| server.send_to(b"you", from).is_ok())
+                });
                 assert_eq!(client.recv(&mut buffer).unwrap(), 3);
             });
-            let now = server.local_addr().unwrap();
+            let now = servers[0].local_addr().unwrap();
             assert_eq!(port.replace(now).is_none_or(|before| before == now), !port_is_taken);
         }
         drop(in_the_way);

@@ -15,6 +15,8 @@ pub const SERVER_FAILURE: u8 = 2;
 pub const NOT_IMPLEMENTED: u8 = 4;
 
 const HEADER: usize = 12;
+/// Where the header says how many records answer.
+const ANSWERS: usize = 6;
 /// Docker's, in seconds.
 const TTL: u32 = 600;
 /// What a client takes that does not say (RFC 1035 §4.2.1).
@@ -23,6 +25,8 @@ const PLAIN_SIZE: u16 = 512;
 const OWN_SIZE: u16 = 4096;
 /// In one name, which has no more labels (RFC 1035 §3.1); long chains would only keep us busy.
 const POINTERS: usize = 127;
+/// Most names are shorter, in bytes.
+const SHORT_NAME: usize = 48;
 /// Bits of the flags.
 const RESPONSE: u16 = 0x8000;
 const TRUNCATED: u16 = 0x0200;
@@ -106,25 +110,25 @@ impl Query {
 
     /// An answer of our own.
     pub fn answer(&self, code: u8, records: &[Record]) -> Vec<u8> {
-        let records: Vec<Vec<u8>> = records.iter().filter_map(encode).collect();
-        let mut bytes = self.head(code, 0, records.len() as u16);
-        records.iter().for_each(|record| bytes.extend_from_slice(record));
+        let mut bytes = self.head(code, 0);
+        let count = records.iter().filter(|record| encode(record, &mut bytes)).count() as u16;
+        bytes[ANSWERS..ANSWERS + 2].copy_from_slice(&count.to_be_bytes());
         self.extend(&mut bytes);
         bytes
     }
 
     /// In place of an answer that is too large: the client asks again by TCP.
     pub fn truncated(&self) -> Vec<u8> {
-        let mut bytes = self.head(NO_ERROR, TRUNCATED, 0);
+        let mut bytes = self.head(NO_ERROR, TRUNCATED);
         self.extend(&mut bytes);
         bytes
     }
 
-    fn head(&self, code: u8, more: u16, answers: u16) -> Vec<u8> {
+    fn head(&self, code: u8, more: u16) -> Vec<u8> {
         let flags = RESPONSE | HAS_RECURSION | self.flags & WANTS_RECURSION | more | u16::from(code);
         let mut bytes = Vec::with_capacity(128);
         let extra = u16::from(self.size.is_some());
-        for word in [self.id, flags, 1, answers, 0, extra] {
+        for word in [self.id, flags, 1, 0, 0, extra] {
             bytes.extend_from_slice(&word.to_be_bytes());
         }
         bytes.extend_from_slice(&self.question);
@@ -224,20 +228,35 @@ fn extension(bytes: &[u8], mut at: usize) -> Option<u16> {
     None
 }
 
-fn encode(record: &Record) -> Option<Vec<u8>> {
-    let (kind, data) = match record {
-        Record::Address(IpAddr::V4(ip)) => (A, ip.octets().to_vec()),
-        Record::Address(IpAddr::V6(ip)) => (AAAA, ip.octets().to_vec()),
-        Record::Name(name) => (PTR, labels(name)?),
+/// Appends it; nothing, and false, of one that does not fit.
+fn encode(record: &Record, bytes: &mut Vec<u8>) -> bool {
+    let begin = bytes.len();
+    bytes.extend_from_slice(&[0xc0, HEADER as u8]); // the question's name
+    let kind = match record {
+        Record::Address(IpAddr::V4(_)) => A,
+        Record::Address(IpAddr::V6(_)) => AAAA,
+        Record::Name(_) => PTR,
     };
-    let mut bytes = vec![0xc0, HEADER as u8]; // the question's name
     for word in [kind, INTERNET] {
         bytes.extend_from_slice(&word.to_be_bytes());
     }
     bytes.extend_from_slice(&TTL.to_be_bytes());
-    bytes.extend_from_slice(&(data.len() as u16).to_be_bytes());
-    bytes.extend_from_slice(&data);
-    Some(bytes)
+    let length = bytes.len();
+    bytes.extend_from_slice(&[0; 2]);
+    match record {
+        Record::Address(IpAddr::V4(ip)) => bytes.extend_from_slice(&ip.octets()),
+        Record::Address(IpAddr::V6(ip)) => bytes.extend_from_slice(&ip.octets()),
+        Record::Name(name) => match labels(name) {
+            Some(labels) => bytes.extend_from_slice(&labels),
+            None => {
+                bytes.truncate(begin);
+                return false;
+            }
+        },
+    }
+    let data = (bytes.len() - length - 2) as u16;
+    bytes[length..length + 2].copy_from_slice(&data.to_be_bytes());
+    true
 }
 
 /// A name as labels; `None` for one that does not fit.
@@ -254,17 +273,20 @@ fn labels(name: &str) -> Option<Vec<u8>> {
 /// The name at `at`, and where what follows it begins. Pointers lead backwards, not into the header (what is there differs
 /// between a query and its answer), and are at most `pointers`.
 fn name(bytes: &[u8], at: usize, mut pointers: usize) -> Option<(String, usize)> {
-    let (mut text, mut position, mut end) = (String::new(), at, None);
+    let (mut text, mut position, mut end) = (String::with_capacity(SHORT_NAME), at, None);
     loop {
         let length = usize::from(*bytes.get(position)?);
         match length {
-            0 => return Some((text, end.unwrap_or(position + 1))),
+            0 => {
+                text.make_ascii_lowercase();
+                return Some((text, end.unwrap_or(position + 1)));
+            }
             1..64 => {
                 let label = bytes.get(position + 1..position + 1 + length)?;
                 if !text.is_empty() {
                     text.push('.');
                 }
-                text.push_str(&String::from_utf8_lossy(label).to_ascii_lowercase());
+                text.push_str(&String::from_utf8_lossy(label));
                 if text.len() > 1024 {
                     return None;
                 }

@@ -3,6 +3,7 @@
 //! The sockets are made in the container's namespace (`network::dns`) and served here. What is no container's name is
 //! asked of the servers outside.
 
+mod datagrams;
 pub mod message;
 pub mod names;
 mod server;
@@ -10,6 +11,6 @@ mod threads;
 mod upstream;
 
 pub use names::Names;
-pub use server::serve;
+pub use server::{Served, serve};
 pub use threads::Threads;
 pub use upstream::{Upstream, probe};

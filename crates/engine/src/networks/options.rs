@@ -89,6 +89,8 @@ fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
                 _ => return Err(bad(key, value, "it must be allow or refuse")),
             }
         }
+        "com.docker.network.host_ipv4" => plan.source4 = Some(value.parse().map_err(|_| bad(key, value, "nil ip"))?),
+        "com.docker.network.host_ipv6" => plan.source6 = Some(value.parse().map_err(|_| bad(key, value, "nil ip"))?),
         "default_bridge" => drop(boolean(key, value)?),
         "gateway_mode_ipv4" => plan.gateway_mode4 = gateway_mode(key, value)?,
         "gateway_mode_ipv6" => plan.gateway_mode6 = gateway_mode(key, value)?,
@@ -251,6 +253,9 @@ mod tests {
         check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "isolated", Err(isolated));
         check("bridge", "com.docker.network.bridge.gateway_mode_ipv4", "x", Err("value: x (unknown gateway mode x)"));
         check("bridge", "com.docker.network.bridge.trusted_host_interfaces", "a:b", Ok("trusted: [\"a\", \"b\"]"));
+        check("bridge", "com.docker.network.host_ipv4", "192.0.2.7", Ok("source4: Some(192.0.2.7)"));
+        check("bridge", "com.docker.network.host_ipv6", "2001:db8::7", Ok("source6: Some(2001:db8::7)"));
+        check("bridge", "com.docker.network.host_ipv4", "x", Err("value: x (nil ip)"));
         check("bridge", "foo", "bar", Err("unknown option \"foo\""));
         check("macvlan", "macvlan_mode", "passthru", Ok("mode: 8"));
         check("ipvlan", "ipvlan_mode", "l3", Ok("mode: 1"));

@@ -44,6 +44,7 @@ pub(crate) const NAT_TYPE: u16 = 1;
 pub(crate) const NAT_FAMILY: u16 = 2;
 pub(crate) const NAT_ADDRESS: u16 = 3;
 pub(crate) const NAT_PORT: u16 = 5;
+pub(crate) const NAT_SOURCE: u32 = 0;
 pub(crate) const NAT_DESTINATION: u32 = 1;
 
 pub(crate) const CHAIN_TABLE: u16 = 1;
@@ -88,6 +89,9 @@ pub(crate) const PAYLOAD_REGISTER: u16 = 1;
 pub(crate) const PAYLOAD_BASE: u16 = 2;
 pub(crate) const PAYLOAD_OFFSET: u16 = 3;
 pub(crate) const PAYLOAD_LENGTH: u16 = 4;
+pub(crate) const PAYLOAD_SOURCE: u16 = 5;
+pub(crate) const PAYLOAD_CHECKSUM_TYPE: u16 = 6;
+pub(crate) const PAYLOAD_CHECKSUM_OFFSET: u16 = 7;
 
 pub(crate) const BITWISE_SOURCE: u16 = 1;
 pub(crate) const BITWISE_DESTINATION: u16 = 2;

@@ -13,7 +13,7 @@ mod transaction;
 mod watch;
 
 pub use list::{ChainInfo, chains, rule_count, tables};
-pub use rule::{IpOf, MacOf, NatKey, Rule, Verdict};
+pub use rule::{IpOf, MacOf, NatKey, Rule, Transport, Verdict};
 pub use set::{Element, Field, Key, Set};
 pub use transaction::{Change, change, check, create, delete, replace, replace_all};
 pub use watch::Watch;

@@ -1,4 +1,5 @@
 mod frame;
+mod rewrite;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,6 +8,7 @@ use crate::nft::Family;
 use crate::nft::attributes as a;
 
 pub use frame::{IpOf, MacOf};
+pub use rewrite::Transport;
 
 /// The register most expressions here work on (`NFT_REG_1`, 16 bytes).
 const REGISTER: u32 = 1;
@@ -78,6 +80,12 @@ enum Expression {
         length: u32,
         register: u32,
     },
+    /// A register's value into a header of the transport, whose checksum is brought up to date unless it is to be left.
+    SetPayload {
+        offset: u32,
+        length: u32,
+        checksum: Option<u32>,
+    },
     Fib,
     Lookup {
         set: String,
@@ -87,6 +95,9 @@ enum Expression {
     DestinationNat {
         family: Family,
         port: u32,
+    },
+    SourceNat {
+        family: Family,
     },
     Conntrack {
         key: u32,
@@ -152,6 +163,15 @@ impl Rule {
     pub fn source_in(self, family: Family, set: &str) -> Self {
         let (offset, length) = if family == Family::Ipv6 { (IPV6_SOURCE, 16) } else { (IPV4_SOURCE, 4) };
         self.family(family).network_header(offset, length, REGISTER).lookup(set, false)
+    }
+
+    /// Ends the rule where the map has the source. nft: `snat ip to ip saddr map @MAP`.
+    pub fn source_nat(self, family: Family, map: &str) -> Self {
+        let (offset, length) = if family == Family::Ipv6 { (IPV6_SOURCE, 16) } else { (IPV4_SOURCE, 4) };
+        self.family(family)
+            .network_header(offset, length, REGISTER)
+            .with(Expression::Lookup { set: map.into(), inverted: false, destination: Some(REGISTER) })
+            .with(Expression::SourceNat { family })
     }
 
     /// nft: `ip saddr . ip daddr . meta l4proto . th dport @SET`.
@@ -357,10 +377,10 @@ impl Expression {
     fn name(&self) -> &'static str {
         match self {
             Expression::Meta { .. } => "meta",
-            Expression::Payload { .. } => "payload",
+            Expression::Payload { .. } | Expression::SetPayload { .. } => "payload",
             Expression::Fib => "fib",
             Expression::Lookup { .. } => "lookup",
-            Expression::DestinationNat { .. } => "nat",
+            Expression::DestinationNat { .. } | Expression::SourceNat { .. } => "nat",
             Expression::Conntrack { .. } | Expression::SetConntrack { .. } => "ct",
             Expression::Value { .. } => "immediate",
             Expression::Duplicate { .. } => "dup",
@@ -396,11 +416,26 @@ impl Expression {
                     .be32(a::NAT_ADDRESS, REGISTER)
                     .be32(a::NAT_PORT, *port);
             }
+            Expression::SourceNat { family } => {
+                m.be32(a::NAT_TYPE, a::NAT_SOURCE)
+                    .be32(a::NAT_FAMILY, u32::from(family.number()))
+                    .be32(a::NAT_ADDRESS, REGISTER);
+            }
             Expression::Payload { base, offset, length, register } => {
                 m.be32(a::PAYLOAD_REGISTER, *register)
                     .be32(a::PAYLOAD_BASE, *base)
                     .be32(a::PAYLOAD_OFFSET, *offset)
                     .be32(a::PAYLOAD_LENGTH, *length);
+            }
+            Expression::SetPayload { offset, length, checksum } => {
+                m.be32(a::PAYLOAD_SOURCE, REGISTER)
+                    .be32(a::PAYLOAD_BASE, libc::NFT_PAYLOAD_TRANSPORT_HEADER as u32)
+                    .be32(a::PAYLOAD_OFFSET, *offset)
+                    .be32(a::PAYLOAD_LENGTH, *length);
+                if let Some(checksum) = checksum {
+                    m.be32(a::PAYLOAD_CHECKSUM_TYPE, libc::NFT_PAYLOAD_CSUM_INET as u32)
+                        .be32(a::PAYLOAD_CHECKSUM_OFFSET, *checksum);
+                }
             }
             Expression::Conntrack { key } => {
                 m.be32(a::CONNTRACK_KEY, *key).be32(a::CONNTRACK_REGISTER, REGISTER);

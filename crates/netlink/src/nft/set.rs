@@ -102,6 +102,8 @@ enum Rest {
     Value,
     /// Of a network: the first address behind it.
     End,
+    /// The first address behind it, then what a map has for it.
+    EndAndValue,
 }
 
 impl Element {
@@ -130,22 +132,31 @@ impl Element {
         }
     }
 
+    /// All addresses of a network, and what a map has for them.
+    pub fn network_mapped(first: IpAddr, last: IpAddr, data: Key) -> Self {
+        let network = Self::network(first, last);
+        let rest = if network.rest == Rest::End { Rest::EndAndValue } else { Rest::Value };
+        Self { bytes: [&network.bytes[..], &data.0].concat().into(), rest, ..network }
+    }
+
     pub fn key(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
 
     /// What a map has for the key.
     pub fn value(&self) -> Option<&[u8]> {
-        self.rest(Rest::Value)
+        let begin = usize::from(self.length);
+        match self.rest {
+            Rest::Value => Some(&self.bytes[begin..]),
+            Rest::EndAndValue => Some(&self.bytes[2 * begin..]),
+            Rest::Nothing | Rest::End => None,
+        }
     }
 
     /// Of a network: the first address behind it, where there is one.
     pub(crate) fn end(&self) -> Option<&[u8]> {
-        self.rest(Rest::End)
-    }
-
-    fn rest(&self, wanted: Rest) -> Option<&[u8]> {
-        (self.rest == wanted).then(|| &self.bytes[usize::from(self.length)..])
+        let begin = usize::from(self.length);
+        matches!(self.rest, Rest::End | Rest::EndAndValue).then(|| &self.bytes[begin..2 * begin])
     }
 }
 
@@ -214,5 +225,11 @@ mod tests {
         };
         check("172.17.0.0", "172.17.255.255", Some(vec![172, 18, 0, 0]));
         check("255.255.0.0", "255.255.255.255", None);
+        let data = || Key::default().ip([192, 0, 2, 1].into());
+        let mapped = Element::network_mapped([10, 0, 0, 0].into(), [10, 255, 255, 255].into(), data());
+        assert_eq!(mapped.key(), [10, 0, 0, 0]);
+        assert_eq!((mapped.end(), mapped.value()), (Some(&[11, 0, 0, 0][..]), Some(&[192, 0, 2, 1][..])));
+        let mapped = Element::network_mapped([255, 0, 0, 0].into(), [255; 4].into(), data());
+        assert_eq!((mapped.end(), mapped.value()), (None, Some(&[192, 0, 2, 1][..])));
     }
 }

@@ -79,6 +79,10 @@ impl Net {
             }
             if self.plan.masquerade && !self.plan.internal && mode != GatewayMode::Routed {
                 all.push((masquerade, network.clone()));
+                let source = if ipv4 { self.plan.source4.map(IpAddr::V4) } else { self.plan.source6.map(IpAddr::V6) };
+                let sources = if ipv4 { set::SOURCES4 } else { set::SOURCES6 };
+                let mapped = |to| Element::network_mapped(subnet.net.network(), subnet.net.broadcast(), to);
+                all.extend(source.map(|ip| (sources, mapped(Key::default().ip(ip)))));
             }
             all.push((local, network));
         }

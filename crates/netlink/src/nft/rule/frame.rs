@@ -102,7 +102,7 @@ impl Rule {
         self.meta(libc::NFT_META_L4PROTO, REGISTER).equals(vec![number])
     }
 
-    fn equals(self, value: Vec<u8>) -> Self {
+    pub(super) fn equals(self, value: Vec<u8>) -> Self {
         self.with(Expression::Compare { equal: true, value })
     }
 
@@ -111,7 +111,7 @@ impl Rule {
         self.with(Expression::Payload { base, offset, length, register })
     }
 
-    fn transport_header(self, offset: u32, length: u32, register: u32) -> Self {
+    pub(super) fn transport_header(self, offset: u32, length: u32, register: u32) -> Self {
         let base = libc::NFT_PAYLOAD_TRANSPORT_HEADER as u32;
         self.with(Expression::Payload { base, offset, length, register })
     }

@@ -1,0 +1,138 @@
+//! Questions by UDP: sockets of all containers, waited for together.
+//!
+//! Most are answered in the time it takes to wake a task, so there are none here: a thread waits for sockets, reads one
+//! question of each that has some, and answers it. A second look whether there is more would cost a system call for each
+//! question of one who asks and waits: who has sent more is met in the next round, when all others had their turn.
+
+use std::collections::HashMap;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::process::{Resource, getrlimit};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+use super::message::SERVER_FAILURE;
+use super::server::{Server, Step};
+
+/// The largest query that makes sense: a name and EDNS.
+const QUERY: usize = 1500;
+/// Sockets that are looked after between two waits.
+const AT_ONCE: usize = 64;
+/// Each question that is asked outside has a descriptor: one container gets so much of those the daemon may have, and the rest of
+/// its questions a failure, lest the daemon has none left for others.
+const SHARE: u64 = 16;
+const FEW: u64 = 64;
+/// Stands for the end.
+const END: u64 = u64::MAX;
+
+/// Sockets that one thread waits for.
+pub struct Datagrams {
+    epoll: OwnedFd,
+    end: OwnedFd,
+    served: Mutex<Served>,
+}
+
+#[derive(Default)]
+struct Served {
+    /// By numbers that are never used twice: an event which was fetched before its socket went meets no other.
+    sockets: HashMap<u64, Arc<Socket>>,
+    next: u64,
+}
+
+struct Socket {
+    server: Arc<Server>,
+    socket: Arc<UdpSocket>,
+    /// Questions that are asked outside: given up when the socket is.
+    asking: Mutex<JoinSet<()>>,
+    /// Of them at a time.
+    most: usize,
+}
+
+impl Datagrams {
+    pub fn new() -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let end = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(&epoll, &end, epoll::EventData::new_u64(END), epoll::EventFlags::IN)?;
+        Ok(Self { epoll, end, served: Mutex::default() })
+    }
+
+    /// From now on they are answered. The number is for [`remove`](Self::remove).
+    pub(super) fn add(&self, server: Arc<Server>, socket: UdpSocket) -> io::Result<u64> {
+        let socket = Arc::new(Socket { server, socket: Arc::new(socket), asking: Mutex::default(), most: most() });
+        let mut served = self.served();
+        let number = served.next;
+        let data = epoll::EventData::new_u64(number);
+        epoll::add(&self.epoll, socket.socket.as_fd(), data, epoll::EventFlags::IN)?;
+        served.next += 1;
+        served.sockets.insert(number, socket);
+        Ok(number)
+    }
+
+    pub fn remove(&self, number: u64) {
+        let Some(socket) = self.served().sockets.remove(&number) else { return };
+        // whoever asks outside may have it a little longer
+        let _ = epoll::delete(&self.epoll, socket.socket.as_fd());
+    }
+
+    /// Lets [`run`](Self::run) return.
+    pub fn end(&self) {
+        let _ = rustix::io::write(&self.end, &1u64.to_ne_bytes());
+    }
+
+    /// Answers until the [`end`](Self::end); what is asked outside is asked by `others`.
+    pub fn run(&self, others: &Handle) {
+        let mut buffer = [MaybeUninit::uninit(); AT_ONCE];
+        loop {
+            let Ok((events, _)) = epoll::wait(&self.epoll, &mut buffer, None) else { continue };
+            for event in events {
+                let number = event.data.u64();
+                if number == END {
+                    return;
+                }
+                let socket = self.served().sockets.get(&number).cloned();
+                if let Some(socket) = socket {
+                    socket.answer(others);
+                }
+            }
+        }
+    }
+
+    fn served(&self) -> MutexGuard<'_, Served> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Socket {
+    fn answer(&self, others: &Handle) {
+        let mut buffer = [0; QUERY];
+        let Ok((length, from)) = self.socket.recv_from(&mut buffer) else { return };
+        let bytes = &buffer[..length];
+        let (query, servers, size) = match self.server.step(bytes) {
+            Step::Ignore => return,
+            Step::Answer(answer) => return drop(self.socket.send_to(&answer, from)),
+            Step::Ask(query, servers, size) => (query, servers, size),
+        };
+        let (server, socket, bytes) = (self.server.clone(), self.socket.clone(), bytes.to_vec());
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        while asking.try_join_next().is_some() {}
+        if asking.len() >= self.most {
+            return drop(socket.send_to(&query.answer(SERVER_FAILURE, &[]), from));
+        }
+        let ask = async move {
+            let answer = server.ask(&query, &bytes, servers, false).await;
+            let answer = if answer.len() <= size { answer } else { query.truncated() };
+            let _ = socket.send_to(&answer, from);
+        };
+        asking.spawn_on(ask, others);
+    }
+}
+
+fn most() -> usize {
+    let all = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from((all / SHARE).max(FEW)).unwrap_or(usize::MAX)
+}
