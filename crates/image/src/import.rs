@@ -50,7 +50,7 @@ impl Images {
         let mut config = oci::image::Config::default();
         changes::apply(&mut config, &options.changes)?;
         let mut reader = as_layer(reader)?;
-        let feed = |to: PipeWriter| to.send_all(&mut reader, |_| Ok(())).map(drop).during(|| "read archive");
+        let feed = |to: PipeWriter| to.send_all(&mut reader, |_| Ok(())).during(|| "read archive");
         let layer = self.receive(feed, &[])?;
         let now = Timestamp::now();
         let comment = if options.message.is_empty() { "Imported from -".into() } else { options.message };
@@ -75,7 +75,7 @@ impl Images {
         mut image: oci::image::Image,
         reference: &Reference,
     ) -> Result<Digest> {
-        let layer = self.receive(|to| Ok(to.send_all(&mut &*tar, |_| Ok(())).map(drop)?), &[])?;
+        let layer = self.receive(|to| Ok(to.send_all(&mut &*tar, |_| Ok(()))?), &[])?;
         image.rootfs.diff_ids = vec![layer.diff_id.clone()];
         self.keep_one_layer(image, layer, Some(reference))
     }
@@ -107,10 +107,10 @@ impl Images {
     }
 
     /// Stores and unpacks what `feed` sends, at once: one thread has it sent, one hashes, this one writes and has it unpacked.
-    /// `below`: the layers it stands on.
+    /// `feed` is false where nobody read to the end. `below`: the layers it stands on.
     pub(crate) fn receive(
         &self,
-        feed: impl FnOnce(PipeWriter) -> Result<()> + Send,
+        feed: impl FnOnce(PipeWriter) -> Result<bool> + Send,
         below: &[Digest],
     ) -> Result<Layer> {
         let mut blob = self.content.stage_unhashed()?;
@@ -129,11 +129,8 @@ impl Images {
             (feeding.join(), hashing.join(), applied)
         });
         let unexpected = |_| Error::internal("reading failed unexpectedly");
-        match (fed.map_err(unexpected)?, &applied) {
-            (Err(e), Err(_)) if e.message.contains("roken pipe") => {}
-            // why the archive was broken, rather than that it was
-            (fed, _) => fed?,
-        }
+        // why the archive was broken, rather than that it was
+        fed.map_err(unexpected)??;
         let Found { compression, bytes, plain } = applied?;
         let blob = blob.finish(digest.map_err(unexpected)??)?;
         if blob.size == 0 {

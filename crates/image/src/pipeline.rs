@@ -12,9 +12,11 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use values::{Digest, Result};
 
-const CHUNK: usize = 128 << 10;
+/// Large enough that waking each other up costs little (a tenth of a pull at a quarter of it), small enough for the processor's
+/// own memory.
+const CHUNK: usize = 512 << 10;
 /// Chunks under way at most, to each reader.
-const DEPTH: usize = 4;
+const DEPTH: usize = 3;
 
 /// Some of the stream's bytes. Their memory goes back to the writer with the last of the readers: to get it from the kernel and
 /// give it back costs as much as what is done with it.
@@ -43,6 +45,8 @@ pub(crate) struct PipeWriter {
     spare: Arc<Spare>,
     /// What was written and not sent yet.
     filling: Option<Chunk>,
+    /// A reading end is gone.
+    is_left: bool,
 }
 
 pub(crate) fn pipe() -> (PipeWriter, PipeReader) {
@@ -58,7 +62,7 @@ pub(crate) fn pipes<const N: usize>() -> (PipeWriter, [PipeReader; N]) {
         readers.push(sender);
         PipeReader { chunks, current: None, at: 0 }
     });
-    (PipeWriter { readers, spare: Arc::default(), filling: None }, ends)
+    (PipeWriter { readers, spare: Arc::default(), filling: None, is_left: false }, ends)
 }
 
 impl Spare {
@@ -125,16 +129,16 @@ impl PipeWriter {
         }
     }
 
-    /// Sends all that `write` writes, which gets a broken pipe where a reading end is gone.
+    /// Sends all that `write` writes, which gets a broken pipe where a reading end is gone: then it is false.
     ///
     /// # Errors
     /// Those of `write`; the reading ends get an error too.
-    pub(crate) fn send_written(mut self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    pub(crate) fn send_written(mut self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<bool> {
         let written = write(&mut self).and_then(|()| Ok(self.flush()?));
-        if let Err(e) = &written {
-            self.fail(io::ErrorKind::Other, &e.message);
+        if self.is_left {
+            return Ok(false);
         }
-        written
+        written.map(|()| true).inspect_err(|e| self.fail(io::ErrorKind::Other, &e.message))
     }
 
     fn send(&self, chunk: Chunk) -> bool {
@@ -163,9 +167,10 @@ impl Write for PipeWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self.filling.take().is_none_or(|chunk| self.send(chunk)) {
-            true => Ok(()),
-            false => Err(io::ErrorKind::BrokenPipe.into()),
+        self.is_left |= self.filling.take().is_some_and(|chunk| !self.send(chunk));
+        match self.is_left {
+            true => Err(io::ErrorKind::BrokenPipe.into()),
+            false => Ok(()),
         }
     }
 }
@@ -283,8 +288,11 @@ mod tests {
         });
         let (writer, [first, second]) = pipes();
         drop(first);
-        let e = writer.send_written(|out| Ok(out.write_all(&bytes)?)).unwrap_err();
-        assert_eq!(e.message, "broken pipe");
+        let all = |out: &mut dyn Write| {
+            let e = out.write_all(&bytes).unwrap_err();
+            Err(values::Error::from(e).context("in other words"))
+        };
+        assert!(!writer.send_written(all).unwrap());
         drop(second);
     }
 

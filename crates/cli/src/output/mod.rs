@@ -11,4 +11,5 @@ pub mod ports;
 pub mod progress;
 pub mod raw;
 pub mod shapes;
+mod speed;
 pub mod width;

@@ -1,12 +1,24 @@
 //! Progress streams (load, import, pull, …): on a terminal every id has a line of its own which is written over; else
-//! bars are left out and what remains is printed line by line.
+//! bars are left out and what remains is printed line by line. What takes longer has its speed, and below all lines their
+//! total, which goes with the last of them: a short stream, and what stays of a long one, is as Docker's client shows it.
 
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use api::progress::{JsonMessage, ProgressDetail};
 
+use super::speed::Speed;
 use crate::failure::Failure;
+
+/// So long there is no total.
+const SHORT: Duration = Duration::from_secs(1);
+/// What a line is about when it is through.
+const DONE: [&str; 4] = ["Pull complete", "Already exists", "Pushed", "Layer already exists"];
+/// While bytes come or go.
+const MOVING: [&str; 3] = ["Downloading", "Pushing", LOADING];
+const LOADING: &str = "Loading layer";
+/// All came or went.
+const MOVED: [&str; 3] = ["Download complete", "Pull complete", "Pushed"];
 
 /// Shows the messages on stdout as they come.
 ///
@@ -15,11 +27,7 @@ use crate::failure::Failure;
 pub fn show(messages: impl Iterator<Item = Result<JsonMessage, client::Error>>) -> Result<(), Failure> {
     let stdout = std::io::stdout();
     let width = stdout.is_terminal().then(|| columns(&stdout));
-    let mut display = Display { out: stdout.lock(), width, lines: Vec::new() };
-    for message in messages {
-        display.message(&message?)?;
-    }
-    Ok(())
+    Display::new(stdout.lock(), width).show_all(messages)
 }
 
 /// The terminal's width; Docker takes 200 where it is unknown.
@@ -37,49 +45,149 @@ fn columns(terminal: impl std::os::fd::AsFd) -> usize {
 pub fn show_on_stderr(messages: impl Iterator<Item = Result<JsonMessage, client::Error>>) -> Result<(), Failure> {
     let stderr = std::io::stderr();
     let width = stderr.is_terminal().then(|| columns(&stderr));
-    let mut display = Display { out: stderr.lock(), width, lines: Vec::new() };
-    for message in messages {
-        display.message(&message?)?;
-    }
-    Ok(())
+    Display::new(stderr.lock(), width).show_all(messages)
 }
 
 struct Display<W: Write> {
     out: W,
     /// `Some` on a terminal.
     width: Option<usize>,
-    /// The ids that have lines, from the top.
-    lines: Vec<String>,
+    /// Those that can be reached, from the top.
+    lines: Vec<Line>,
+    /// Of all lines together.
+    speed: Speed,
+    /// When their first bytes moved.
+    begin: Option<Duration>,
+    /// There is a total below the lines, where the cursor is.
+    has_total: bool,
+}
+
+/// One id.
+#[derive(Default)]
+struct Line {
+    id: String,
+    status: String,
+    speed: Speed,
+    /// Bytes that came or went, those of earlier tries included; how many there were when it began.
+    moved: i64,
+    before: Option<i64>,
+    size: i64,
+    is_done: bool,
+}
+
+impl Line {
+    fn tell(&mut self, message: &JsonMessage, now: Duration) {
+        if self.status != message.status {
+            (self.status, self.speed) = (message.status.clone(), Speed::default());
+        }
+        let detail = message.progress_detail.clone().unwrap_or_default();
+        if detail.current > 0 && detail.units.is_empty() {
+            self.speed.reached(now, detail.current);
+            self.size = self.size.max(detail.total);
+        }
+        let status = self.status.as_str();
+        if MOVING.contains(&status) {
+            self.before.get_or_insert(detail.current);
+            self.moved = detail.current;
+        } else if MOVED.contains(&status) && self.before.is_some() {
+            self.moved = self.size;
+        }
+        let is_loaded = status == LOADING && detail.total > 0 && detail.current >= detail.total;
+        self.is_done = is_loaded || DONE.contains(&status) || status.starts_with("Mounted from ");
+    }
 }
 
 impl<W: Write> Display<W> {
-    fn message(&mut self, message: &JsonMessage) -> Result<(), Failure> {
+    fn new(out: W, width: Option<usize>) -> Self {
+        Self { out, width, lines: Vec::new(), speed: Speed::default(), begin: None, has_total: false }
+    }
+
+    fn show_all(mut self, messages: impl Iterator<Item = Result<JsonMessage, client::Error>>) -> Result<(), Failure> {
+        let begin = Instant::now();
+        for message in messages {
+            match message {
+                Ok(message) => self.message(&message, begin.elapsed())?,
+                Err(e) => {
+                    self.take_total_away()?;
+                    return Err(e.into());
+                }
+            }
+        }
+        self.take_total_away()
+    }
+
+    /// `now`: by any clock that goes on.
+    fn message(&mut self, message: &JsonMessage, now: Duration) -> Result<(), Failure> {
         if message.aux.is_some() && message.status.is_empty() && message.failure().is_none() {
             return Ok(());
         }
         let mut up = 0;
+        let mut speed = None;
         let progresses = message.progress_detail.is_some() || !message.progress.is_empty();
         if !message.id.is_empty() && progresses {
-            let known = self.lines.iter().position(|id| *id == message.id);
+            let known = self.lines.iter().position(|line| line.id == message.id);
             let line = known.unwrap_or(self.lines.len());
             if known.is_none() {
-                self.lines.push(message.id.clone());
+                self.lines.push(Line { id: message.id.clone(), ..Line::default() });
                 self.write(if self.width.is_some() { "\n" } else { "" })?;
             }
+            self.lines[line].tell(message, now);
+            speed = self.lines[line].speed.per_second();
             up = self.lines.len() - line;
             self.cursor(up, 'A')?;
         } else {
             // Anything else ends the block of lines that can be reached.
+            self.take_total_away()?;
             self.lines.clear();
+            (self.speed, self.begin) = (Speed::default(), None);
         }
         if let Some(failure) = message.failure() {
+            self.take_total_away()?;
             return Err(Failure::new(failure));
         }
-        let text = self.text(message);
+        let text = self.text(message, speed);
         self.write(&text)?;
         if !message.id.is_empty() {
             self.cursor(up, 'B')?;
         }
+        self.show_total(now)?;
+        self.out.flush().map_err(Failure::from)
+    }
+
+    /// Where the cursor rests, below the lines: the next new one takes its place.
+    fn show_total(&mut self, now: Duration) -> Result<(), Failure> {
+        let Some(width) = self.width.filter(|_| self.lines.iter().any(|line| line.before.is_some())) else {
+            return Ok(());
+        };
+        let begin = *self.begin.get_or_insert(now);
+        let moved = |line: &Line| line.moved - line.before.unwrap_or(line.moved);
+        self.speed.reached(now, self.lines.iter().map(moved).sum());
+        if now.saturating_sub(begin) < SHORT || self.lines.len() < 2 {
+            return Ok(());
+        }
+        let all: i64 = self.lines.iter().map(|line| line.moved).sum();
+        let amount = |value: f64| values::size::human(value);
+        let text = format!(
+            "Total: {} of {}, {}, {}/s, {}s",
+            self.lines.iter().filter(|line| line.is_done).count(),
+            self.lines.len(),
+            amount(all as f64),
+            amount(self.speed.per_second().unwrap_or_default()),
+            now.saturating_sub(begin).as_secs(),
+        );
+        if text.len() < width {
+            self.has_total = true;
+            self.write(&format!("\x1b[2K{text}\r"))?;
+        }
+        Ok(())
+    }
+
+    fn take_total_away(&mut self) -> Result<(), Failure> {
+        if !std::mem::take(&mut self.has_total) {
+            return Ok(());
+        }
+        self.write("\x1b[2K")?;
+        // what comes next may go to the other stream
         self.out.flush().map_err(Failure::from)
     }
 
@@ -95,8 +203,11 @@ impl<W: Write> Display<W> {
         }
     }
 
-    fn text(&self, message: &JsonMessage) -> String {
-        let bar = message.progress_detail.as_ref().map(|detail| bar(detail, self.width.unwrap_or(200), now()));
+    fn text(&self, message: &JsonMessage, speed: Option<f64>) -> String {
+        let mut bar = message.progress_detail.as_ref().map(|detail| bar(detail, self.width.unwrap_or(200), now()));
+        if let (Some(bar), Some(speed)) = (&mut bar, speed.filter(|_| self.width.is_some_and(|width| width > 60))) {
+            bar.push_str(&format!("  {}/s", values::size::human(speed)));
+        }
         let mut text = String::new();
         let mut end = "";
         match (&bar, self.width) {
@@ -166,10 +277,16 @@ mod tests {
     use super::*;
 
     fn shown(width: Option<usize>, messages: &[JsonMessage]) -> String {
-        let mut display = Display { out: Vec::new(), width, lines: Vec::new() };
-        for message in messages {
-            display.message(message).unwrap();
+        shown_at(width, messages.iter().map(|message| (0, message)))
+    }
+
+    /// With the milliseconds at which they come.
+    fn shown_at<'a>(width: Option<usize>, messages: impl Iterator<Item = (u64, &'a JsonMessage)>) -> String {
+        let mut display = Display::new(Vec::new(), width);
+        for (millis, message) in messages {
+            display.message(message, Duration::from_millis(millis)).unwrap();
         }
+        display.take_total_away().unwrap();
         String::from_utf8(display.out).unwrap()
     }
 
@@ -196,9 +313,45 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_long_has_its_speed_and_a_total() {
+        let detail = |current, total| ProgressDetail { current, total, ..Default::default() };
+        let message =
+            |id: &str, status: &str, current, total| JsonMessage::progress(id, status, detail(current, total));
+        let messages = [
+            (0, message("a", "Downloading", 1_000_000, 9_000_000)),
+            (100, message("b", "Waiting", 0, 0)),
+            (900, message("a", "Downloading", 2_800_000, 9_000_000)),
+            (2000, message("a", "Downloading", 5_000_000, 9_000_000)),
+            (3000, message("a", "Download complete", 0, 0)),
+            (3000, message("c", "Already exists", 0, 0)),
+            (3000, JsonMessage::status("done")),
+        ];
+        let text = shown_at(Some(80), messages.iter().map(|(at, message)| (*at, message)));
+        let expected = [
+            "\n\x1b[1A\x1b[2K\ra: Downloading      1MB/9MB\r\x1b[1B",
+            "\n\x1b[1A\x1b[2K\rb: Waiting \r\x1b[1B",
+            "\x1b[2A\x1b[2K\ra: Downloading    2.8MB/9MB  2MB/s\r\x1b[2B",
+            "\x1b[2A\x1b[2K\ra: Downloading      5MB/9MB  2MB/s\r\x1b[2B",
+            "\x1b[2KTotal: 0 of 2, 5MB, 2MB/s, 2s\r",
+            "\x1b[2A\x1b[2K\ra: Download complete \r\x1b[2B",
+            "\x1b[2KTotal: 0 of 2, 9MB, 2.667MB/s, 3s\r",
+            // takes the total's place, which moves on
+            "\n\x1b[1A\x1b[2K\rc: Already exists \r\x1b[1B",
+            "\x1b[2KTotal: 1 of 3, 9MB, 2.667MB/s, 3s\r",
+            "\x1b[2Kdone\n",
+        ];
+        assert_eq!(text, expected.concat());
+        let quick = messages.iter().map(|(_, message)| (0, message));
+        assert!(!shown_at(Some(80), quick).contains("/s"));
+        assert!(!shown_at(None, messages.iter().map(|(at, message)| (*at, message))).contains("/s"));
+        let narrow = shown_at(Some(20), messages.iter().map(|(at, message)| (*at, message)));
+        assert!(!narrow.contains("/s"), "{narrow}");
+    }
+
+    #[test]
     fn an_error_ends_the_stream() {
-        let mut display = Display { out: Vec::new(), width: None, lines: Vec::new() };
-        let failure = display.message(&JsonMessage::error("no space")).unwrap_err();
+        let mut display = Display::new(Vec::new(), None);
+        let failure = display.message(&JsonMessage::error("no space"), Duration::ZERO).unwrap_err();
         assert_eq!(failure.message, "no space");
     }
 
