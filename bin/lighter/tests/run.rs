@@ -84,7 +84,7 @@ fn identity_and_environment() {
     assert_eq!(sh(&["-e", "A=1", "-e", "B=two words"], "echo $A-$B"), "1-two words\n");
     assert_eq!(sh(&["-w", "/a/b"], "pwd"), "/a/b\n");
     assert_eq!(sh(&["-h", "web"], "hostname; cat /etc/hostname; grep -c web /etc/hosts"), "web\nweb\n1\n");
-    assert_eq!(sh(&["--add-host", "db:10.1.2.3"], "grep db /etc/hosts"), "10.1.2.3\tdb\n");
+    assert_eq!(sh(&["--add-host", "db:10.1.2.3"], "grep -w db /etc/hosts"), "10.1.2.3\tdb\n");
     assert_eq!(
         sh(&[], "echo $$; echo $HOME; echo $PATH"),
         "1\n/root\n/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
