@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::container::Container;
-use crate::container::state::Phase;
+use crate::container::state::{Fact, Phase};
+use crate::container::{Container, Mail};
 
 /// One that is still starting after this waits for something, and holds nobody else up.
 const HOLD: Duration = Duration::from_millis(300);
@@ -28,6 +28,12 @@ impl Pace {
             container.until(|s| !matches!(s.phase, Phase::Starting { .. })).await;
         };
         self.turn(begin, settled).await;
+    }
+
+    /// The same for one that waits for its turn to be restarted: the wait since its end is over.
+    pub async fn restart(&self, container: &Container, generation: u64) {
+        let begin = async { container.post(Mail::Fact(Fact::BackoffElapsed { generation })) };
+        self.start(container, begin).await;
     }
 
     async fn turn(&self, begin: impl Future<Output = ()>, settled: impl Future<Output = ()>) {

@@ -492,11 +492,7 @@ async fn resume(shared: Arc<Shared>, container: Arc<Container>, was: Phase) {
         Phase::Dead | Phase::Running { then: Some(Then::Remove), .. } => {
             let _ = container.ask(Ask::Remove { force: true }).await;
         }
-        Phase::Backoff => {
-            let elapsed = Fact::BackoffElapsed { generation: state.generation };
-            let begin = async { container.post(Mail::Fact(elapsed)) };
-            shared.pace.start(&container, begin).await;
-        }
+        Phase::Backoff => shared.pace.restart(&container, state.generation).await,
         Phase::Exited | Phase::Created if wanted_at_boot(&state, &policy) => {
             let begin = async { drop(container.ask(Ask::Start).await) };
             shared.pace.start(&container, begin).await;

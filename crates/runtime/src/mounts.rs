@@ -206,7 +206,6 @@ fn map_ids(
 /// Changes what an earlier entry, or the image, has mounted there: the mount, and unless it is a bind the file system.
 fn remount(program: &mut Program, options: Options, target: &str) -> Result<(), StartError> {
     let path = c_string(target)?;
-    let flags = |bits: u32| Some(MountAttrFlags::from_bits_retain(bits)).filter(|flags| !flags.is_empty());
     let change = Attributes { set: flags(options.set), clear: flags(options.clear), ..Attributes::default() };
     program.steps.push(Step::Remount { path: path.clone(), change });
     for (kind, _) in options.propagation {
@@ -245,7 +244,6 @@ fn attributes(tree: &OwnedFd, options: &Options) -> Result<(), rustix::io::Errno
     let set = |change: &Attributes, below: bool| {
         if change.is_empty() { Ok(()) } else { sys::mount::set_attributes(tree.as_fd(), c"", below, change) }
     };
-    let flags = |bits: u32| Some(MountAttrFlags::from_bits_retain(bits)).filter(|flags| !flags.is_empty());
     set(&Attributes { set: flags(options.set_below), ..Attributes::default() }, true)?;
     set(&Attributes { set: flags(options.set), ..Attributes::default() }, false)?;
     // Without a word on it nothing travels in or out.
@@ -255,6 +253,10 @@ fn attributes(tree: &OwnedFd, options: &Options) -> Result<(), rustix::io::Errno
         set(&Attributes { propagation: Some(*kind), ..Attributes::default() }, *below)?;
     }
     Ok(())
+}
+
+fn flags(bits: u32) -> Option<MountAttrFlags> {
+    Some(MountAttrFlags::from_bits_retain(bits)).filter(|flags| !flags.is_empty())
 }
 
 /// A file system made outside takes ids from outside.

@@ -142,11 +142,12 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     crash::point("start.endpoint");
     let external = external(shared, &record)?;
     container.start_waits_for(Step::Files, 0);
-    super::mounts::reach(shared, &super::mounts::of(shared, &record)?).await?;
+    let mounts = super::mounts::of(shared, &record)?;
+    super::mounts::reach(shared, &mounts).await?;
     let (s, d, places, built_in) = (shared.clone(), directory.clone(), sandbox.places.clone(), external.is_none());
     let (r, first) = (record.clone(), container.state().exits == 0);
     let preparing = blocking(move || {
-        let prepared = prepare(&s, &r, &places.endpoints, &links, joined, first)?;
+        let prepared = prepare(&s, &r, &mounts, &places.endpoints, &links, joined, first)?;
         super::links::catch_up(&s, &r, &links, &places.endpoints)?;
         Ok((complete(&s, &r, prepared, built_in, &d)?, s.snapshots.lowest(&r.layers)?))
     });
@@ -393,6 +394,7 @@ fn release(shared: &Shared, id: &Id, places: &Places) {
 fn prepare(
     shared: &Arc<Shared>,
     record: &Record,
+    mounts: &[super::mounts::Resolved],
     endpoints: &[Endpoint],
     links: &[Link],
     joined: oci::Joined,
@@ -401,12 +403,12 @@ fn prepare(
     let etc = etc::write(shared, record, endpoints, links)?;
     // until the state says that it is being started, which it does: then its layers are not exchanged either
     let _inside = shared.images.enter(&record.layers)?;
-    let mounts = || shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options());
-    let rootfs = match (mounts(), shared.images.get(&record.image)) {
+    let root = || shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options());
+    let rootfs = match (root(), shared.images.get(&record.image)) {
         // a layer has vanished from the disk
         (Err(e), Some(image)) if e.kind == ErrorKind::NotFound && image.chain == record.layers => {
             shared.images.mend(&image).during(|| e)?;
-            mounts()?
+            root()?
         }
         (rootfs, _) => rootfs?,
     };
@@ -417,11 +419,10 @@ fn prepare(
         // overlayfs refuses an upper directory that a volatile mount has used (Documentation/filesystems/overlayfs)
         let _ = std::fs::remove_dir_all(work.join("work/incompat"));
     }
-    let mounts = super::mounts::of(shared, record)?;
-    relabel(record, &etc, &mounts)?;
+    relabel(record, &etc, mounts)?;
     let cgroup_path = shared.cgroup_place(record).told;
     let link_env = super::links::variables(links, &record.name);
-    let input = input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs);
+    let input = input(shared, record, mounts, etc.as_input(), cgroup_path, joined, rootfs);
     oci::launch(&oci::Input { link_env: &link_env, ..input })
 }
 

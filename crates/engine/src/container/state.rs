@@ -166,11 +166,18 @@ impl State {
     pub fn is_gone(&self) -> bool {
         self.phase == Phase::Gone
     }
-    /// What it was sent counts as a kill (as in Docker, any signal does where it has no stop signal of its own), and was not
-    /// meant as one: a signal like HUP. `stop` is its stop signal.
-    pub fn goes_on_after(&self, then: Option<Then>, stop: Signal) -> bool {
+
+    /// It runs, and nobody has asked for its end. What it was sent may count as a kill (as in Docker, any signal does where it
+    /// has no stop signal of its own) and not be meant as one: a signal like HUP. `stop` is its stop signal.
+    pub fn runs_undisturbed(&self, stop: Signal) -> bool {
         let ends = [stop, Signal::KILL, Signal::TERM, Signal::INT, Signal::QUIT];
-        then == Some(Then::Killed) && ends.iter().all(|signal| signal.number() != self.signalled)
+        match self.phase {
+            Phase::Running { paused: false, then: None } => true,
+            Phase::Running { paused: false, then: Some(Then::Killed) } => {
+                ends.iter().all(|signal| signal.number() != self.signalled)
+            }
+            _ => false,
+        }
     }
 
     /// Docker's word for it.
@@ -351,7 +358,7 @@ pub fn admit(state: &State, ask: Ask) -> Result<Step, Refusal> {
         Ask::Kill { signal, ends } => kill(s, signal, ends),
         Ask::Remove { force } => remove(s, force),
         Ask::Renew { signal, grace, recovered } => match &mut s.phase {
-            Phase::Running { paused: false, then } if then.is_none() || state.goes_on_after(*then, signal) => {
+            Phase::Running { then, .. } if state.runs_undisturbed(signal) => {
                 *then = Some(Then::Renew { recovered });
                 let effects = end_process(&mut s, signal, grace);
                 Ok((s, effects))

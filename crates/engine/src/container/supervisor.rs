@@ -431,8 +431,7 @@ impl Supervisor {
         let (shared, container) = (self.shared.clone(), self.container.clone());
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            let begin = async { container.post(Mail::Fact(Fact::BackoffElapsed { generation })) };
-            shared.pace.start(&container, begin).await;
+            shared.pace.restart(&container, generation).await;
         });
     }
 

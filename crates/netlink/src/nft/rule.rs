@@ -92,12 +92,11 @@ enum Expression {
         inverted: bool,
         destination: Option<u32>,
     },
-    DestinationNat {
+    /// To the address in the register, and the port in that of `port`.
+    Nat {
+        kind: u32,
         family: Family,
-        port: u32,
-    },
-    SourceNat {
-        family: Family,
+        port: Option<u32>,
     },
     Conntrack {
         key: u32,
@@ -171,7 +170,7 @@ impl Rule {
         self.family(family)
             .network_header(offset, length, REGISTER)
             .with(Expression::Lookup { set: map.into(), inverted: false, destination: Some(REGISTER) })
-            .with(Expression::SourceNat { family })
+            .with(Expression::Nat { kind: a::NAT_SOURCE, family, port: None })
     }
 
     /// nft: `ip saddr . ip daddr . meta l4proto . th dport @SET`.
@@ -227,7 +226,7 @@ impl Rule {
         // the map's answer: an address and, right behind it, a port
         let port = if family == Family::Ipv6 { SECOND } else { WORD_1 };
         rule.with(Expression::Lookup { set: map.into(), inverted: false, destination: Some(REGISTER) })
-            .with(Expression::DestinationNat { family, port })
+            .with(Expression::Nat { kind: a::NAT_DESTINATION, family, port: Some(port) })
     }
 
     /// nft: `meta l4proto [. ip daddr] . th dport @SET`.
@@ -380,7 +379,7 @@ impl Expression {
             Expression::Payload { .. } | Expression::SetPayload { .. } => "payload",
             Expression::Fib => "fib",
             Expression::Lookup { .. } => "lookup",
-            Expression::DestinationNat { .. } | Expression::SourceNat { .. } => "nat",
+            Expression::Nat { .. } => "nat",
             Expression::Conntrack { .. } | Expression::SetConntrack { .. } => "ct",
             Expression::Value { .. } => "immediate",
             Expression::Duplicate { .. } => "dup",
@@ -410,16 +409,13 @@ impl Expression {
                     m.be32(a::LOOKUP_FLAGS, a::LOOKUP_INVERTED);
                 }
             }
-            Expression::DestinationNat { family, port } => {
-                m.be32(a::NAT_TYPE, a::NAT_DESTINATION)
-                    .be32(a::NAT_FAMILY, u32::from(family.number()))
-                    .be32(a::NAT_ADDRESS, REGISTER)
-                    .be32(a::NAT_PORT, *port);
-            }
-            Expression::SourceNat { family } => {
-                m.be32(a::NAT_TYPE, a::NAT_SOURCE)
+            Expression::Nat { kind, family, port } => {
+                m.be32(a::NAT_TYPE, *kind)
                     .be32(a::NAT_FAMILY, u32::from(family.number()))
                     .be32(a::NAT_ADDRESS, REGISTER);
+                if let Some(port) = port {
+                    m.be32(a::NAT_PORT, *port);
+                }
             }
             Expression::Payload { base, offset, length, register } => {
                 m.be32(a::PAYLOAD_REGISTER, *register)

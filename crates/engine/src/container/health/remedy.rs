@@ -5,7 +5,7 @@ use std::time::Duration;
 use values::Signal;
 
 use super::check::OnFailure;
-use crate::container::state::{Ask, Phase, State};
+use crate::container::state::{Ask, State};
 
 /// `None`: nothing is to be done, or its end is under way already. `signal` and `grace` are the container's own.
 pub fn remedy(
@@ -15,8 +15,7 @@ pub fn remedy(
     signal: Signal,
     grace: Option<Duration>,
 ) -> Option<Ask> {
-    let Phase::Running { paused: false, then } = state.phase else { return None };
-    if then.is_some() && !state.goes_on_after(then, signal) {
+    if !state.runs_undisturbed(signal) {
         return None;
     }
     match action {
@@ -31,7 +30,7 @@ pub fn remedy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::state::{Then, admit};
+    use crate::container::state::{Phase, Then, admit};
 
     #[test]
     fn only_what_runs_undisturbed_and_always_admitted() {
