@@ -439,7 +439,7 @@ async fn end_stray(trace: Trace, cgroup: Option<String>) {
         if let Some(path) = cgroup {
             lost::end_cgroup(&path);
         }
-        let _ = std::fs::remove_dir_all(&trace.directory);
+        lost::forget_now(trace.directory);
         Ok(())
     })
     .await;

@@ -313,9 +313,7 @@ fn spawn_shim(shared: &Shared, directory: &Path, undo: &mut Undo) -> Result<(Uni
         .create(directory)
         .during(|| format!("mkdir {}", directory.display()))?;
     let path = directory.to_owned();
-    undo.push(move || {
-        let _ = std::fs::remove_dir_all(path);
-    });
+    undo.push(move || super::lost::forget_now(path));
     crash::point("start.directory");
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;

@@ -22,6 +22,8 @@ const RELEASE: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(5);
 /// Of an end that could not be recorded: what the shim wrote down, out of its reach.
 const KEPT_FILE: &str = "ended.json";
+/// Between tries to remove a shim's directory: from this, doubled, to that.
+const FORGET_AGAIN: std::ops::RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_secs(30);
 /// 128 + SIGKILL.
 const KILLED: i32 = 137;
 
@@ -98,9 +100,35 @@ pub async fn let_go(link: ShimLink, directory: PathBuf, cgroup: String, keep: bo
     crash::point("exited.shim-directory-gone");
 }
 
-/// Removes a shim's directory: the end of its container is recorded.
+/// Removes a shim's directory: the end of its container is recorded. Where that fails (it takes a descriptor, and there may be
+/// none) it is tried again.
 pub async fn forget(directory: PathBuf) {
-    let _ = tokio::fs::remove_dir_all(&directory).await;
+    let removed = tokio::fs::remove_dir_all(&directory).await;
+    unless_gone(directory, removed);
+}
+
+/// The same from where nothing can be waited for.
+pub fn forget_now(directory: PathBuf) {
+    let removed = std::fs::remove_dir_all(&directory);
+    unless_gone(directory, removed);
+}
+
+fn unless_gone(directory: PathBuf, removed: std::io::Result<()>) {
+    let Err(error) = removed else { return };
+    if error.kind() == ErrorKind::NotFound {
+        return;
+    }
+    tracing::warn!("{} cannot be removed yet: {error}", directory.display());
+    // without a runtime the daemon ends, and the next one sweeps
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    runtime.spawn(async move {
+        let (mut pause, most) = FORGET_AGAIN.into_inner();
+        while tokio::fs::try_exists(&directory).await.unwrap_or(true) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(most);
+            let _ = tokio::fs::remove_dir_all(&directory).await;
+        }
+    });
 }
 
 /// The exit which the shim in `directory` wrote down.
@@ -139,5 +167,34 @@ pub fn signal(pid: i32, birth: u64, signal: Signal) {
     // the number may be somebody else's by now
     if sys::stat::birth(pid) == birth {
         let _ = sys::signal::send(&pidfd, signal.number());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_removed_now_is_removed_later() {
+        for at_once in [true, false] {
+            let directory = std::env::temp_dir().join(format!("lighter-forget-{}-{at_once}", std::process::id()));
+            std::fs::create_dir(&directory).unwrap();
+            // what something is mounted on stays
+            mount("none", &directory, "tmpfs", MountFlags::empty(), None).unwrap();
+            match at_once {
+                true => forget_now(directory.clone()),
+                false => forget(directory.clone()).await,
+            }
+            assert!(directory.exists());
+            unmount(&directory, UnmountFlags::empty()).unwrap();
+            let gone = async {
+                while directory.exists() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+        }
     }
 }
