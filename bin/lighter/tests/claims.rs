@@ -211,6 +211,9 @@ fn frames(evil: &Host, victim: &Host, other: &Host, turn: u8) -> (Vec<Vec<u8>>, 
     // a header of options for the destination with nothing in it, a first fragment that is all there is
     let headers = [58, 0, 1, 4, 0, 0, 0, 0];
     let router = [&[64, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0][..], &option(1, evil.mac)].concat();
+    let mut echo = [8, 0, 0, 0, 0, turn, 0, 1];
+    let sum = checksum(&[&echo]);
+    echo[2..4].copy_from_slice(&sum);
     let good = vec![
         arp(ALL, evil.mac, 1, (evil.mac, evil.ip), (NONE, other.ip)),
         arp(ALL, evil.mac, 1, (evil.mac, evil.ip), (NONE, evil.ip)),
@@ -224,12 +227,12 @@ fn frames(evil: &Host, victim: &Host, other: &Host, turn: u8) -> (Vec<Vec<u8>>, 
         nd(evil.ip6, 136, &about(0x40, evil.own, &[])),
         nd(evil.own, 133, &[&[0; 4][..], &mine].concat()),
         nd(any6, 133, &[0; 4]),
-        nd(evil.ip6, 128, &[0, 1, 0, 1, 1, 2, 3, 4]),
-        icmp6(own_macs, (evil.ip6, other.ip6), 128, &[0, 1, 0, 2, 1, 2, 3, 4], &headers),
+        nd(evil.ip6, 128, &[turn, 1, 0, 1, 1, 2, 3, 4]),
+        icmp6(own_macs, (evil.ip6, other.ip6), 128, &[turn, 1, 0, 2, 1, 2, 3, 4], &headers),
         // who forwards for others sends with their addresses: that is no claim
         ipv4(own_macs, (victim.ip, other.ip), 17, &udp(port, 2000)),
         ipv4(own_macs, (foreign, other.ip), 17, &udp(68, 67)),
-        ipv4(own_macs, (evil.ip, other.ip), 1, &[8, 0, 0xf7, 0xfe, 0, 0, 0, 1]),
+        ipv4(own_macs, (evil.ip, other.ip), 1, &echo),
     ];
     let tagged = |depth: usize| {
         let tags: Vec<u8> = [0x81, 0, 0, 0].repeat(depth);
