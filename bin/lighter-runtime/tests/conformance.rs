@@ -396,10 +396,38 @@ fn namespaces() {
     let fifo = b.path.join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
     b.set("linux.namespaces", joined(fifo.to_str().unwrap())).is_refused("");
-    let bound = json!([{"type": "mount", "path": "/proc/self/ns/mnt"}]);
-    b.set("linux.namespaces", bound).is_refused("joining an existing mount namespace is not supported");
-    b.set("linux.namespaces", json!([])).is_refused("without a mount namespace of its own is not supported");
     b.set("linux.namespaces", json!([{"type": "mount"}, {"type": "mount"}])).is_refused("duplicated");
+}
+
+/// Its root is where its processes are, and in no mount table: neither the host's nor that of who is joined.
+#[test]
+fn mount_namespaces_of_others() {
+    let b = Bundle::new(&["sleep", "1000"]);
+    std::os::unix::fs::symlink("busybox", b.path.join("rootfs/bin/readlink")).unwrap();
+    let mut other = std::process::Command::new("unshare").args(["--mount", "sleep", "60"]).spawn().unwrap();
+    let table = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let namespace = |pid: &dyn std::fmt::Display| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while namespace(&other.id()) == namespace(&"self") && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let path = format!("/proc/{}/ns/mnt", other.id());
+    let joined = json!([{"type": "pid"}, {"type": "mount", "path": path}]);
+    for (list, expected) in [(json!([{"type": "pid"}]), namespace(&"self")), (joined, namespace(&other.id()))] {
+        b.set("linux.namespaces", list).set("hostname", json!(""));
+        b.ok(&["run", "-d", &b.id]);
+        assert_eq!(namespace(&b.state()["pid"]), expected);
+        let script = "readlink /proc/self/ns/mnt; ls / /dev/pts; cat /proc/kcore; echo x > /dev/null; cd ../..; ls -d etc/fstab 2>&1";
+        let seen = text(&b.output(&["exec", &b.id, "sh", "-c", script]).stdout);
+        let inside = "\n/:\nbin\ndev\nproc\nsys\n\n/dev/pts:\nptmx\nls: etc/fstab: No such file or directory\n";
+        assert_eq!(seen, format!("{}{inside}", expected.display()));
+        let theirs = std::fs::read_to_string(format!("/proc/{}/mountinfo", other.id())).unwrap();
+        assert!(![table(), theirs].iter().any(|table| table.contains(&b.id)));
+        b.ok(&["delete", "--force", &b.id]);
+    }
+    let none = json!([{"type": "mount", "path": "/proc/self/ns/net"}]);
+    b.set("linux.namespaces", none).is_refused("setns into mount namespace: invalid argument");
+    other.kill().and_then(|()| other.wait()).unwrap();
 }
 
 #[test]
@@ -481,6 +509,21 @@ fn unknown_properties_are_ignored_and_empty_keys_are_not() {
     assert_eq!(b.says("echo ok"), "ok");
     b.set("annotations", json!({"": "x"})).is_refused("a key must not be empty");
     b.set("annotations", json!({"a": 1})).is_refused("expected a string");
+}
+
+/// glossary.md: JSON in UTF-8, no name twice.
+#[test]
+fn documents_are_json() {
+    let b = Bundle::new(&["true"]);
+    let config = b.path.join("config.json");
+    let whole = std::fs::read(&config).unwrap();
+    let begun_with = |text: &[u8]| [text, &whole[1..]].concat();
+    std::fs::write(&config, begun_with(b"{\"hostname\":\"\xff\",\"x\":1,")).unwrap();
+    b.is_refused("unicode");
+    std::fs::write(&config, begun_with(b"{\"root\":{\"path\":\"elsewhere\"},")).unwrap();
+    b.is_refused("duplicate field `root`");
+    std::fs::write(&config, [&whole[..], b"{}"].concat()).unwrap();
+    b.is_refused("trailing characters");
 }
 
 /// features.md: what is listed is taken.

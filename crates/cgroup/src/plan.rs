@@ -79,6 +79,17 @@ impl Plan {
     }
 
     fn memory(&mut self, memory: &Memory) -> Result<()> {
+        if memory.kernel.is_some_and(|limit| limit > 0) {
+            return Err(Error::invalid(
+                "a limit on kernel memory is not possible: the kernel has none since Linux 5.16",
+            ));
+        }
+        if memory.use_hierarchy == Some(false) {
+            return Err(Error::invalid("memory is always counted with that of the groups below"));
+        }
+        if let Some(swappiness) = swappiness(memory).filter(|value| *value > 100) {
+            return Err(Error::invalid(format!("invalid memory swappiness {swappiness}: the range is 0 to 100")));
+        }
         match self.version {
             Version::V1 => self.memory_v1(memory),
             Version::V2 => return self.memory_v2(memory),
@@ -98,8 +109,7 @@ impl Plan {
         file("memory.memsw.limit_in_bytes", swap);
         file("memory.soft_limit_in_bytes", memory.reservation);
         file("memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp);
-        // memory.kmem.limit_in_bytes is not written: the kernel has ignored it since 5.16.
-        if let Some(swappiness) = memory.swappiness.filter(|value| *value <= 100) {
+        if let Some(swappiness) = swappiness(memory) {
             self.push("memory", "memory.swappiness", swappiness);
         }
         if memory.disable_oom_killer == Some(true) {
@@ -114,7 +124,7 @@ impl Plan {
         if memory.kernel_tcp.is_some_and(|limit| limit > 0) {
             return Err(Error::invalid("a limit on kernel TCP memory is not possible on cgroup v2"));
         }
-        if memory.swappiness.is_some() {
+        if swappiness(memory).is_some() {
             return Err(Error::invalid("memory swappiness cannot be set on cgroup v2"));
         }
         // Swap first: lowering memory.max below the use could otherwise push everything there.
@@ -273,6 +283,11 @@ impl Plan {
     }
 }
 
+/// -1 as 64 bits without a sign is what callers of runc say for "as it is".
+fn swappiness(memory: &Memory) -> Option<u64> {
+    memory.swappiness.filter(|value| *value != u64::MAX)
+}
+
 fn number_or_max(value: i64) -> String {
     if value > 0 { value.to_string() } else { "max".to_owned() }
 }
@@ -405,6 +420,12 @@ mod tests {
             (Version::V2, r#"{"memory":{"swap":5}}"#),
             (Version::V2, r#"{"memory":{"limit":50,"swap":5}}"#),
             (Version::V2, r#"{"memory":{"disableOOMKiller":true}}"#),
+            (Version::V2, r#"{"memory":{"kernelTCP":5}}"#),
+            (Version::V2, r#"{"memory":{"swappiness":50}}"#),
+            (Version::V1, r#"{"memory":{"swappiness":101}}"#),
+            (Version::V1, r#"{"memory":{"kernel":5}}"#),
+            (Version::V1, r#"{"memory":{"useHierarchy":false}}"#),
+            (Version::V2, r#"{"blockIO":{"leafWeight":5}}"#),
             (Version::V2, r#"{"cpu":{"realtimeRuntime":5}}"#),
             (Version::V2, r#"{"network":{"classID":5}}"#),
             (Version::V1, r#"{"devices":[{"allow":true,"type":"x"}]}"#),

@@ -18,7 +18,7 @@ use crate::failure::text;
 use crate::hooks::{Place, number_inside, run_all};
 use crate::link::{self, Word};
 use crate::namespaces::Namespaces;
-use crate::plan::Ground;
+use crate::plan::{self, Ground};
 use crate::program::{Program, Slot};
 use crate::seccomp::Listener;
 use crate::{
@@ -138,7 +138,7 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     }
     let Some(Child { pid, pidfd }) = child.0.take() else { return Err(StartError::other("no process")) };
     let (cgroup, mut program) = (cgroup.take(), plan.program);
-    let devpts = plan.devpts.map(|slot| duplicate(&program, slot)).transpose()?;
+    let devpts = plan.devpts.map(|slot| kept(&program, slot)).transpose()?;
     let root = program.root.map(|slot| program.fds.swap_remove(slot));
     let resctrl = std::mem::take(&mut groups.0);
     let running = Running { pid, pidfd, console: plan.console, cgroup, devpts, root, resctrl };
@@ -443,7 +443,6 @@ pub(crate) fn gone(child: &Kill, program: &Program) -> StartError {
     StartError::other(format!("container init failed: {how}"))
 }
 
-fn duplicate(program: &Program, slot: Slot) -> Result<OwnedFd, StartError> {
-    let fd = program.fds.get(slot).ok_or_else(|| StartError::other("no such descriptor"))?;
-    rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|errno| StartError::other(format!("dup: {}", text(errno))))
+fn kept(program: &Program, slot: Slot) -> Result<OwnedFd, StartError> {
+    program.fds.get(slot).ok_or_else(|| StartError::other("no such descriptor")).and_then(plan::duplicate)
 }

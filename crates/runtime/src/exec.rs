@@ -14,7 +14,7 @@ use sys::namespace::Kinds;
 use crate::create::{Kill, gone, hand_over, silent};
 use crate::failure::text;
 use crate::link::{self, Word};
-use crate::plan::{first_steps, give_streams, identify, standard_streams};
+use crate::plan::{duplicate, first_steps, give_streams, identify, standard_streams};
 use crate::process::{self, Enter};
 use crate::program::{Program, Step, Wait};
 use crate::resctrl::Groups;
@@ -232,10 +232,6 @@ fn find_devpts(root: &OwnedFd) -> Result<OwnedFd, StartError> {
     } else {
         Err(StartError::other("the container's /dev/pts is no devpts"))
     }
-}
-
-fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, StartError> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|errno| StartError::other(format!("dup: {}", text(errno))))
 }
 
 impl Running {

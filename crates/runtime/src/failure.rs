@@ -54,6 +54,7 @@ fn describe(step: &Step) -> String {
         Step::Label { path, .. } => format!("error labelling the mount at {path:?}"),
         Step::RootReadOnly => "error setting rootfs as readonly".to_owned(),
         Step::Pivot => "error jailing process inside rootfs: pivot_root .".to_owned(),
+        Step::LeaveMounts(_) => "failed to setns into mount namespace".to_owned(),
         Step::RootPropagation(..) => "error setting rootfs propagation".to_owned(),
         Step::MakeDirectory(path) => format!("mkdir {}", path.to_string_lossy()),
         Step::Stdio { .. } => "error setting up standard streams".to_owned(),

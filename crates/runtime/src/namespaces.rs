@@ -22,6 +22,8 @@ pub(crate) struct Namespaces {
     /// Made by the child once it is in its cgroup, which becomes the root.
     pub(crate) cgroup: bool,
     pub(crate) time: bool,
+    /// Gone to in the end by a container that has no mount namespace of its own: its mounts are made in one for the moment.
+    pub(crate) mounts: Option<OwnedFd>,
     /// Every kind that is not the host's.
     private: Vec<NamespaceKind>,
 }
@@ -56,7 +58,10 @@ impl Namespaces {
             }
         }
         if !plan.has(NamespaceKind::Mount) {
-            return Err(StartError::other("a container without a mount namespace of its own is not supported"));
+            plan.mounts = Some(user_namespace::open("/proc/thread-self/ns/mnt")?);
+        }
+        if plan.mounts.is_some() {
+            plan.make(NamespaceKind::Mount, linux)?;
         }
         if plan.user.is_none() && !(linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty()) {
             return Err(StartError::other("user id mappings without a user namespace"));
@@ -87,9 +92,7 @@ impl Namespaces {
     fn join(&mut self, kind: NamespaceKind, path: &str, linux: &Linux) -> Result<(), StartError> {
         let fd = user_namespace::open(path)?;
         match kind {
-            NamespaceKind::Mount => {
-                return Err(StartError::other("joining an existing mount namespace is not supported"));
-            }
+            NamespaceKind::Mount => self.mounts = Some(fd),
             NamespaceKind::Pid => self.pid = Some(fd),
             NamespaceKind::User => self.user = Some(UserNamespace::given(fd, linux, path)?),
             _ => self.join.push((fd, kinds(kind))),

@@ -95,6 +95,10 @@ impl Ground<'_> {
         paths(linux, &mut program)?;
         program.steps.extend(made.last);
         finish_root(launch, linux, &process, &mut program)?;
+        if let Some(mounts) = &namespaces.mounts {
+            let slot = program.keep(duplicate(mounts)?);
+            program.steps.push(Step::LeaveMounts(slot));
+        }
         if namespaces.time {
             time(linux, &mut program)?;
         }
@@ -111,6 +115,10 @@ impl Ground<'_> {
         program.steps.extend(process::steps(&process, &identity, filter, stdio, end)?);
         Ok(Plan { program, devpts: made.devpts, console })
     }
+}
+
+pub(crate) fn duplicate(fd: &OwnedFd) -> Result<OwnedFd, StartError> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|errno| StartError::other(format!("dup: {}", text(errno))))
 }
 
 /// Who the process is; fills in its groups.
@@ -206,9 +214,7 @@ pub(crate) fn standard_streams(
 
 fn names(launch: &Launch, namespaces: &Namespaces, program: &mut Program) -> Result<(), StartError> {
     for (fd, kinds) in &namespaces.join {
-        let fd = rustix::io::fcntl_dupfd_cloexec(fd, 3)
-            .map_err(|errno| StartError::other(format!("dup: {}", text(errno))))?;
-        let slot = program.keep(fd);
+        let slot = program.keep(duplicate(fd)?);
         program.steps.push(Step::Join(slot, *kinds));
     }
     for (name, what, step) in [

@@ -96,6 +96,8 @@ pub(crate) enum Step {
     },
     RootReadOnly,
     Pivot,
+    /// Go on in this mount namespace, with a copy of the root's mounts as the root: that one's table has nothing of it.
+    LeaveMounts(Slot),
     RootPropagation(sys::mount::Propagation, bool),
     MakeDirectory(CString),
     /// Descriptors for 0, 1, 2; None: the container's /dev/null. They are given to the user (uid).

@@ -23,7 +23,8 @@ use crate::reaper;
 
 /// Runs the program; comes back only on failure, with an exit status.
 pub(crate) fn run(program: &Program, link: &End) -> i32 {
-    let mut child = Child { program, link, procfs: None, empty: None, found: 0, moved: false, old_root: None };
+    let mut child =
+        Child { program, link, procfs: None, empty: None, found: 0, moved: false, old_root: None, root: None };
     for (index, step) in program.steps.iter().enumerate() {
         if let Err(errno) = child.step(step) {
             // When nobody listens any more there is nothing left to do.
@@ -46,6 +47,8 @@ struct Child<'a> {
     /// The working directory has been reached.
     moved: bool,
     old_root: Option<OwnedFd>,
+    /// The root in another mount namespace than the one it was made in.
+    root: Option<OwnedFd>,
 }
 
 impl Child<'_> {
@@ -54,7 +57,10 @@ impl Child<'_> {
     }
 
     fn root(&self) -> Result<BorrowedFd<'_>, Errno> {
-        self.fd(self.program.root.ok_or(Errno::BADF)?)
+        match &self.root {
+            Some(root) => Ok(root.as_fd()),
+            None => self.fd(self.program.root.ok_or(Errno::BADF)?),
+        }
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Errno> {
@@ -96,6 +102,7 @@ impl Child<'_> {
                 sys::mount::set_attributes(self.root()?, c"", false, &change)
             }
             Step::Pivot => self.pivot(),
+            Step::LeaveMounts(slot) => self.leave_mounts(*slot),
             Step::RootPropagation(propagation, below) => {
                 let change = Attributes { propagation: Some(*propagation), ..Attributes::default() };
                 sys::mount::set_attributes(CWD, c"/", *below, &change)
@@ -169,7 +176,7 @@ impl Child<'_> {
 
     /// What is open is a way out of the root: `/proc/self/fd/N/..` as working directory or as a program (CVE-2024-21626).
     fn close_all(&mut self, first: u32, wait: Wait) -> Result<(), Errno> {
-        (self.procfs, self.empty, self.old_root) = (None, None, None);
+        (self.procfs, self.empty, self.old_root, self.root) = (None, None, None, None);
         let fifo = match wait {
             Wait::Fifo(slot) => Some(self.fd(slot)?.as_raw_fd()),
             Wait::Nothing | Wait::Parent => None,

@@ -10,6 +10,7 @@ use rustix::mount::{
 };
 use rustix::process::{Gid, Uid};
 use sys::mount::{Attributes, Propagation};
+use sys::namespace::Kinds;
 use sys::path;
 
 use super::Child;
@@ -176,6 +177,17 @@ impl Child<'_> {
         rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
         rustix::process::chdir(c"/")?;
         self.old_root = Some(old);
+        Ok(())
+    }
+
+    /// A detached tree lives on as the root of its processes. There is no way out of it upwards, as there is of a directory
+    /// that was made the root.
+    pub(super) fn leave_mounts(&mut self, namespace: Slot) -> Result<(), Errno> {
+        let tree = clone_tree(CWD, c"/", true)?;
+        sys::namespace::join(self.fd(namespace)?, Kinds::MOUNT)?;
+        rustix::process::fchdir(&tree)?;
+        rustix::process::chroot(c".")?;
+        self.root = Some(tree);
         Ok(())
     }
 }
