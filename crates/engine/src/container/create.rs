@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::types::{ContainerCreateRequest, CreateResponse};
+use api::types::{ContainerConfig, ContainerCreateRequest, CreateResponse, HostConfig};
 use sys::crash;
 use values::{Error, Id, Platform, Result, ResultExt, Timestamp};
 
@@ -25,13 +25,9 @@ pub async fn create(
     let name = name.filter(|n| !n.is_empty()).map(validate::name).transpose()?;
     let platform = platform.filter(|p| !p.is_empty()).map(str::parse::<Platform>).transpose()?;
     let mut warnings = validate::request(&mut body, &shared.machine, &shared.config.defaults)?;
-    if let Some(host) = &body.host_config {
-        crate::cgroups::check_parent(shared.config.cgroup_driver, &host.resources.cgroup_parent)?;
-        // as Docker, before the image is looked for: what must be there
-        let mut wanted = mounts::resolve(host)?;
-        wanted.retain(|mount| mount.kind == mounts::Kind::Bind && !mount.create_source);
-        mounts::reach(shared, &wanted).await?;
-    }
+    let mut host = body.host_config.unwrap_or_default();
+    crate::cgroups::check_parent(shared.config.cgroup_driver, &host.resources.cgroup_parent)?;
+    let reached = reach_wanted(shared, &host).await?;
     let kept = shared.images.keep(&body.config.image)?;
     let image = kept.image().clone();
     if image.is_artifact {
@@ -42,7 +38,6 @@ pub async fn create(
         Some(wanted) => validate::platform(&body.config.image, wanted, &image.platform)?,
         None => warnings.extend(validate::platform_warning(&image.platform, &Platform::host())),
     }
-    let mut host = body.host_config.unwrap_or_default();
     let networking = body.networking_config.unwrap_or_default();
     let mut config = body.config;
     warnings.extend(merge::warnings(&config, image.run_config()));
@@ -59,14 +54,7 @@ pub async fn create(
     crash::point("create.reserved");
     resolve_joined(shared, &mut host)?;
     let link_targets = super::links::targets(shared, host.links.as_deref().unwrap_or_default())?;
-    if let Some(donor) = host.network_mode.strip_prefix("container:") {
-        let donor = shared.registry.find(donor)?.record();
-        config.hostname.clone_from(&donor.config.hostname);
-        config.domainname.clone_from(&donor.config.domainname);
-    } else if config.hostname.is_empty() {
-        config.hostname =
-            if host.network_mode == "host" || host.uts_mode == "host" { host_name() } else { id.short().into() };
-    }
+    name_host(shared, &mut config, &host, &id)?;
     let mut resolved = mounts::of_new(shared, &host, &config.volumes.clone().unwrap_or_default())?;
     mounts::place(shared, &mut resolved);
     let labels = labels(shared, &mut host)?;
@@ -90,7 +78,7 @@ pub async fn create(
 
     let shared = shared.clone();
     whole(async move {
-        let holds = make(&shared, &record, &image, resolved).await?;
+        let holds = make(&shared, &record, &image, resolved, &reached).await?;
         undo.commit();
         // from here on it is somebody's
         let container = supervise(&shared, record, Volatile::default());
@@ -106,12 +94,35 @@ pub async fn create(
     Ok(CreateResponse { id: id.to_string(), warnings })
 }
 
-/// All that the container has on the disk, its record last; the volumes do not go while they are held.
+/// Looks at the sources that must be there, as Docker before the image is looked for; returns them.
+async fn reach_wanted(shared: &Arc<Shared>, host: &HostConfig) -> Result<Vec<mounts::Resolved>> {
+    let mut wanted = mounts::resolve(host)?;
+    wanted.retain(|mount| mount.kind == mounts::Kind::Bind && !mount.create_source);
+    mounts::reach(shared, &wanted).await?;
+    Ok(wanted)
+}
+
+/// A container has the names of the one whose network it shares, or its host's; else its own id's beginning.
+fn name_host(shared: &Shared, config: &mut ContainerConfig, host: &HostConfig, id: &Id) -> Result<()> {
+    if let Some(donor) = host.network_mode.strip_prefix("container:") {
+        let donor = shared.registry.find(donor)?.record();
+        config.hostname.clone_from(&donor.config.hostname);
+        config.domainname.clone_from(&donor.config.domainname);
+    } else if config.hostname.is_empty() {
+        let is_hosts = host.network_mode == "host" || host.uts_mode == "host";
+        config.hostname = if is_hosts { host_name() } else { id.short().into() };
+    }
+    Ok(())
+}
+
+/// All that the container has on the disk, its record last; the volumes do not go while they are held. `reached`: mounts whose
+/// sources were looked at already.
 async fn make(
     shared: &Arc<Shared>,
     record: &Record,
     image: &Arc<image::Image>,
     mut resolved: Vec<mounts::Resolved>,
+    reached: &[mounts::Resolved],
 ) -> Result<Vec<volumes::Hold>> {
     let (s, r, image) = (shared.clone(), record.clone(), image.clone());
     let mut holds = Vec::new();
@@ -124,7 +135,8 @@ async fn make(
             Ok((holds, resolved))
         })
         .await?;
-        mounts::reach(shared, &resolved).await?;
+        let others: Vec<_> = resolved.iter().filter(|mount| !reached.contains(mount)).cloned().collect();
+        mounts::reach(shared, &others).await?;
     }
     blocking(move || {
         let mut undo = Undo::default();
@@ -197,7 +209,7 @@ fn reserve(shared: &Shared, name: Option<&str>, id: &Id) -> Result<String> {
 }
 
 /// `container:NAME` is kept as `container:ID`: a later rename does not matter.
-fn resolve_joined(shared: &Shared, host: &mut api::types::HostConfig) -> Result<()> {
+fn resolve_joined(shared: &Shared, host: &mut HostConfig) -> Result<()> {
     for (mode, what) in [
         (&mut host.network_mode, "joining network namespace of container: "),
         (&mut host.ipc_mode, ""),
@@ -212,7 +224,7 @@ fn resolve_joined(shared: &Shared, host: &mut api::types::HostConfig) -> Result<
 }
 
 /// For SELinux. Who shares another one's processes or memory has its label, and says so in its options, as with Docker.
-fn labels(shared: &Shared, host: &mut api::types::HostConfig) -> Result<Labels> {
+fn labels(shared: &Shared, host: &mut HostConfig) -> Result<Labels> {
     let Some(policy) = &shared.selinux else { return Ok(Labels::default()) };
     let mut options = security::parse(host, false)?.labels;
     if options.is_empty() {
@@ -227,7 +239,7 @@ fn labels(shared: &Shared, host: &mut api::types::HostConfig) -> Result<Labels> 
     Labels::new(policy, &options, &level)
 }
 
-fn joined_label(shared: &Shared, host: &api::types::HostConfig) -> Result<Vec<String>> {
+fn joined_label(shared: &Shared, host: &HostConfig) -> Result<Vec<String>> {
     let of = |mode: &str| {
         let other = shared.registry.find(mode.strip_prefix("container:")?).ok()?;
         Some(Labels::options(&other.record().process_label))
