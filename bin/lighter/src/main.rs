@@ -26,7 +26,8 @@ fn daemon(args: &[OsString]) -> ExitCode {
         Ok(own) => own.with_file_name(DAEMON),
         Err(error) => return failed(&format!("cannot find own program: {error}")),
     };
-    let error = Command::new(&program).args(args).exec();
+    // with what it would otherwise begin once more for
+    let error = Command::new(&program).args(args).envs(sys::memory::without_caches()).exec();
     failed(&format!("cannot run {}: {error}", program.display()))
 }
 

@@ -1,5 +1,7 @@
 //! The daemon may die at any instant.
 
+use std::path::Path;
+
 use testkit::{Daemon, eventually};
 
 #[test]
@@ -57,6 +59,21 @@ fn its_threads_keep_no_memory_to_themselves() {
     assert!(environment.contains("GLIBC_TUNABLES=glibc.malloc.tcache_count=0"), "{environment}");
     let command = std::fs::read_to_string(format!("/proc/{}/cmdline", d.pid())).unwrap();
     assert!(command.contains("lighterd\0--data-root\0"), "{command}");
+}
+
+/// Told by who becomes it, `lighterd` need not begin twice.
+#[test]
+fn the_command_becomes_the_daemon_as_it_wants_to_be() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("becomes-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    // the daemon beside it says what it was given
+    std::fs::hard_link(testkit::binaries().join("lighter"), directory.join("lighter")).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/env", directory.join("lighterd")).unwrap();
+    let mut command = std::process::Command::new(directory.join("lighter"));
+    let output = command.arg("daemon").env("GLIBC_TUNABLES", "glibc.malloc.perturb=1").output();
+    std::fs::remove_dir_all(&directory).unwrap();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(text.contains("GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.perturb=1\n"), "{text}");
 }
 
 #[test]
