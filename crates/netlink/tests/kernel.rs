@@ -79,7 +79,7 @@ fn a_container_like_network_is_made_with_three_batches() {
         route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(1) });
         route::add_address(&mut batch, &Address { link: eth0.index, ip: ip("172.30.0.2"), prefix_len: 16 });
         route::set_link(&mut batch, &LinkChange { up: Some(true), ..LinkChange::index(eth0.index) });
-        route::add_default_route(&mut batch, eth0.index, ip("172.30.0.1"));
+        route::add_default_route(&mut batch, eth0.index, ip("172.30.0.1"), None);
         inside.execute(batch).unwrap();
 
         let ports = route::ports(&mut host, index).unwrap();

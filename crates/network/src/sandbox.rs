@@ -10,7 +10,7 @@ use values::{Error, Id, Result};
 use crate::bridge::failed;
 use crate::endpoint::Endpoint;
 use crate::namespace::{Maker, Namespace, NamespaceOwner};
-use crate::{mac, owner};
+use crate::{egress, mac, owner};
 
 const FIRST: &str = "eth0";
 
@@ -30,6 +30,8 @@ pub(crate) struct Plug<'a> {
     /// Index of the bridge or of the parent.
     pub(crate) link: u32,
     pub(crate) mtu: u32,
+    /// What the way outside takes, where that is less than the link.
+    pub(crate) way_out: Option<u32>,
     /// Containers may not talk to each other.
     pub(crate) isolated: bool,
     /// `None`: a pair of links and a bridge.
@@ -156,21 +158,22 @@ pub(crate) struct Routes {
     pub(crate) v6: bool,
 }
 
-fn add_routes(batch: &mut Batch, index: u32, identity: &Identity<'_>, routes: Routes) {
+fn add_routes(batch: &mut Batch, index: u32, identity: &Identity<'_>, routes: Routes, way_out: Option<u32>) {
     if let Some(gateway) = identity.gateway.filter(|_| routes.v4) {
-        add_route(batch, index, gateway.into());
+        add_route(batch, index, gateway.into(), way_out);
     }
     if let Some(gateway) = identity.gateway6.filter(|_| routes.v6) {
-        add_route(batch, index, gateway.into());
+        add_route(batch, index, gateway.into(), way_out);
     }
 }
 
-/// An unspecified gateway stands for a link that needs none.
-pub(crate) fn add_route(batch: &mut Batch, index: u32, gateway: IpAddr) {
+/// An unspecified gateway stands for a link that needs none. `way_out`: of [`Plug`].
+pub(crate) fn add_route(batch: &mut Batch, index: u32, gateway: IpAddr, way_out: Option<u32>) {
     if gateway.is_unspecified() {
         route::add_link_route(batch, index, gateway);
     } else {
-        route::add_default_route(batch, index, gateway);
+        let mtu = way_out.map(|way_out| egress::route_mtu(gateway, way_out));
+        route::add_default_route(batch, index, gateway, mtu);
     }
 }
 
@@ -201,7 +204,7 @@ impl Prepared {
         route::set_link(&mut batch, &change);
         lock().execute(batch).map_err(failed)?;
         let mut batch = identity.inside(self.index);
-        add_routes(&mut batch, self.index, identity, routes);
+        add_routes(&mut batch, self.index, identity, routes, plug.way_out);
         self.namespace.socket.execute(batch).map_err(failed)?;
         settle(&mut lock(), plug, &self.host_ifname)?;
         let endpoint = identity.endpoint(&self.endpoint_id, FIRST, self.host_ifname);
@@ -251,7 +254,7 @@ pub(crate) fn attach(
         route::set_link(&mut batch, &LinkChange { no_ipv6_address: true, ..LinkChange::index(link.index) });
         inside.execute(batch).map_err(failed)?;
         let mut batch = identity.inside(link.index);
-        add_routes(&mut batch, link.index, identity, routes);
+        add_routes(&mut batch, link.index, identity, routes, plug.way_out);
         inside.execute(batch).map_err(failed)?;
         if host_ifname.is_empty() { Ok(()) } else { settle(&mut lock(), plug, &host_ifname) }
     };

@@ -161,7 +161,7 @@ fn internet(mtu: u32) -> OwnedFd {
     let uplink = link("uplink").unwrap().index;
     run(|b| {
         up(b, uplink, [203, 0, 113, 2]);
-        route::add_default_route(b, uplink, IpAddr::from([203, 0, 113, 1]));
+        route::add_default_route(b, uplink, IpAddr::from([203, 0, 113, 1]), None);
     });
     outside
 }
@@ -185,6 +185,12 @@ fn peer_seen(server: BorrowedFd<'_>, address: &str, client: BorrowedFd<'_>, time
     }
 }
 
+/// The limit of the default route in a namespace.
+fn way_out(netns: BorrowedFd<'_>) -> Option<u32> {
+    let all = inside(netns, || route::routes(&mut Socket::route().unwrap()).unwrap());
+    all.iter().find(|route| route.prefix_len == 0).expect("a default route").mtu
+}
+
 const SOON: Duration = Duration::from_millis(1500);
 
 #[test]
@@ -193,7 +199,7 @@ fn a_container_reaches_the_world_and_is_not_reached_from_it() {
         let outside = internet(1400);
         let networks = open("/test/world");
         assert_eq!(networks.address(), net("172.17.0.1/16"));
-        assert_eq!(networks.mtu(), 1400);
+        assert_eq!(networks.mtu(), 1500);
         let a = networks.one("a", &EndpointRequest::default()).unwrap();
         assert_eq!((a.ip, a.endpoint.mac.as_str()), ([172, 17, 0, 2].into(), "02:42:ac:11:00:02"));
 
@@ -207,13 +213,14 @@ fn a_container_reaches_the_world_and_is_not_reached_from_it() {
         let mut there = inside(outside.as_fd(), || Socket::route().unwrap());
         let world = route::link(&mut there, Target::Name("world")).unwrap().unwrap().index;
         let mut batch = Batch::new();
-        route::add_default_route(&mut batch, world, IpAddr::from([203, 0, 113, 2]));
+        route::add_default_route(&mut batch, world, IpAddr::from([203, 0, 113, 2]), None);
         there.execute(batch).unwrap();
         assert_eq!(peer_seen(a.netns.as_fd(), "172.17.0.2:82", outside.as_fd(), SOON), None);
 
         let eth0 = inside(a.netns.as_fd(), || link("eth0").unwrap());
-        assert_eq!((eth0.mtu, eth0.up, eth0.mac), (1400, true, Some([2, 0x42, 172, 17, 0, 2])));
-        assert_eq!(link(networks.name()).unwrap().mtu, 1400);
+        assert_eq!((eth0.mtu, eth0.up, eth0.mac), (1500, true, Some([2, 0x42, 172, 17, 0, 2])));
+        assert_eq!(link(networks.name()).unwrap().mtu, 1500);
+        assert_eq!(way_out(a.netns.as_fd()), Some(1400), "what the way outside takes");
     });
 }
 
@@ -408,17 +415,24 @@ fn the_host_changes_and_the_next_prefetch_follows() {
         let networks = open("/test/follow");
         networks.prefetch();
         let uplink = link("uplink").unwrap().index;
-        run(|b| route::set_link(b, &LinkChange { mtu: Some(1300), ..LinkChange::index(uplink) }));
+        let takes = |mtu| run(|b| route::set_link(b, &LinkChange { mtu: Some(mtu), ..LinkChange::index(uplink) }));
+        takes(9000);
         run(|b| route::delete_link(b, Target::Name(networks.name())));
         let mut netfilter = Socket::netfilter().unwrap();
         let table = nft::tables(&mut netfilter, nft::Family::Inet).unwrap().remove(0);
         // refused where the kernel lets us own it
         let _ = nft::delete(&mut netfilter, nft::Family::Inet, &table);
         networks.prefetch();
-        until("the MTU follows", || networks.mtu() == 1300);
+        until("the MTU follows", || networks.mtu() == 9000);
         until("the table is back", || nft::tables(&mut netfilter, nft::Family::Inet).unwrap().contains(&table));
         let sandbox = networks.one("a", &EndpointRequest::default()).unwrap();
-        assert_eq!(inside(sandbox.netns.as_fd(), || link("eth0").unwrap().mtu), 1300);
+        assert_eq!(inside(sandbox.netns.as_fd(), || link("eth0").unwrap().mtu), 9000);
+        assert_eq!(way_out(sandbox.netns.as_fd()), None, "no less than the link");
+        takes(1300);
+        networks.prefetch();
+        until("the MTU is Ethernet's again", || networks.mtu() == 1500);
+        let less = networks.one("less", &EndpointRequest::default()).unwrap();
+        assert_eq!((way_out(less.netns.as_fd()), networks.mtu()), (Some(1300), 1500));
         let host = current();
         assert!(peer_seen(host.as_fd(), "172.17.0.1:80", sandbox.netns.as_fd(), SOON).is_some());
         // Without a prefetch in between, too.
@@ -885,7 +899,7 @@ fn gateway_modes() {
         let mut there = inside(outside.as_fd(), || Socket::route().unwrap());
         let world = route::link(&mut there, Target::Name("world")).unwrap().unwrap().index;
         let mut batch = Batch::new();
-        route::add_default_route(&mut batch, world, IpAddr::from([203, 0, 113, 2]));
+        route::add_default_route(&mut batch, world, IpAddr::from([203, 0, 113, 2]), None);
         there.execute(batch).unwrap();
         let [routed, open, trusting] = &sandboxes;
         let reaches = |to: &network::Sandbox, port: u16| {

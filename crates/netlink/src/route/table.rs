@@ -26,14 +26,17 @@ pub struct Route {
 }
 
 /// Adds a default route over `gateway`, which a link's address must make reachable. It takes the place of one that is
-/// there: at no moment there is none.
-pub fn add_default_route(batch: &mut Batch, link: u32, gateway: IpAddr) {
+/// there: at no moment there is none. `mtu`: what passes it at most, in bytes, where that is less than its link's.
+pub fn add_default_route(batch: &mut Batch, link: u32, gateway: IpAddr, mtu: Option<u32>) {
     let mut fixed = main_table(gateway);
     fixed[6] = libc::RT_SCOPE_UNIVERSE;
-    batch
-        .message(format!("add default route via {gateway}"), libc::RTM_NEWROUTE, REPLACE, &fixed)
-        .ip(libc::RTA_GATEWAY, gateway)
-        .u32(libc::RTA_OIF, link);
+    let mut route = batch.message(format!("add default route via {gateway}"), libc::RTM_NEWROUTE, REPLACE, &fixed);
+    route.ip(libc::RTA_GATEWAY, gateway).u32(libc::RTA_OIF, link);
+    if let Some(mtu) = mtu {
+        route.nested(libc::RTA_METRICS, &[], |metrics| {
+            metrics.u32(METRIC_MTU, mtu);
+        });
+    }
 }
 
 /// Adds a default route that leads straight to a link, for one without a gateway, in the place of one that is there.
@@ -148,7 +151,7 @@ mod tests {
     #[test]
     fn encoding_and_back() {
         let mut batch = Batch::new();
-        add_default_route(&mut batch, 2, "172.17.0.1".parse().unwrap());
+        add_default_route(&mut batch, 2, "172.17.0.1".parse().unwrap(), None);
         let expected: Vec<u8> = [
             vec![44, 0, 0, 0, 24, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 0],
             vec![2, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0],
@@ -159,6 +162,11 @@ mod tests {
         assert_eq!(batch.bytes(), expected);
         let route = decode(parse::messages(batch.bytes()).next().unwrap()).unwrap();
         assert_eq!((route.link, route.gateway, route.prefix_len), (Some(2), Some("172.17.0.1".parse().unwrap()), 0));
+        assert_eq!(route.mtu, None);
+        let mut batch = Batch::new();
+        add_default_route(&mut batch, 2, "fd00::1".parse().unwrap(), Some(1400));
+        let route = decode(parse::messages(batch.bytes()).next().unwrap()).unwrap();
+        assert_eq!((route.gateway, route.mtu), (Some("fd00::1".parse().unwrap()), Some(1400)));
     }
 
     #[test]

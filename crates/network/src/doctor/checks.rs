@@ -61,11 +61,15 @@ fn count(n: usize, what: &str) -> String {
 pub(super) fn mtu(facts: &Facts) -> Vec<Finding> {
     let mut all = vec![];
     for bridge in facts.bridges.iter().filter(|bridge| !bridge.internal) {
-        let Some(there) = bridge.there.as_ref().filter(|there| there.mtu > facts.way_out_mtu) else { continue };
+        let Some(there) = &bridge.there else { continue };
+        let most = bridge.route_mtu.unwrap_or(there.mtu);
+        if most <= facts.way_out_mtu {
+            continue;
+        }
         let text = format!(
             "packets of network {} have up to {} bytes, the way outside takes {}: connections will hang where nobody says so \
              by ICMP",
-            bridge.network, there.mtu, facts.way_out_mtu
+            bridge.network, most, facts.way_out_mtu
         );
         let advice = if bridge.fixed_mtu {
             format!(
@@ -355,6 +359,11 @@ mod tests {
         check(|f| f.way_out_mtu = 1400, Problem, "up to 1500 bytes, the way outside takes 1400", "restart the daemon");
         let fixed = |f: &mut Facts| (f.way_out_mtu, f.bridges[0].fixed_mtu) = (1400, true);
         check(fixed, Problem, "takes 1400", "driver.mtu=1400");
+        let routes = |f: &mut Facts, mtu| (f.way_out_mtu, f.bridges[0].route_mtu) = (1400, Some(mtu));
+        check(|f| routes(f, 1450), Problem, "up to 1450 bytes, the way outside takes 1400", "restart the daemon");
+        let mut limited = facts();
+        routes(&mut limited, 1400);
+        assert!(super::mtu(&limited).iter().all(|finding| finding.severity != Problem));
         check(sysctl("ipv4/ip_forward", "0"), Problem, "IPv4 forwarding is off", "sysctl -w net.ipv4.ip_forward=1");
         let of_link = "ipv4/conf/eth0/forwarding";
         check(sysctl(of_link, "0"), Problem, "off for the link eth0", "net.ipv4.conf.eth0.forwarding=1");

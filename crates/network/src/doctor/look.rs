@@ -50,7 +50,7 @@ impl Seen {
         self.links.iter().find(|link| link.index == index)
     }
 
-    pub(crate) fn bridge(&self, plan: &Plan) -> Bridge {
+    pub(crate) fn bridge(&self, plan: &Plan, route_mtu: Option<u32>) -> Bridge {
         let there = |link: &Link| There {
             mtu: link.mtu,
             up: link.up,
@@ -61,6 +61,7 @@ impl Seen {
             link: plan.link.clone(),
             internal: plan.internal,
             fixed_mtu: plan.mtu.is_some(),
+            route_mtu,
             subnets: plan.subnets.iter().map(|subnet| subnet.net).collect(),
             wanted: plan.subnets.iter().filter_map(|subnet| plan.bridge_address(subnet)).collect(),
             there: self.links.iter().find(|link| link.name == plan.link).map(there),

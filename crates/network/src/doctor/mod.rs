@@ -79,6 +79,8 @@ pub(crate) struct Bridge {
     pub(crate) internal: bool,
     /// Somebody said so.
     pub(crate) fixed_mtu: bool,
+    /// What its containers' default routes are limited to, where that is less than its links take.
+    pub(crate) route_mtu: Option<u32>,
     pub(crate) subnets: Vec<IpNet>,
     /// Its addresses as they should be.
     pub(crate) wanted: Vec<IpNet>,

@@ -26,7 +26,7 @@ impl Networks {
         let shared = &self.shared;
         let mtu = match config.mtu {
             Some(mtu) => mtu,
-            None => egress::mtu(&mut shared.host()).map_err(failed)?,
+            None => egress::link_mtu(shared.look_outside()?),
         };
         let made = bridge::ensure(&mut shared.host(), config, mtu, &files::resolv::host_nameservers())?;
         let net = made.address.trunc();

@@ -11,7 +11,7 @@ use crate::doctor::{self, Finding, Seen};
 use crate::endpoint::Endpoint;
 use crate::firewall;
 use crate::host_firewall::HostFirewall;
-use crate::plan::{Driver, Plan};
+use crate::plan::Driver;
 use crate::{egress, files, gate, owner};
 
 /// An address of the host with its network.
@@ -57,9 +57,12 @@ impl Networks {
             let mut host = shared.host();
             (Seen::now(&mut host).map_err(failed)?, egress::mtu(&mut host).map_err(failed)?)
         };
-        let plans: Vec<Plan> = shared.all().iter().map(|net| net.plan.clone()).collect();
-        let bridges: Vec<doctor::Bridge> =
-            plans.iter().filter(|plan| plan.driver == Driver::Bridge).map(|plan| seen.bridge(plan)).collect();
+        let nets = shared.all();
+        let bridges: Vec<doctor::Bridge> = nets
+            .iter()
+            .filter(|net| net.plan.driver == Driver::Bridge)
+            .map(|net| seen.bridge(&net.plan, shared.route_limit(net)))
+            .collect();
         let own: Vec<String> = shared.own_links()?.into_iter().map(|(_, stale)| stale.link).collect();
         let kept = |name: &str| self.is_kept(name, live);
         let lost = live.iter().flat_map(|(name, endpoints)| {

@@ -8,7 +8,7 @@ mod places;
 mod publish;
 mod shared;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ipnet::IpNet;
@@ -59,6 +59,7 @@ impl Networks {
             default: Mutex::default(),
             spare: Mutex::new(None),
             prefetching: AtomicBool::new(false),
+            way_out: AtomicU32::new(0),
         };
         Ok(Self { shared: Arc::new(shared), thread, removals })
     }

@@ -64,7 +64,7 @@ impl Networks {
             let _ = Claims::forget(&self.shared.firewall, &[sandbox::host_name(&endpoint_id)]);
         })?;
         let all: Vec<Endpoint> = present.iter().cloned().chain([endpoint.clone()]).collect();
-        route_out(&mut inside, &all)?;
+        route_out(&self.shared, &mut inside, &all)?;
         self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
         Ok(endpoint)
     }
@@ -81,7 +81,7 @@ impl Networks {
         self.release(container, &endpoint.network_id);
         let port = std::slice::from_ref(&endpoint.host_ifname);
         Claims::forget(&self.shared.firewall, port).map_err(failed)?;
-        route_out(&mut inside, rest)
+        route_out(&self.shared, &mut inside, rest)
     }
 
     /// Frees the container's addresses on a network. Its interfaces go with the namespace, which ends with the container's
@@ -103,7 +103,7 @@ impl Networks {
     pub fn route(&self, netns: OwnedFd, endpoints: &[Endpoint]) -> Result<()> {
         self.removals.run(|_| Ok(()))?;
         let (_netns, mut inside) = self.inside(netns)?;
-        route_out(&mut inside, endpoints)
+        route_out(&self.shared, &mut inside, endpoints)
     }
 
     fn inside(&self, netns: OwnedFd) -> Result<(OwnedFd, Socket)> {
@@ -211,7 +211,7 @@ impl Shared {
         }
         let child = child_kind(net.plan.driver);
         let mtu = net.mtu.load(Ordering::Relaxed);
-        Ok(Plug { owner: &self.owner, link, mtu, isolated: !net.plan.icc, child })
+        Ok(Plug { owner: &self.owner, link, mtu, way_out: self.route_limit(net), isolated: !net.plan.icc, child })
     }
 
     /// Leases addresses. On an error none is kept.
@@ -267,22 +267,23 @@ fn ways_out_of(identities: &[Identity<'_>]) -> Vec<Routes> {
 }
 
 /// Makes the default routes of a namespace what its endpoints ask for.
-fn route_out(inside: &mut Socket, endpoints: &[Endpoint]) -> Result<()> {
+fn route_out(shared: &Shared, inside: &mut Socket, endpoints: &[Endpoint]) -> Result<()> {
     let (v4, v6) = ways_out(endpoints);
     let wanted = [
-        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), v4.and_then(|e| Some((&e.ifname, IpAddr::V4(e.gateway?))))),
-        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), v6.and_then(|e| Some((&e.ifname, IpAddr::V6(e.gateway6?))))),
+        (IpAddr::V4(Ipv4Addr::UNSPECIFIED), v4.and_then(|e| Some((e, IpAddr::V4(e.gateway?))))),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), v6.and_then(|e| Some((e, IpAddr::V6(e.gateway6?))))),
     ];
     for (any, way) in wanted {
         let index = match way {
-            Some((ifname, _)) => route::link(inside, Target::Name(ifname)).map_err(failed)?.map(|link| link.index),
+            Some((e, _)) => route::link(inside, Target::Name(&e.ifname)).map_err(failed)?.map(|link| link.index),
             None => None,
         };
         let mut batch = Batch::new();
-        let leads = index.zip(way.map(|(_, gateway)| gateway));
+        let limit = |e: &Endpoint| shared.net(&e.network_id).ok().and_then(|net| shared.route_limit(&net));
+        let leads = index.zip(way);
         match leads {
             // in one step: whoever sends meanwhile finds the old way or the new one
-            Some((index, gateway)) => sandbox::add_route(&mut batch, index, gateway),
+            Some((index, (e, gateway))) => sandbox::add_route(&mut batch, index, gateway, limit(e)),
             None => route::delete_default_route(&mut batch, any),
         }
         match inside.execute(batch) {

@@ -1,7 +1,7 @@
 //! What all of it works with.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ipnet::IpNet;
@@ -38,11 +38,27 @@ pub(super) struct Shared {
     pub(super) spare: Mutex<Option<Prepared>>,
     /// A prefetch waits for its turn: one is enough for any number of starts.
     pub(super) prefetching: AtomicBool,
+    /// What the way outside takes, bytes, as it was last looked at; 0 before.
+    pub(super) way_out: AtomicU32,
 }
 
 impl Shared {
     pub(super) fn host(&self) -> MutexGuard<'_, Socket> {
         self.host.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks what the way outside takes.
+    pub(super) fn look_outside(&self) -> Result<u32> {
+        let mtu = egress::mtu(&mut self.host()).map_err(failed)?;
+        self.way_out.store(mtu, Ordering::Relaxed);
+        Ok(mtu)
+    }
+
+    /// What default routes of a network's containers are limited to: nothing where somebody gave it an MTU, or its links take no more.
+    pub(super) fn route_limit(&self, net: &Net) -> Option<u32> {
+        let is_followed = net.plan.driver == Driver::Bridge && net.plan.mtu.is_none();
+        let way_out = self.way_out.load(Ordering::Relaxed);
+        (is_followed && way_out > 0 && way_out < net.mtu.load(Ordering::Relaxed)).then_some(way_out)
     }
 
     pub(super) fn firewall(&self) -> MutexGuard<'_, Firewall> {
@@ -153,7 +169,7 @@ impl Shared {
         }
         let mtu = match plan.mtu {
             Some(mtu) => mtu,
-            None => egress::mtu(&mut self.host()).map_err(failed)?,
+            None => egress::link_mtu(self.look_outside()?),
         };
         // the rules come first: nothing passes a bridge that they do not know
         self.firewall().apply(&net.elements(), &[]).map_err(failed)?;
@@ -211,10 +227,10 @@ impl Shared {
     }
 
     fn follow_mtu(&self, net: &Net) -> Result<()> {
+        let mtu = egress::link_mtu(self.look_outside()?);
         if net.plan.mtu.is_some() {
             return Ok(());
         }
-        let mtu = egress::mtu(&mut self.host()).map_err(failed)?;
         if mtu != net.mtu.swap(mtu, Ordering::Relaxed) {
             self.spare().take();
             self.ensure_bridge(net)?;
