@@ -270,30 +270,113 @@ fn many_questions_at_the_same_time() {
     });
 }
 
+/// Answers what it has read in a while, all of it at once: meanwhile many wait.
+fn slow_answers(at: &str) {
+    let socket = UdpSocket::bind((at, 53)).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 16 << 20).unwrap();
+    std::thread::spawn(move || {
+        let mut waiting = std::collections::VecDeque::new();
+        let mut buffer = [0; 512];
+        socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        loop {
+            if let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                waiting.push_back((Instant::now(), answer(&buffer[..length], false), from));
+            }
+            while let Some((_, answer, from)) = waiting.pop_front_if(|(at, ..)| at.elapsed() > Duration::from_secs(2)) {
+                let _ = socket.send_to(&answer, from);
+            }
+        }
+    });
+}
+
+/// Far more questions than the daemon has sockets for, from several containers, all of them answered.
+#[test]
+fn a_burst_of_questions_outside() {
+    slow_answers("127.0.0.60");
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "back"]).ok();
+    let names = ["c0", "c1", "c2", "c3", "c4"];
+    names.iter().for_each(|name| run(&daemon, name, &["--network", "back", "--dns", "127.0.0.60"]));
+    let burst = |name: &str| {
+        beside(&daemon.inspect(name, "{{.State.Pid}}"), || {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 16 << 20).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+            for number in 0..800 {
+                socket.send_to(&question(&format!("n1.x{number}.{name}"), None), "127.0.0.11:53").unwrap();
+            }
+            let mut buffer = [0; 512];
+            (0..800).filter(|_| socket.recv(&mut buffer).is_ok_and(|length| records(&buffer[..length]) == 1)).count()
+        })
+    };
+    let answered = std::thread::scope(|scope| {
+        let all = names.map(|name| scope.spawn(move || burst(name)));
+        all.map(|one| one.join().unwrap())
+    });
+    assert_eq!(answered, [800; 5]);
+}
+
+/// A server that cannot help is no answer where another one can.
+#[test]
+fn servers_that_refuse_are_passed_over() {
+    const REFUSED: u8 = 5;
+    let socket = UdpSocket::bind("127.0.0.61:53").unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            (buffer[2], buffer[3]) = (0x81, 0x80 | REFUSED);
+            let _ = socket.send_to(&buffer[..length], from);
+        }
+    });
+    large_answers("127.0.0.62");
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "back"]).ok();
+    run(&daemon, "both", &["--network", "back", "--dns", "127.0.0.61", "--dns", "127.0.0.62"]);
+    run(&daemon, "none", &["--network", "back", "--dns", "127.0.0.61"]);
+    let asked = |name: &str| beside(&daemon.inspect(name, "{{.State.Pid}}"), || ask_udp("n1.example", None));
+    assert_eq!(records(&asked("both")), 1);
+    assert_eq!(asked("none")[3] & 15, REFUSED, "as it was said");
+}
+
 /// Questions that nobody outside answers wait, but not so many that nothing is left for others.
 #[test]
 fn who_asks_too_much_is_told() {
     let _silent = UdpSocket::bind("127.0.0.56:53").expect("port 53 of 127.0.0.56");
+    large_answers("127.0.0.63");
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     run(&daemon, "web", &["--network", "back", "--dns", "127.0.0.56"]);
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
-    let hard: u32 = files.split_whitespace().nth(4).and_then(|word| word.parse().ok()).unwrap_or(u32::MAX);
-    if hard > 100_000 {
-        return;
-    }
-    beside(&daemon.inspect("web", "{{.State.Pid}}"), || {
+    run(&daemon, "other", &["--network", "back", "--dns", "127.0.0.63"]);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let flood = || {
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
         socket.set_nonblocking(true).unwrap();
-        let refused = (0..hard).any(|number| {
-            socket.send_to(&question(&format!("n{number}.example"), None), "127.0.0.11:53").unwrap();
-            let mut buffer = [0; 512];
-            socket.recv(&mut buffer).is_ok_and(|_| buffer[3] & 15 == 2)
+        let (mut buffer, mut refused) = ([0; 512], 0);
+        for number in 0u64.. {
+            if is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                break;
+            }
+            let _ = socket.send_to(&question(&format!("n{number}.example"), None), "127.0.0.11:53");
+            refused += u32::from(socket.recv(&mut buffer).is_ok_and(|_| buffer[3] & 15 == 2));
+            if refused == 1 {
+                assert_eq!(records(&ask_udp("web", None)), 1, "names of containers are known meanwhile");
+            }
+        }
+        refused
+    };
+    let refused = std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| beside(&daemon.inspect("web", "{{.State.Pid}}"), flood));
+        std::thread::sleep(Duration::from_secs(2));
+        beside(&daemon.inspect("other", "{{.State.Pid}}"), || {
+            for number in 0..100 {
+                let begin = Instant::now();
+                assert_eq!(records(&ask_udp(&format!("n1.y{number}.example"), None)), 1);
+                assert!(begin.elapsed() < Duration::from_secs(1), "another one waits for it: {:?}", begin.elapsed());
+            }
         });
-        assert!(refused);
-        assert_eq!(records(&ask_udp("web", None)), 1, "names of containers are known meanwhile");
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        flooding.join().unwrap()
     });
-    run(&daemon, "other", &["--network", "back"]);
+    assert!(refused > 0);
     assert_eq!(lookup(&daemon, "other", "web"), [ip(&daemon, "web", "back")]);
 }

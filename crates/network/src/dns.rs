@@ -40,6 +40,9 @@ const TABLE: &str = "lighter_dns";
 const RAW: i32 = -300;
 const MANGLE: i32 = -150;
 
+/// Bytes of questions that wait to be read, with what the kernel needs for them: some 2,700 asked at once.
+const RECEIVED: usize = 1 << 20;
+
 /// Machines with no more processors have a socket for each of them.
 const FEW_PROCESSORS: usize = 4;
 
@@ -89,6 +92,8 @@ fn datagrams(port: u16) -> io::Result<(Vec<OwnedFd>, u16)> {
             sockopt::set_socket_reuseport(&socket, true)?;
             sockopt::set_socket_incoming_cpu(&socket, *processor as u32)?;
         }
+        // refused only to a daemon with less than root's rights
+        let _ = sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVED);
         net::bind(&socket, &SocketAddrV4::new(ADDRESS, port))?;
         let socket = UdpSocket::from(socket);
         port = socket.local_addr()?.port();

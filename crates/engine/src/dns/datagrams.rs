@@ -12,21 +12,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::process::{Resource, getrlimit};
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
+use tokio::task::AbortHandle;
 
 use super::message::SERVER_FAILURE;
 use super::server::{Server, Step};
+use super::threads::Hands;
 
 /// The largest query that makes sense: a name and EDNS.
 const QUERY: usize = 1500;
 /// Sockets that are looked after between two waits.
 const AT_ONCE: usize = 64;
-/// Each question that is asked outside has a descriptor: one container gets so much of those the daemon may have, and the rest of
-/// its questions a failure, lest the daemon has none left for others.
-const SHARE: u64 = 16;
-const FEW: u64 = 64;
+/// Who has no more questions outside is not held up by those who have.
+const FEW: usize = 256;
 /// Stands for the end.
 const END: u64 = u64::MAX;
 
@@ -47,10 +45,36 @@ struct Served {
 struct Socket {
     server: Arc<Server>,
     socket: Arc<UdpSocket>,
-    /// Questions that are asked outside: given up when the socket is.
-    asking: Mutex<JoinSet<()>>,
-    /// Of them at a time.
-    most: usize,
+    asking: Arc<Asking>,
+}
+
+/// Questions that are asked outside.
+#[derive(Default)]
+struct Asking(Mutex<(u64, HashMap<u64, AbortHandle>)>);
+
+impl Asking {
+    /// Lets `hands` do it. What is done leaves nothing here.
+    fn begin(self: &Arc<Self>, hands: &Handle, ask: impl Future<Output = ()> + Send + 'static) {
+        let mut all = self.all();
+        let (number, asking) = (all.0, self.clone());
+        let task = hands.spawn(async move {
+            ask.await;
+            asking.all().1.remove(&number);
+        });
+        all.0 += 1;
+        all.1.insert(number, task.abort_handle());
+    }
+
+    fn all(&self) -> MutexGuard<'_, (u64, HashMap<u64, AbortHandle>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Socket {
+    /// They are given up.
+    fn drop(&mut self) {
+        self.asking.all().1.drain().for_each(|(_, task)| task.abort());
+    }
 }
 
 impl Datagrams {
@@ -63,7 +87,7 @@ impl Datagrams {
 
     /// From now on they are answered. The number is for [`remove`](Self::remove).
     pub(super) fn add(&self, server: Arc<Server>, socket: UdpSocket) -> io::Result<u64> {
-        let socket = Arc::new(Socket { server, socket: Arc::new(socket), asking: Mutex::default(), most: most() });
+        let socket = Arc::new(Socket { server, socket: Arc::new(socket), asking: Arc::default() });
         let mut served = self.served();
         let number = served.next;
         let data = epoll::EventData::new_u64(number);
@@ -84,8 +108,8 @@ impl Datagrams {
         let _ = rustix::io::write(&self.end, &1u64.to_ne_bytes());
     }
 
-    /// Answers until the [`end`](Self::end); what is asked outside is asked by `others`.
-    pub fn run(&self, others: &Handle) {
+    /// Answers until the [`end`](Self::end); what is asked outside is asked by these hands.
+    pub fn run(&self, hands: &Hands) {
         let mut buffer = [MaybeUninit::uninit(); AT_ONCE];
         loop {
             let Ok((events, _)) = epoll::wait(&self.epoll, &mut buffer, None) else { continue };
@@ -96,7 +120,7 @@ impl Datagrams {
                 }
                 let socket = self.served().sockets.get(&number).cloned();
                 if let Some(socket) = socket {
-                    socket.answer(others);
+                    socket.answer(hands);
                 }
             }
         }
@@ -108,7 +132,7 @@ impl Datagrams {
 }
 
 impl Socket {
-    fn answer(&self, others: &Handle) {
+    fn answer(&self, hands: &Hands) {
         let mut buffer = [0; QUERY];
         let Ok((length, from)) = self.socket.recv_from(&mut buffer) else { return };
         let bytes = &buffer[..length];
@@ -117,22 +141,16 @@ impl Socket {
             Step::Answer(answer) => return drop(self.socket.send_to(&answer, from)),
             Step::Ask(query, servers, size) => (query, servers, size),
         };
+        let Some(part) = self.server.questions.take() else {
+            return drop(self.socket.send_to(&query.answer(SERVER_FAILURE, &[]), from));
+        };
+        let hands = if self.server.questions.own() <= FEW { &hands.few } else { &hands.crowd };
         let (server, socket, bytes) = (self.server.clone(), self.socket.clone(), bytes.to_vec());
-        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        while asking.try_join_next().is_some() {}
-        if asking.len() >= self.most {
-            return drop(socket.send_to(&query.answer(SERVER_FAILURE, &[]), from));
-        }
-        let ask = async move {
+        self.asking.begin(hands, async move {
+            let _part = part;
             let answer = server.ask(&query, &bytes, servers, false).await;
             let answer = if answer.len() <= size { answer } else { query.truncated() };
             let _ = socket.send_to(&answer, from);
-        };
-        asking.spawn_on(ask, others);
+        });
     }
-}
-
-fn most() -> usize {
-    let all = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from((all / SHARE).max(FEW)).unwrap_or(usize::MAX)
 }

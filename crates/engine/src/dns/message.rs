@@ -13,6 +13,7 @@ pub const NO_ERROR: u8 = 0;
 pub const FORMAT_ERROR: u8 = 1;
 pub const SERVER_FAILURE: u8 = 2;
 pub const NOT_IMPLEMENTED: u8 = 4;
+const REFUSED: u8 = 5;
 
 const HEADER: usize = 12;
 /// Where the header says how many records answer.
@@ -32,6 +33,8 @@ const RESPONSE: u16 = 0x8000;
 const TRUNCATED: u16 = 0x0200;
 const WANTS_RECURSION: u16 = 0x0100;
 const HAS_RECURSION: u16 = 0x0080;
+/// Of OPT's flags.
+const WANTS_SIGNATURES: u16 = 0x8000;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +47,22 @@ pub struct Query {
     pub class: u16,
     /// As it came, names and all: an answer repeats it.
     question: Vec<u8>,
-    /// The largest answer by UDP; `None` without EDNS.
-    size: Option<u16>,
+    /// `None` without EDNS.
+    extension: Option<Extension>,
 }
+
+/// What an OPT record says (RFC 6891 §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Extension {
+    /// The largest answer by UDP.
+    size: u16,
+    wants_signatures: bool,
+    /// Something that is meant for this question alone, such as a cookie.
+    has_options: bool,
+}
+
+/// What queries have in common that get the same answer: name, kind, class, flags, and with EDNS whether signatures are wanted.
+pub type Key = (String, u16, u16, u16, Option<bool>);
 
 /// One record of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,13 +91,13 @@ impl Query {
         let (name, end) = name(bytes, HEADER, 0).ok_or(bad)?;
         let (kind, class) = (half(bytes, end).ok_or(bad)?, half(bytes, end + 2).ok_or(bad)?);
         let question = bytes[HEADER..end + 4].to_vec();
-        let size = extension(bytes, end + 4);
-        Ok(Self { id, flags, name, kind, class, question, size })
+        let extension = extension(bytes, end + 4);
+        Ok(Self { id, flags, name, kind, class, question, extension })
     }
 
     /// The largest answer by UDP, in bytes.
     pub fn size(&self) -> usize {
-        self.size.unwrap_or(PLAIN_SIZE).max(PLAIN_SIZE).into()
+        self.extension.map_or(PLAIN_SIZE, |extension| extension.size.max(PLAIN_SIZE)).into()
     }
 
     pub fn is_internet(&self) -> bool {
@@ -127,7 +143,7 @@ impl Query {
     fn head(&self, code: u8, more: u16) -> Vec<u8> {
         let flags = RESPONSE | HAS_RECURSION | self.flags & WANTS_RECURSION | more | u16::from(code);
         let mut bytes = Vec::with_capacity(128);
-        let extra = u16::from(self.size.is_some());
+        let extra = u16::from(self.extension.is_some());
         for word in [self.id, flags, 1, 0, 0, extra] {
             bytes.extend_from_slice(&word.to_be_bytes());
         }
@@ -136,7 +152,7 @@ impl Query {
     }
 
     fn extend(&self, bytes: &mut Vec<u8>) {
-        if self.size.is_some() {
+        if self.extension.is_some() {
             bytes.push(0);
             bytes.extend_from_slice(&OPT.to_be_bytes());
             bytes.extend_from_slice(&OWN_SIZE.to_be_bytes());
@@ -151,9 +167,12 @@ impl Query {
         half(reply, 0) == Some(id) && half(reply, 2).is_some_and(|flags| flags & RESPONSE != 0) && same()
     }
 
-    /// What two queries have in common that get the same answer.
-    pub fn key(&self) -> (String, u16, u16, bool) {
-        (self.name.clone(), self.kind, self.class, self.size.is_some())
+    /// `None` for one whose answer is nobody else's.
+    pub fn key(&self) -> Option<Key> {
+        let extension = self.extension;
+        let signatures = extension.map(|extension| extension.wants_signatures);
+        let shared = !extension.is_some_and(|extension| extension.has_options);
+        shared.then(|| (self.name.clone(), self.kind, self.class, self.flags, signatures))
     }
 }
 
@@ -171,6 +190,15 @@ pub fn set_id(message: &mut [u8], id: u16) {
     if let Some(bytes) = message.get_mut(..2) {
         bytes.copy_from_slice(&id.to_be_bytes());
     }
+}
+
+pub fn id(message: &[u8]) -> u16 {
+    half(message, 0).unwrap_or(0)
+}
+
+/// Its server could not, or would not, find out.
+pub fn has_failed(reply: &[u8]) -> bool {
+    half(reply, 2).is_none_or(|flags| matches!((flags & 0xf) as u8, SERVER_FAILURE | REFUSED))
 }
 
 #[cfg(test)]
@@ -215,15 +243,17 @@ fn times(reply: &[u8]) -> Option<Vec<usize>> {
     (at <= reply.len()).then_some(found)
 }
 
-/// The size an OPT record behind the question tells.
-fn extension(bytes: &[u8], mut at: usize) -> Option<u16> {
+/// What an OPT record behind the question tells.
+fn extension(bytes: &[u8], mut at: usize) -> Option<Extension> {
     let before = u32::from(half(bytes, 6)?) + u32::from(half(bytes, 8)?);
     for _ in 0..before + u32::from(half(bytes, 10)?) {
         let (_, end) = name(bytes, at, POINTERS)?;
+        let length = half(bytes, end + 8)?;
         if half(bytes, end)? == OPT {
-            return half(bytes, end + 2);
+            let (size, flags) = (half(bytes, end + 2)?, half(bytes, end + 6)?);
+            return Some(Extension { size, wants_signatures: flags & WANTS_SIGNATURES != 0, has_options: length != 0 });
         }
-        at = end + 10 + usize::from(half(bytes, end + 8)?);
+        at = end + 10 + usize::from(length);
     }
     None
 }

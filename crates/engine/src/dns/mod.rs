@@ -4,9 +4,11 @@
 //! asked of the servers outside.
 
 mod datagrams;
+mod lines;
 pub mod message;
 pub mod names;
 mod server;
+mod share;
 mod threads;
 mod upstream;
 

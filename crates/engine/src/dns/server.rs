@@ -14,6 +14,7 @@ use values::{Id, Result, ResultExt};
 use super::datagrams::Datagrams;
 use super::message::{self, NO_ERROR, Query, Record, SERVER_FAILURE};
 use super::names::Outcome;
+use super::share::{Part, Share};
 use super::upstream::{read_framed, write_framed};
 use crate::shared::Shared;
 
@@ -21,6 +22,8 @@ use crate::shared::Shared;
 const IDLE: Duration = Duration::from_secs(10);
 /// Of one container, which are descriptors of the daemon. More wait to be accepted.
 const CONNECTIONS: usize = 256;
+/// Who waits for one looks again after this.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A container's questions are answered for as long as it is kept.
 pub struct Served {
@@ -41,7 +44,13 @@ pub fn serve(shared: &Arc<Shared>, container: &Id, sockets: Sockets) -> Result<S
     let (others, threads) = shared.dns_threads.get(sockets.udp.len())?;
     let _inside = others.enter();
     let tcp = TcpListener::from_std(sockets.tcp.into()).during(|| "DNS by TCP")?;
-    let one = Arc::new(Server { shared: shared.clone(), container: container.clone(), turn: AtomicUsize::new(0) });
+    let one = Arc::new(Server {
+        shared: shared.clone(),
+        container: container.clone(),
+        turn: AtomicUsize::new(0),
+        questions: shared.upstream.questions.share(),
+        connections: shared.upstream.connections.share(),
+    });
     let mut served = Served { datagrams: vec![], connections: tokio::spawn(connections(one.clone(), tcp)) };
     for (socket, thread) in sockets.udp.into_iter().zip(threads) {
         let number = thread.add(one.clone(), UdpSocket::from(socket)).during(|| "DNS by UDP")?;
@@ -55,6 +64,9 @@ pub(super) struct Server {
     container: Id,
     /// Who of several comes first.
     turn: AtomicUsize,
+    /// What it asks outside by UDP, and its connections: its share of them.
+    pub(super) questions: Arc<Share>,
+    connections: Arc<Share>,
 }
 
 /// An answer, or whom to ask for it and how large it may be.
@@ -102,16 +114,29 @@ async fn connections(server: Arc<Server>, listener: TcpListener) {
     loop {
         tokio::select! {
             accepted = listener.accept(), if open.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => drop(open.spawn(connection(server.clone(), stream))),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Ok((stream, _)) => {
+                    let part = part(&server.connections).await;
+                    open.spawn(connection(server.clone(), stream, part));
+                }
+                Err(_) => tokio::time::sleep(AGAIN).await,
             },
             Some(_) = open.join_next(), if !open.is_empty() => {}
         }
     }
 }
 
+/// Waits until the container may have one more.
+async fn part(share: &Arc<Share>) -> Part {
+    loop {
+        match share.take() {
+            Some(part) => return part,
+            None => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
 /// Several queries may come by one connection.
-async fn connection(server: Arc<Server>, mut stream: TcpStream) {
+async fn connection(server: Arc<Server>, mut stream: TcpStream, _part: Part) {
     while let Ok(Ok(bytes)) = timeout(IDLE, read_framed(&mut stream)).await {
         let query = match Query::parse(&bytes) {
             Ok(query) => query,

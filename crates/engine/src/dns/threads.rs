@@ -25,6 +25,14 @@ struct Started {
     datagrams: Vec<Arc<Datagrams>>,
     /// For what takes longer: TCP, and what is asked outside.
     others: Runtime,
+    crowd: Runtime,
+}
+
+/// Who asks outside: for most, and for those who ask so much that others would wait behind them.
+#[derive(Clone)]
+pub struct Hands {
+    pub few: Handle,
+    pub crowd: Handle,
 }
 
 impl Threads {
@@ -48,27 +56,34 @@ impl Drop for Threads {
         if let Some(started) = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             started.datagrams.iter().for_each(|one| one.end());
             started.others.shutdown_background();
+            started.crowd.shutdown_background();
         }
     }
 }
 
 impl Started {
     fn new() -> Result<Self> {
-        let others = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("dns-others")
-            .thread_stack_size(STACK)
-            .on_thread_start(hurry)
-            .enable_all()
-            .build()
-            .during(|| "start threads for DNS")?;
-        let on = |processor| start(processor, others.handle().clone());
+        let (others, crowd) = (hand("dns-others")?, hand("dns-crowd")?);
+        let hands = Hands { few: others.handle().clone(), crowd: crowd.handle().clone() };
+        let on = |processor| start(processor, hands.clone());
         let datagrams = match processors() {
             [] => (0..shared_threads()).map(|_| on(None)).collect::<Result<_>>()?,
             each => each.iter().map(|processor| on(Some(*processor))).collect::<Result<_>>()?,
         };
-        Ok(Self { datagrams, others })
+        Ok(Self { datagrams, others, crowd })
     }
+}
+
+/// A thread for tasks.
+fn hand(name: &str) -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name(name)
+        .thread_stack_size(STACK)
+        .on_thread_start(hurry)
+        .enable_all()
+        .build()
+        .during(|| "start threads for DNS")
 }
 
 /// Where the processors are many.
@@ -76,7 +91,7 @@ fn shared_threads() -> usize {
     (std::thread::available_parallelism().map_or(1, usize::from) / SHARE).clamp(1, MOST)
 }
 
-fn start(processor: Option<usize>, others: Handle) -> Result<Arc<Datagrams>> {
+fn start(processor: Option<usize>, hands: Hands) -> Result<Arc<Datagrams>> {
     let datagrams = Arc::new(Datagrams::new().during(|| "wait for questions for names")?);
     let own = datagrams.clone();
     let run = move || {
@@ -84,7 +99,7 @@ fn start(processor: Option<usize>, others: Handle) -> Result<Arc<Datagrams>> {
         if let Some(processor) = processor {
             stay(processor);
         }
-        own.run(&others);
+        own.run(&hands);
     };
     let builder = std::thread::Builder::new().name("dns".into()).stack_size(STACK);
     builder.spawn(run).during(|| "start a thread for DNS")?;

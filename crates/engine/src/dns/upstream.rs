@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use network::files::resolv;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::lines::{Answer, Lines, descriptors, random_id};
 use super::message::{self, Query};
+use super::share::Stock;
 
 const PORT: u16 = 53;
 /// As resolv.conf(5) asks at most.
@@ -20,9 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Answers remembered, and for how long at most.
 const REMEMBERED: usize = 4096;
 const LONGEST: u32 = 300;
-const DATAGRAM: usize = 4096;
 
-type Key = ((String, u16, u16, bool), Vec<IpAddr>);
+type Key = (message::Key, Vec<IpAddr>);
 
 struct Remembered {
     reply: Vec<u8>,
@@ -30,36 +31,59 @@ struct Remembered {
     lifetime: u32,
 }
 
-#[derive(Default)]
+/// Questions by UDP at a time, of all containers: a few KiB of memory each, and no descriptor.
+const QUESTIONS: usize = 32_768;
+/// Connections of all containers: each is a descriptor, and one more while its question is asked outside. One in so many.
+const CONNECTIONS: u64 = 32;
+
 pub struct Upstream {
+    pub(super) questions: Arc<Stock>,
+    pub(super) connections: Arc<Stock>,
     host: Mutex<Option<(resolv::Version, Vec<IpAddr>)>>,
     cache: Mutex<HashMap<Key, Remembered>>,
+    lines: Lines,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            questions: Stock::of(QUESTIONS),
+            connections: Stock::of(descriptors(CONNECTIONS)),
+            host: Mutex::default(),
+            cache: Mutex::default(),
+            lines: Lines::default(),
+        }
+    }
 }
 
 impl Upstream {
-    /// The answer of the first of `servers` that gives one; of the host's where there are none. With the query's own id.
+    /// The answer of the first of `servers` that has one; of the host's where there are none. With the query's own id.
     pub async fn ask(&self, query: &Query, bytes: &[u8], servers: Vec<IpAddr>, by_tcp: bool) -> Option<Vec<u8>> {
         let servers = if servers.is_empty() { self.of_host() } else { servers };
-        let key = (query.key(), servers);
-        if let Some(mut known) = self.recall(&key) {
+        let key = query.key().map(|key| (key, servers.clone()));
+        if let Some(mut known) = key.as_ref().and_then(|key| self.recall(key)) {
             message::set_id(&mut known, query.id);
             return Some(known);
         }
-        for server in key.1.iter().take(SERVERS) {
+        let mut failure = None;
+        for server in servers.iter().take(SERVERS) {
             let to = SocketAddr::new(*server, PORT);
-            let id = random_id();
-            let mut request = bytes.to_vec();
-            message::set_id(&mut request, id);
-            let asked = async { if by_tcp { tcp(to, &request).await } else { udp(to, &request, query, id).await } };
-            let Ok(Ok(mut reply)) = timeout(PATIENCE, asked).await else { continue };
-            if !query.is_answered_by(&reply, id) {
+            let asked =
+                async { if by_tcp { tcp(to, query, bytes).await } else { self.lines.ask(to, query, bytes).await } };
+            let Ok(Ok(Answer { mut reply, alone })) = timeout(PATIENCE, asked).await else { continue };
+            message::set_id(&mut reply, query.id);
+            if message::has_failed(&reply) {
+                // another one may know better
+                failure = Some(reply);
                 continue;
             }
-            message::set_id(&mut reply, query.id);
-            self.remember(key, &reply);
+            // one among many is more easily forged: it is good for whoever asked, and nobody else
+            if let Some(key) = key.filter(|_| alone) {
+                self.remember(key, &reply);
+            }
             return Some(reply);
         }
-        None
+        failure
     }
 
     /// The host's file is read again when it changed.
@@ -108,38 +132,25 @@ impl Upstream {
 /// How long a server takes to say where the root of all names is; `None` if it says nothing within the time that is waited
 /// for one.
 pub async fn probe(server: IpAddr) -> Option<Duration> {
-    let id = random_id();
-    let [high, low] = id.to_be_bytes();
     // recursion wanted, one question: the root, NS, IN
-    let request = [high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+    let request = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
     let query = Query::parse(&request).ok()?;
     let begun = Instant::now();
-    let asked = udp(SocketAddr::new(server, PORT), &request, &query, id);
+    let lines = Lines::default();
+    let asked = lines.ask(SocketAddr::new(server, PORT), &query, &request);
     timeout(PATIENCE, asked).await.ok()?.ok()?;
     Some(begun.elapsed())
 }
 
-/// From a port of its own for each question: who wants to forge an answer has both to guess.
-async fn udp(to: SocketAddr, request: &[u8], query: &Query, id: u16) -> std::io::Result<Vec<u8>> {
-    let any: IpAddr =
-        if to.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    socket.connect(to).await?;
-    socket.send(request).await?;
-    let mut buffer = vec![0; DATAGRAM];
-    loop {
-        let length = socket.recv(&mut buffer).await?;
-        if query.is_answered_by(&buffer[..length], id) {
-            buffer.truncate(length);
-            return Ok(buffer);
-        }
-    }
-}
-
-async fn tcp(to: SocketAddr, request: &[u8]) -> std::io::Result<Vec<u8>> {
+async fn tcp(to: SocketAddr, query: &Query, bytes: &[u8]) -> std::io::Result<Answer> {
+    let id = random_id();
+    let mut request = bytes.to_vec();
+    message::set_id(&mut request, id);
     let mut stream = TcpStream::connect(to).await?;
-    write_framed(&mut stream, request).await?;
-    read_framed(&mut stream).await
+    write_framed(&mut stream, &request).await?;
+    let reply = read_framed(&mut stream).await?;
+    let meant = query.is_answered_by(&reply, id);
+    meant.then_some(Answer { reply, alone: true }).ok_or_else(|| std::io::ErrorKind::InvalidData.into())
 }
 
 /// A message with its length before it (RFC 1035 §4.2.2).
@@ -155,11 +166,4 @@ pub async fn read_framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut message = vec![0; length.into()];
     stream.read_exact(&mut message).await?;
     Ok(message)
-}
-
-fn random_id() -> u16 {
-    let mut bytes = [0; 2];
-    // without randomness the port still has to be guessed
-    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    u16::from_ne_bytes(bytes)
 }
