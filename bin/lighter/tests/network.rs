@@ -334,3 +334,78 @@ fn gateway_modes_as_docker_shows_them() {
         assert_eq!(default_route(&daemon, "hermit"), "");
     }
 }
+
+/// Which hardware address `from` remembers for another container.
+fn remembered(daemon: &Daemon, from: &str, ip: &str) -> String {
+    let table = daemon.run(&["exec", from, "ip", "neigh", "show", ip]).ok().stdout;
+    table.split_once("lladdr ").map_or(String::new(), |(_, rest)| rest.split(' ').next().unwrap_or("").to_owned())
+}
+
+/// Neighbours learn at once that another container has an address now, where its hardware address is another one, too; and not
+/// where they shall not be told.
+#[test]
+fn addresses_are_told_to_neighbours() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    let silent = ["-o", "com.docker.network.advertise_addr_nmsgs=0"];
+    let often = ["-o", "com.docker.network.advertise_addr_nmsgs=2", "-o", "com.docker.network.advertise_addr_ms=100"];
+    for (net, options, told) in [("told", &[][..], true), ("often", &often, true), ("silent", &silent, false)] {
+        let subnets = ["--ipv6", "--subnet", "10.213.0.0/24", "--subnet", "fd00:213::/64"];
+        daemon.run(&[&["network", "create", net][..], &subnets, options].concat()).ok();
+        run(&daemon, "asker", &["--network", net]);
+        for (mac, told) in [("02:00:00:00:00:01", true), ("02:00:00:00:00:02", told)] {
+            let place = format!("name={net},ip=10.213.0.9,ip6=fd00:213::9,mac-address={mac}");
+            run(&daemon, "web", &["--network", &place]);
+            if mac.ends_with('1') {
+                assert!(reaches(&daemon, "asker", "10.213.0.9") && reaches(&daemon, "asker", "fd00:213::9"));
+            }
+            let expected = if told { mac } else { "02:00:00:00:00:01" };
+            let knows = |ip: &str| remembered(&daemon, "asker", ip) == expected;
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
+            while !(knows("10.213.0.9") && knows("fd00:213::9")) && std::time::Instant::now() < until {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            for ip in ["10.213.0.9", "fd00:213::9"] {
+                assert_eq!(remembered(&daemon, "asker", ip), expected, "{net} {ip}");
+            }
+            daemon.run(&["rm", "-f", "web"]).ok();
+        }
+        daemon.run(&["rm", "-f", "asker"]).ok();
+        daemon.run(&["network", "rm", net]).ok();
+    }
+}
+
+#[test]
+fn families_by_options() {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        let daemon = Daemon::with_images(&["busybox"]).through(cli);
+        let option = |version: u8, value: &str| format!("com.docker.network.enable_ipv{version}={value}");
+        let shown = |name: &str| {
+            daemon
+                .run(&["network", "inspect", "-f", "{{.EnableIPv4}} {{.EnableIPv6}} {{len .IPAM.Config}}", name])
+                .ok()
+                .stdout
+        };
+        daemon.run(&["network", "create", "-o", &option(4, "0"), "-o", &option(6, "1"), "six"]).ok();
+        assert_eq!(shown("six"), "false true 1\n");
+        daemon.run(&["network", "create", "--ipv6=false", "-o", &option(6, "true"), "four"]).ok();
+        assert_eq!(shown("four"), "true false 1\n");
+        daemon.run(&["network", "create", "-o", &option(4, "false"), "none"]).status(1);
+        daemon.run(&["network", "create", "-o", &option(6, "maybe"), "maybe"]).status(1).stderr_has("invalid syntax");
+    }
+}
+
+/// What a connection has made is taken back when it fails at its end.
+#[test]
+fn a_connection_that_fails_leaves_nothing() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "--subnet", "10.214.0.0/29", "place"]).ok();
+    run(&daemon, "web", &[]);
+    let links = || daemon.run(&["exec", "web", "ls", "/sys/class/net"]).ok().stdout;
+    let before = links();
+    let bad = "com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.nonsense=1";
+    for _ in 0..10 {
+        daemon.run(&["network", "connect", "--driver-opt", bad, "place", "web"]).status(1).stderr_has("nonsense");
+    }
+    assert_eq!(links(), before);
+    daemon.run(&["network", "connect", "--ip", "10.214.0.2", "place", "web"]).ok();
+}

@@ -160,17 +160,13 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     let s = shared.clone();
     let stale = blocking(move || sweep(&s, &known, &running, &elsewhere, &live)).await?;
     // now all are there, for those which join others
-    let told: Vec<_> = taken
+    let tellings: Vec<JoinHandle<_>> = taken
         .into_iter()
-        .map(|(container, end, was)| {
-            let has_ended = end.has_ended();
-            tell(shared, &container, end);
-            (container, was, has_ended)
-        })
+        .map(|(container, end, was)| tokio::spawn(told(shared.clone(), container, end, was)))
         .collect();
-    // whoever asks from now on hears of what was found, not of what was written down
-    for (container, _, has_ended) in &told {
-        settled(container, *has_ended).await;
+    let mut told = vec![];
+    for telling in tellings {
+        told.push(telling.await.map_err(|e| Error::internal(format!("taking up a container: {e}")))?);
     }
     let s = shared.clone();
     blocking(move || {
@@ -180,13 +176,13 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         crate::open::settle_networks(&s.networks)
     })
     .await?;
-    for (container, ..) in &told {
+    for (container, _) in &told {
         let rerouted = stale.contains(container.id.as_str());
         if let Err(e) = crate::networks::agree(shared, container, rerouted).await {
             tracing::error!("the networks of container {} are not those that were recorded: {e}", container.id);
         }
     }
-    for (container, was, _) in told {
+    for (container, was) in told {
         tokio::spawn(resume(shared.clone(), container, was));
     }
     Ok(())
@@ -309,22 +305,30 @@ fn serve_names(shared: &Arc<Shared>, taken: &[Taken], dns: Vec<Option<network::d
     }
 }
 
-/// Tells the supervisor what was found.
-fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
+/// Tells the supervisor what was found, and waits until it knows: whoever asks from then on hears of that, not of what was
+/// written down.
+async fn told(shared: Arc<Shared>, container: Arc<Container>, end: End, was: Phase) -> (Arc<Container>, Phase) {
+    let has_ended = end.has_ended();
+    tell(&shared, &container, end).await;
+    settled(&container, has_ended).await;
+    (container, was)
+}
+
+async fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
     match end {
         End::Rests => {}
         End::Ended(fact) => container.post(Mail::Fact(fact)),
         End::Runs(directory, shim) => {
             if runs(&shim) {
-                serve_again(shared, container);
+                serve_again(shared, container).await;
             }
-            tell_running(shared, container, directory, shim);
+            tell_running(shared, container, directory, shim).await;
         }
         End::Unclear(directory, answer) => {
             // it is the shim that does not answer: the container goes on, and its ports with it
             let served = container.state().is_running();
             if served {
-                serve_again(shared, container);
+                serve_again(shared, container).await;
             }
             let (shared, container) = (shared.clone(), container.clone());
             tokio::spawn(async move {
@@ -334,9 +338,9 @@ fn tell(shared: &Arc<Shared>, container: &Arc<Container>, end: End) {
                 match answer.await {
                     Ok(Some(shim)) => {
                         if !served && runs(&shim) {
-                            serve_again(&shared, &container);
+                            serve_again(&shared, &container).await;
                         }
-                        tell_running(&shared, &container, directory, shim);
+                        tell_running(&shared, &container, directory, shim).await;
                     }
                     _ => lost::recover(shared, container, directory).await,
                 }
@@ -361,18 +365,24 @@ fn runs((_, said): &Shim) -> bool {
     said.started.is_some() && said.exited.is_none()
 }
 
-fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: PathBuf, (stream, said): Shim) {
+async fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, directory: PathBuf, (stream, said): Shim) {
     let state = container.state();
-    let Some(started) = &said.started else { return };
+    let Some(started) = said.started else { return };
     let volatile = container.volatile();
     let places = launch::Places { endpoints: volatile.endpoints, ports: volatile.ports };
     if said.exited.is_none() {
-        answer_again(shared, container, &places, started);
+        let (s, c, endpoints, of) = (shared.clone(), container.clone(), places.endpoints.clone(), started.clone());
+        let again = move || {
+            answer_again(&s, &c, &endpoints, &of);
+            Ok(())
+        };
+        let _ = blocking(again).await;
     }
-    launch::hand_over(container, state.generation, directory, stream, started, places);
+    launch::hand_over(container, state.generation, directory, stream, &started, places);
     // the daemon may have ended between the deed and the note of it
-    let frozen = cgroup::Cgroup::open(&shared.cgroup_path(&container.id)).and_then(|c| c.frozen());
-    match frozen.unwrap_or(state.is_paused()) {
+    let group = shared.cgroup_path(&container.id);
+    let frozen = blocking(move || Ok(cgroup::Cgroup::open(&group).and_then(|c| c.frozen()).ok())).await;
+    match frozen.ok().flatten().unwrap_or(state.is_paused()) {
         true if !state.is_paused() => container.post(Mail::Fact(Fact::Frozen)),
         false if state.is_paused() => container.post(Mail::Fact(Fact::Thawed)),
         _ => {}
@@ -395,16 +405,17 @@ async fn reconnect(directory: PathBuf, patience: Option<Duration>) -> Option<Shi
 }
 
 /// The ports of a container that ran meanwhile.
-fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>) {
+async fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>) {
     let volatile = container.volatile();
-    let Some(endpoint) = networks::port_endpoint(&volatile.endpoints).filter(|_| !volatile.ports.is_empty()) else {
-        return;
-    };
-    let id = container.id.as_str();
-    match shared.networks.adopt_ports(id, &container.name(), &volatile.ports, endpoint) {
+    let endpoint = networks::port_endpoint(&volatile.endpoints).cloned();
+    let Some(endpoint) = endpoint.filter(|_| !volatile.ports.is_empty()) else { return };
+    let (s, c) = (shared.clone(), container.clone());
+    let adopted = blocking(move || s.networks.adopt_ports(c.id.as_str(), &c.name(), &volatile.ports, &endpoint)).await;
+    let id = &container.id;
+    match adopted {
         Ok((relays, problems)) => {
             problems.iter().for_each(|problem| tracing::warn!("container {id}: {problem}"));
-            shared.serving.relay(&container.id, relays);
+            shared.serving.relay(id, relays);
         }
         Err(e) => tracing::error!("the ports of container {id} cannot be opened again: {e}"),
     }
@@ -414,18 +425,18 @@ fn serve_again(shared: &Arc<Shared>, container: &Arc<Container>) {
 fn answer_again(
     shared: &Arc<Shared>,
     container: &Arc<Container>,
-    places: &launch::Places,
+    endpoints: &[Endpoint],
     started: &shim::protocol::Started,
 ) {
     let record = container.record();
     let namespace = || crate::networks::namespace(container, started.pid, started.birth);
-    if let Err(e) = crate::networks::answer(shared, container, &places.endpoints, namespace)
+    if let Err(e) = crate::networks::answer(shared, container, endpoints, namespace)
         && sys::stat::birth(started.pid) == started.birth
     {
         tracing::error!("container {} cannot ask for names: {e}", container.id);
     }
     if let Ok(links) = crate::container::links::resolve(shared, &record) {
-        let passages = crate::container::links::passages(shared, &links, &places.endpoints);
+        let passages = crate::container::links::passages(shared, &links, endpoints);
         shared.serving.open(&shared.networks, &container.id, passages);
     }
 }

@@ -82,6 +82,11 @@ impl Leases {
         }
     }
 
+    /// Some container has one.
+    pub(crate) fn are_held(&self) -> bool {
+        !self.by_container.is_empty()
+    }
+
     fn enter(&mut self, container: &str, ip: u128) {
         self.release(container);
         self.used.insert(ip);

@@ -17,6 +17,7 @@
 //! so a foreign one with policy `drop` (ufw, firewalld, a Docker beside us) cuts containers off until it lets our
 //! bridge pass; [`Networks::foreign_drops`] names such chains, and we change none of them.
 
+mod announce;
 mod bridge;
 mod child;
 mod claims;

@@ -49,6 +49,12 @@ pub struct Plan {
     pub trusted: Vec<String>,
     /// `eth` by default.
     pub ifname_prefix: String,
+    /// How often a container's addresses are told to its neighbours; `None`: three times where these may know others.
+    #[serde(default)]
+    pub advertisements: Option<u32>,
+    /// In milliseconds; `None`: 1000.
+    #[serde(default)]
+    pub advertised_every: Option<u32>,
 }
 
 impl Plan {
@@ -85,6 +91,8 @@ impl Plan {
             gateway_mode6: GatewayMode::Nat,
             trusted: vec![],
             ifname_prefix: "eth".into(),
+            advertisements: None,
+            advertised_every: None,
         }
     }
 }

@@ -831,6 +831,7 @@ fn macvlan_links_on_the_hosts_cable() {
         assert_eq!(inside(one.netns.as_fd(), || link("eth1").unwrap().kind).as_deref(), Some("macvlan"));
         networks.disconnect("c", one.netns.try_clone().unwrap(), &second, &present).unwrap();
         assert!(inside(one.netns.as_fd(), || link("eth1")).is_none());
+        ["a", "b"].iter().for_each(|id| networks.release(id, "mac"));
         networks.remove("mac").unwrap();
         assert!(link("uplink").is_some(), "the parent is not ours");
         // private ones do not talk to each other
@@ -1135,4 +1136,23 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(10), "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Whoever is just being put there, before anybody's records say so, has a network to be on.
+#[test]
+fn a_network_with_somebody_on_it_stays() {
+    on_a_host(|| {
+        let networks = open("/test/stays");
+        create(&networks, bridge("kept"), false);
+        let made = networks.sandbox("web", &on(&["kept"]), false).unwrap();
+        let error = networks.remove("kept").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Forbidden);
+        assert!(error.message.contains("network kept has active endpoints"), "{error}");
+        assert!(link("br-kept").is_some());
+        drop(networks.sandbox("other", &on(&["kept"]), false).unwrap());
+        drop(made);
+        ["web", "other"].iter().for_each(|id| networks.release(id, "kept"));
+        networks.remove("kept").unwrap();
+        assert_eq!(networks.sandbox("web", &on(&["kept"]), false).unwrap_err().kind, ErrorKind::NotFound);
+    });
 }

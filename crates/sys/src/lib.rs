@@ -17,6 +17,7 @@ pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
+pub mod packet;
 pub mod path;
 pub mod procfs;
 pub mod program;

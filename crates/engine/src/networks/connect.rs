@@ -23,7 +23,7 @@ pub async fn connect(shared: &Arc<Shared>, network: &str, body: NetworkConnectRe
     let container = shared.registry.find(&body.container)?;
     let network = find(shared, network)?;
     let settings = body.endpoint_config.unwrap_or_default();
-    let _held = container.networking.lock().await;
+    let _held = held(&container).await;
     let record = container.record();
     admit(shared, &record, &network, &settings)?;
     let name = &network.name;
@@ -67,7 +67,7 @@ pub async fn disconnect(shared: &Arc<Shared>, network: &str, body: NetworkDiscon
         Err(_) if body.force => return Err(Error::not_found(format!("endpoint {} not found", body.container))),
         other => other?,
     };
-    let _held = container.networking.lock().await;
+    let _held = held(&container).await;
     let record = container.record();
     if !record.attachments().contains_key(&network.name) {
         return Err(Error::forbidden(format!(
@@ -101,6 +101,14 @@ pub async fn disconnect(shared: &Arc<Shared>, network: &str, body: NetworkDiscon
         }
     }
     save(shared, &container, |all| drop(all.remove(&network.name))).await
+}
+
+/// From now on nobody else changes the container's networks, and its state tells what they are: who has just started it has let
+/// go of them, but its supervisor may not have read it yet.
+async fn held(container: &Container) -> tokio::sync::MutexGuard<'_, ()> {
+    let held = container.networking.lock().await;
+    container.has_read().await;
+    held
 }
 
 /// Takes its link out of the namespace and frees its addresses. Where the container has ended its namespace has taken the

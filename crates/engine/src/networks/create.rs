@@ -25,6 +25,7 @@ pub async fn create(shared: &Arc<Shared>, body: NetworkCreateRequest) -> Result<
             body.options.get_or_insert_default().entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
+    families(&mut body)?;
     let id = random_id();
     let s = shared.clone();
     let record = blocking(move || made(&s, &id, body)).await?;
@@ -46,8 +47,7 @@ fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<Network
     let mut plan = empty_plan(id, &body.name, options::driver(&body.driver)?);
     plan.internal = body.internal;
     options::apply(&mut plan, body.options.as_ref().unwrap_or(&Default::default()))?;
-    let option_ipv6 = body.options.iter().flatten().any(|(k, v)| k == "com.docker.network.enable_ipv6" && v == "true");
-    let (ipv4, ipv6) = (body.enable_ipv4.unwrap_or(true), body.enable_ipv6.unwrap_or(option_ipv6));
+    let (ipv4, ipv6) = (body.enable_ipv4.unwrap_or(true), body.enable_ipv6.unwrap_or(false));
     if !ipv4 && !ipv6 {
         return Err(Error::invalid("IPv4 or IPv6 must be enabled"));
     }
@@ -70,6 +70,18 @@ fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<Network
         return Err(error);
     }
     Ok(record)
+}
+
+/// Which families it shall have: as is said, else as the options do. One that says otherwise would only mislead.
+fn families(body: &mut NetworkCreateRequest) -> Result<()> {
+    let options = body.options.get_or_insert_default();
+    for (said, key) in [(&mut body.enable_ipv4, options::ENABLE_IPV4), (&mut body.enable_ipv6, options::ENABLE_IPV6)] {
+        match (said.is_none(), options.get(key)) {
+            (true, Some(value)) => *said = Some(options::boolean(key, value)?),
+            _ => drop(options.remove(key)),
+        }
+    }
+    Ok(())
 }
 
 /// Nothing chosen.

@@ -9,6 +9,12 @@ use values::{Error, Result};
 /// Docker's beginning of a bridge's and of any driver's options.
 const BRIDGE: &str = "com.docker.network.bridge.";
 
+/// Heeded where the request itself does not say.
+pub(super) const ENABLE_IPV4: &str = "com.docker.network.enable_ipv4";
+pub(super) const ENABLE_IPV6: &str = "com.docker.network.enable_ipv6";
+const ADVERTISEMENTS: &str = "com.docker.network.advertise_addr_nmsgs";
+const ADVERTISED_EVERY: &str = "com.docker.network.advertise_addr_ms";
+
 /// Ours: `respect` or `bypass`; the daemon's where it is not said.
 const HOST_FIREWALL: &str = "com.lighter.network.host_firewall";
 /// Ours: `allow` or `refuse`; the daemon's where it is not said.
@@ -95,6 +101,7 @@ fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
         "gateway_mode_ipv4" => plan.gateway_mode4 = gateway_mode(key, value)?,
         "gateway_mode_ipv6" => plan.gateway_mode6 = gateway_mode(key, value)?,
         "trusted_host_interfaces" => plan.trusted = links(key, value)?,
+        ADVERTISEMENTS | ADVERTISED_EVERY => advertisements(plan, key, value)?,
         _ => return any(plan, key, value),
     }
     Ok(())
@@ -111,8 +118,23 @@ fn any(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
             }
             plan.ifname_prefix = value.into();
         }
-        "com.docker.network.enable_ipv4" | "com.docker.network.enable_ipv6" => drop(boolean(key, value)?),
+        ENABLE_IPV4 | ENABLE_IPV6 => drop(boolean(key, value)?),
         _ => return Err(Error::invalid(format!("unknown option {key:?} of a network"))),
+    }
+    Ok(())
+}
+
+/// How often a container's addresses are told to its neighbours, and after how many milliseconds again.
+fn advertisements(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
+    let within = |range: std::ops::RangeInclusive<u32>, unit: &str| {
+        let wrong = || Error::invalid(format!("value for option {key} {value:?} must be {unit}"));
+        let number: i64 = value.parse().map_err(|_| wrong())?;
+        let outside = || Error::invalid(format!("{key} must be in the range {} to {}", range.start(), range.end()));
+        u32::try_from(number).ok().filter(|number| range.contains(number)).ok_or_else(outside)
+    };
+    match key {
+        ADVERTISEMENTS => plan.advertisements = Some(within(0..=3, "an integer")?),
+        _ => plan.advertised_every = Some(within(100..=2000, "integer milliseconds")?),
     }
     Ok(())
 }
@@ -130,6 +152,7 @@ fn macvlan(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
             };
             plan.driver = Driver::Macvlan { mode };
         }
+        ADVERTISEMENTS | ADVERTISED_EVERY => advertisements(plan, key, value)?,
         _ => return any(plan, key, value),
     }
     Ok(())
@@ -202,7 +225,7 @@ fn mtu(key: &str, value: &str) -> Result<Option<u32>> {
     }
 }
 
-fn boolean(key: &str, value: &str) -> Result<bool> {
+pub(super) fn boolean(key: &str, value: &str) -> Result<bool> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" | "" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -256,6 +279,13 @@ mod tests {
         check("bridge", "com.docker.network.host_ipv4", "192.0.2.7", Ok("source4: Some(192.0.2.7)"));
         check("bridge", "com.docker.network.host_ipv6", "2001:db8::7", Ok("source6: Some(2001:db8::7)"));
         check("bridge", "com.docker.network.host_ipv4", "x", Err("value: x (nil ip)"));
+        check("bridge", ADVERTISEMENTS, "0", Ok("advertisements: Some(0)"));
+        check("macvlan", ADVERTISED_EVERY, "2000", Ok("advertised_every: Some(2000)"));
+        check("bridge", ADVERTISEMENTS, "-1", Err("advertise_addr_nmsgs must be in the range 0 to 3"));
+        check("bridge", ADVERTISED_EVERY, "99", Err("advertise_addr_ms must be in the range 100 to 2000"));
+        check("bridge", ADVERTISEMENTS, "x", Err("advertise_addr_nmsgs \"x\" must be an integer"));
+        check("bridge", ADVERTISED_EVERY, "x", Err("advertise_addr_ms \"x\" must be integer milliseconds"));
+        check("ipvlan", ADVERTISEMENTS, "3", Err("unknown option"));
         check("bridge", "foo", "bar", Err("unknown option \"foo\""));
         check("macvlan", "macvlan_mode", "passthru", Ok("mode: 8"));
         check("ipvlan", "ipvlan_mode", "l3", Ok("mode: 1"));

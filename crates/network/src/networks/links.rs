@@ -11,7 +11,7 @@ use super::Networks;
 use super::shared::Shared;
 use crate::bridge::failed;
 use crate::claims::Claims;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, mac_bytes};
 use crate::owner;
 
 /// A link that an earlier daemon made and nothing tells of.
@@ -70,6 +70,7 @@ impl Networks {
         for (container, endpoints) in live {
             for endpoint in endpoints {
                 let Ok(net) = self.shared.net(&endpoint.network_id) else { continue };
+                net.notice(mac_bytes(&endpoint.mac), endpoint.ip, endpoint.ip6);
                 // One outside the subnet (`--bip` was changed) is of no concern to it.
                 let mut leases = net.leases();
                 for ip in endpoint.addresses() {

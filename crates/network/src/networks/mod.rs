@@ -16,6 +16,7 @@ use netlink::Socket;
 use netlink::nft::Watch;
 use values::{Error, Result};
 
+use crate::announce::Announcer;
 use crate::bridge::{self, failed};
 use crate::claims::Claims;
 use crate::config::Options;
@@ -53,6 +54,7 @@ impl Networks {
             host: Mutex::new(Socket::route().map_err(failed)?),
             firewall: Mutex::new(Firewall::open(owner).map_err(failed)?),
             claims: Claims::default(),
+            announcer: Announcer::default(),
             ports: Mutex::default(),
             networks: RwLock::default(),
             dying: Mutex::default(),
@@ -109,9 +111,12 @@ impl Networks {
     }
 
     /// Forgets a network and takes it out of the kernel.
+    ///
+    /// Errors: `Forbidden` if a container has a place there, or is just being given one.
     pub fn remove(&self, id: &str) -> Result<()> {
         let Ok(net) = self.shared.net(id) else { return Ok(()) };
-        self.down(&net)?;
+        net.close()?;
+        self.down(&net).inspect_err(|_| net.open_again())?;
         self.shared.networks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         Ok(())
     }

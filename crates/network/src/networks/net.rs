@@ -1,8 +1,9 @@
 //! One network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use netlink::nft::{Element, Key};
@@ -11,7 +12,12 @@ use values::{Error, Result};
 use crate::endpoint::EndpointRequest;
 use crate::firewall::set;
 use crate::lease::Leases;
+use crate::mac;
 use crate::plan::{Driver, GatewayMode, Plan};
+
+/// MAX_NEIGHBOR_ADVERTISEMENT and RETRANS_TIMER of RFC 4861, as in Docker.
+const ADVERTISEMENTS: u32 = 3;
+const ADVERTISED_EVERY: Duration = Duration::from_secs(1);
 
 /// One network.
 pub(super) struct Net {
@@ -20,16 +26,74 @@ pub(super) struct Net {
     pub(super) link: AtomicU32,
     pub(super) mtu: AtomicU32,
     pub(super) leases: Mutex<Vec<Leases>>,
+    /// There has been a container here whose hardware address did not follow from its address.
+    strangers: AtomicBool,
+    /// It is being removed: nobody is put here any more. Changed while the leases are held.
+    closed: AtomicBool,
 }
 
 impl Net {
     pub(super) fn new(plan: Plan) -> Self {
         let leases = Mutex::new(plan.subnets.iter().map(Leases::new).collect());
-        Self { plan, link: AtomicU32::new(0), mtu: AtomicU32::new(0), leases }
+        Self {
+            plan,
+            link: AtomicU32::new(0),
+            mtu: AtomicU32::new(0),
+            leases,
+            strangers: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn leases(&self) -> MutexGuard<'_, Vec<Leases>> {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody comes here from now on.
+    ///
+    /// # Errors
+    /// `Forbidden` if somebody is here.
+    pub(super) fn close(&self) -> Result<()> {
+        let leases = self.leases();
+        if leases.iter().any(Leases::are_held) {
+            return Err(Error::forbidden(format!(
+                "error while removing network: network {} has active endpoints (of a container that is being started or ended)",
+                self.plan.name
+            )));
+        }
+        self.closed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn open_again(&self) {
+        self.closed.store(false, Ordering::Relaxed);
+    }
+
+    /// Addresses for a container. On an error it has none.
+    pub(super) fn lease(&self, container: &str, request: &EndpointRequest) -> Result<(Option<IpNet>, Option<IpNet>)> {
+        let mut leases = self.leases();
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::not_found(format!("network {} not found", self.plan.name)));
+        }
+        let taken = lease(&mut leases, container, request);
+        taken.inspect_err(|_| leases.iter_mut().for_each(|one| one.release(container)))
+    }
+
+    /// Somebody has these addresses from now on.
+    pub(super) fn notice(&self, mac: Option<[u8; 6]>, ip: Option<Ipv4Addr>, ip6: Option<Ipv6Addr>) {
+        if mac.is_some() && (ip6.is_some() || mac != ip.map(mac::of_ip)) {
+            self.strangers.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// How often who comes here is to be told to its neighbours.
+    pub(super) fn advertisements(&self) -> u32 {
+        let needed = if self.strangers.load(Ordering::Relaxed) { ADVERTISEMENTS } else { 0 };
+        self.plan.advertisements.unwrap_or(needed)
+    }
+
+    pub(super) fn advertised_every(&self) -> Duration {
+        self.plan.advertised_every.map_or(ADVERTISED_EVERY, |time| Duration::from_millis(time.into()))
     }
 
     pub(super) fn release(&self, container: &str) {
@@ -91,11 +155,7 @@ impl Net {
 }
 
 /// Addresses with their prefixes, of both families where the network has them.
-pub(super) fn lease(
-    leases: &mut [Leases],
-    container: &str,
-    request: &EndpointRequest,
-) -> Result<(Option<IpNet>, Option<IpNet>)> {
+fn lease(leases: &mut [Leases], container: &str, request: &EndpointRequest) -> Result<(Option<IpNet>, Option<IpNet>)> {
     let wanted = [request.ip.map(IpAddr::V4), request.ip6.map(IpAddr::V6)];
     let mut found = [None, None];
     for (family, v4) in [(0, true), (1, false)] {

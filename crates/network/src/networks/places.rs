@@ -1,5 +1,6 @@
 //! Containers on networks: namespaces, links, addresses and ways out.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -7,14 +8,16 @@ use std::sync::atomic::Ordering;
 
 use netlink::route::{self, Target};
 use netlink::{Batch, Socket};
-use values::{Error, Id, Result};
+use rustix::net::netdevice;
+use values::{Error, Id, Result, ResultExt};
 
 use super::Networks;
-use super::net::{Net, lease};
+use super::net::Net;
 use super::shared::{Shared, child_kind};
+use crate::announce::Announcement;
 use crate::bridge::failed;
 use crate::claims::Claims;
-use crate::endpoint::{Endpoint, EndpointRequest, ways_out};
+use crate::endpoint::{Endpoint, EndpointRequest, mac_bytes, ways_out};
 use crate::namespace::{self, Namespace};
 use crate::plan::Driver;
 use crate::sandbox::{self, Identity, Plug, Routes, Sandbox};
@@ -64,8 +67,15 @@ impl Networks {
             let _ = Claims::forget(&self.shared.firewall, &[sandbox::host_name(&endpoint_id)]);
         })?;
         let all: Vec<Endpoint> = present.iter().cloned().chain([endpoint.clone()]).collect();
-        route_out(&self.shared, &mut inside, &all)?;
-        self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
+        let (kept, place) = (netns.try_clone()?, std::slice::from_ref(&endpoint));
+        let done = route_out(&self.shared, &mut inside, &all)
+            .and_then(|()| self.sysctls(netns, &endpoint.ifname, &request.sysctls))
+            .and_then(|netns| self.announce(container, netns, place));
+        if let Err(error) = done {
+            // it is there already
+            let _ = self.disconnect(container, kept, &endpoint, present);
+            return Err(error);
+        }
         Ok(endpoint)
     }
 
@@ -87,6 +97,7 @@ impl Networks {
     /// Frees the container's addresses on a network. Its interfaces go with the namespace, which ends with the container's
     /// last process: deleting them here would wait for the kernel.
     pub fn release(&self, container: &str, network: &str) {
+        self.shared.announcer.end(container, network);
         // refused only where the rules cannot be written at all, which every start then says
         let _ = self.shared.claims.silence(&self.shared.firewall, container, network);
         if let Ok(net) = self.shared.net(network) {
@@ -143,6 +154,7 @@ impl Networks {
         for (request, endpoint) in requests.iter().zip(&endpoints) {
             netns = self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
         }
+        netns = self.announce(container, netns, &endpoints)?;
         // nothing runs in it yet
         self.shared.admit(container, &endpoints)?;
         Ok(Sandbox { netns, userns, endpoints })
@@ -184,6 +196,32 @@ impl Networks {
         prepared.finish(host, self.shared.plug(net)?, identity, routes)
     }
 
+    /// Lets neighbours know where a container's places are, which may know others there. Gives the namespace back.
+    fn announce(&self, container: &str, mut netns: OwnedFd, endpoints: &[Endpoint]) -> Result<OwnedFd> {
+        for endpoint in endpoints {
+            let net = self.shared.net(&endpoint.network_id)?;
+            let (times, Some(mac)) = (net.advertisements(), mac_bytes(&endpoint.mac)) else { continue };
+            if times == 0 {
+                continue;
+            }
+            let ifname = endpoint.ifname.clone();
+            let opened = self.thread.run(move |maker| {
+                let (socket, link) = maker.inside(netns.as_fd(), || {
+                    let socket = sys::packet::open().map_err(io::Error::from)?;
+                    let link = netdevice::name_to_index(&socket, &ifname).map_err(io::Error::from)?;
+                    Ok((socket, link))
+                })?;
+                Ok((netns, socket, link))
+            });
+            let (back, socket, link) = opened.during(|| format!("tell the neighbours on {} of it", net.plan.name))?;
+            netns = back;
+            let (addresses, every) = (endpoint.addresses().collect(), net.advertised_every());
+            let what = Announcement { socket, link, mac, addresses, times, every };
+            self.shared.announcer.begin(container, &endpoint.network_id, what)?;
+        }
+        Ok(netns)
+    }
+
     /// Gives the namespace back.
     pub(super) fn sysctls(&self, netns: OwnedFd, ifname: &str, sysctls: &[(String, String)]) -> Result<OwnedFd> {
         if sysctls.is_empty() {
@@ -221,8 +259,7 @@ impl Shared {
         container: &'a str,
         request: &EndpointRequest,
     ) -> Result<Identity<'a>> {
-        let taken = lease(&mut net.leases(), container, request);
-        let (ip, ip6) = taken.inspect_err(|_| net.release(container))?;
+        let (ip, ip6) = net.lease(container, request)?;
         let own_mac = !matches!(net.plan.driver, Driver::Ipvlan { .. });
         let mac = match (request.mac, ip.map(|net| net.addr())) {
             _ if !own_mac => None,
@@ -232,6 +269,7 @@ impl Shared {
         };
         let v4 = |ip: IpAddr| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
         let v6 = |ip: IpAddr| if let IpAddr::V6(ip) = ip { Some(ip) } else { None };
+        net.notice(mac, ip.and_then(|net| v4(net.addr())), ip6.and_then(|net| v6(net.addr())));
         Ok(Identity {
             container,
             network_id: &net.plan.id,

@@ -10,6 +10,7 @@ use netlink::{Errno, Socket};
 use values::{Error, Id, Result};
 
 use super::net::Net;
+use crate::announce::Announcer;
 use crate::bridge::{self, failed};
 use crate::claims::{Claim, Claims};
 use crate::config::Options;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) host: Mutex<Socket>,
     pub(super) firewall: Mutex<Firewall>,
     pub(super) claims: Claims,
+    pub(super) announcer: Announcer,
     pub(super) ports: Mutex<Ports>,
     pub(super) networks: RwLock<BTreeMap<String, Arc<Net>>>,
     /// Links that are being removed, by whose they were: a container's or a bridge by its name.
