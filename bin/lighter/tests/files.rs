@@ -239,3 +239,30 @@ fn archives_beside_a_containers_end() {
         });
     }
 }
+
+#[test]
+fn holes_stay_holes_on_the_way() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    let make = "truncate -s 100M /hole; echo end >>/hole; exec sleep 1000";
+    daemon.run(&["run", "-d", "--name", "cc", "busybox", "sh", "-c", make]).ok();
+    testkit::eventually("files", || daemon.run(&["exec", "cc", "tail", "-c", "4", "/hole"]).stdout == "end\n");
+    for (n, cli) in clients().into_iter().enumerate() {
+        let is_docker = matches!(cli, Cli::Docker(_));
+        daemon.set_cli(cli);
+        let here = daemon.directory.join(format!("hole{n}"));
+        daemon.run(&["cp", "cc:/hole", &here.display().to_string()]).ok();
+        let out = std::fs::metadata(&here).expect("it came");
+        // Docker's client writes what it gets
+        assert!(out.len() == (100 << 20) + 4 && (is_docker || out.blocks() < 1000), "{} {}", out.len(), out.blocks());
+        daemon.run(&["cp", &here.display().to_string(), "cc:/back"]).ok();
+        let room = daemon.run(&["exec", "cc", "stat", "-c", "%s %b", "/back"]).ok().stdout.clone();
+        let blocks = room.trim().strip_prefix("104857604 ").and_then(|blocks| blocks.parse::<u64>().ok());
+        assert!(blocks.is_some_and(|blocks| blocks < 1000), "{room}");
+        daemon.run(&["exec", "cc", "cmp", "/hole", "/back"]).ok();
+    }
+    daemon.run(&["commit", "cc", "made"]).ok();
+    let stored = || std::fs::read_dir(daemon.directory.join("data/images/blobs/sha256")).expect("blobs").flatten();
+    let blobs: Vec<_> =
+        stored().filter_map(|blob| blob.metadata().ok()).filter(|blob| blob.len() > 100 << 20).collect();
+    assert!(!blobs.is_empty() && blobs.iter().all(|blob| blob.blocks() < 1000));
+}

@@ -45,8 +45,8 @@ fn stocked() -> (Registry, Vec<u8>) {
     d.run(&["import", &root.with_extension("tar.gz").display().to_string(), &base]).ok();
     d.run(&["run", "--name", "two", &base, "sh", "-c", "head -c 200000 /dev/urandom >/noise; echo -n two >/two"]).ok();
     d.run(&["commit", "two", &new]).ok();
-    d.run(&["push", "-q", &old]).ok();
-    d.run(&["push", "-q", &new]).ok();
+    registry.put_image(&d, &old, "old", "1");
+    registry.put_image(&d, &new, "new", "1");
     let saved = d.command(&["save", &new, &base]).output().expect("save");
     (registry, saved.stdout)
 }

@@ -83,6 +83,88 @@ fn push_and_pull() {
     assert_eq!(partial(&d), 0);
 }
 
+/// Digests and media types of the layers that a registry has of an image, and how long the blobs are.
+fn layers_of(registry: &Registry, repository: &str, tag: &str) -> Vec<(String, String, u64)> {
+    let manifest = registry.tag(repository, tag).expect("a tag");
+    let manifest = std::fs::read(registry.blob(&manifest[7..])).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+    let text = |layer: &serde_json::Value, key: &str| layer[key].as_str().expect(key).to_owned();
+    let all = manifest["layers"].as_array().expect("layers");
+    let size = |digest: &str| std::fs::metadata(registry.blob(&digest[7..])).expect("a blob").len();
+    all.iter().map(|l| (text(l, "digest"), text(l, "mediaType"), size(l["digest"].as_str().unwrap()))).collect()
+}
+
+#[test]
+fn layers_made_here_are_pushed_compressed() {
+    let (registry, other) = (Registry::start(), Registry::start());
+    for cli in [Cli::Lighter].into_iter().chain(testkit::real_docker().map(Cli::Docker)) {
+        let d = daemon(&[]).through(cli);
+        let name = registry.name("made:1");
+        d.run(&["run", "--name", "cc", "busybox", "sh", "-c", "echo hi >/text; truncate -s 64M /hole"]).ok();
+        let id = d.run(&["commit", "cc", &name]).ok().stdout.trim().to_owned();
+        let pushed = d.run(&["push", &name]).ok().stdout_has(": Pushed\n").stdout.clone();
+        let digest = registry.tag("made", "1").expect("a tag");
+        assert!(digest != id && pushed.contains(&format!("\n1: digest: {digest} size: ")), "{pushed}");
+        let layers = layers_of(&registry, "made", "1");
+        assert!(layers[1].1.ends_with("gzip") && layers[1].2 < 200_000, "{layers:?}");
+        // here it is the image it was, and has the name that others know it by
+        let by_digest = format!("{}@{digest}", registry.name("made"));
+        assert_eq!(d.inspect(&name, "{{.Id}} {{.RepoDigests}}").trim(), format!("{id} [{by_digest}]"));
+        d.run(&["run", "--rm", &by_digest, "cat", "/text"]).ok().stdout("hi\n");
+        let again = d.run(&["push", &name]).ok().stdout.clone();
+        assert!(again.contains(": Layer already exists\n") && !again.contains(": Pushed\n"), "{again}");
+        d.run(&["pull", &name]).ok().stdout_has(&format!("Digest: {digest}\nStatus: Image is up to date for {name}\n"));
+        d.run(&["pull", &by_digest]).ok();
+        assert_eq!(d.inspect(&name, "{{.Id}}").trim(), id);
+        // the same wherever it goes, also when it was saved and loaded in between
+        let file = d.directory.join("made.tar").display().to_string();
+        d.run(&["tag", &name, &registry.name("mounted:1")]).ok();
+        d.run(&["push", &registry.name("mounted:1")]).ok().stdout_has(": Mounted from made\n");
+        d.run(&["save", "-o", &file, &name]).ok();
+        d.run(&["rm", "cc"]).ok();
+        d.run(&["rmi", "-f", &id]).ok();
+        d.run(&["load", "-i", &file]).ok();
+        assert_eq!(d.inspect(&name, "{{.Id}}").trim(), id);
+        d.run(&["tag", &name, &other.name("made:1")]).ok();
+        d.run(&["push", "-q", &other.name("made:1")]).ok();
+        assert_eq!(other.tag("made", "1").as_deref(), Some(&digest[..]));
+        d.run(&["rmi", "-f", &id]).ok();
+        d.run(&["pull", &name]).ok().stdout_has("Status: Downloaded newer image");
+        d.run(&["run", "--rm", &name, "stat", "-c", "%s", "/hole"]).ok().stdout("67108864\n");
+        assert_eq!(std::fs::read_dir(d.directory.join("data/images/ingest")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_push_that_ends_while_it_compresses_leaves_nothing() {
+    let (registry, mut d) = (Registry::start(), daemon(&[]));
+    let name = registry.name("made:1");
+    d.run(&["run", "--name", "cc", "busybox", "sh", "-c", "head -c 60000000 /dev/urandom >/noise"]).ok();
+    d.run(&["commit", "cc", &name]).ok();
+    let ingest = d.directory.join("data/images/ingest");
+    let begin = |d: &Daemon| {
+        let client = d.command(&["push", &name]).stdout(std::process::Stdio::null()).spawn().unwrap();
+        eventually("it compresses", || std::fs::read_dir(&ingest).unwrap().count() > 0);
+        client
+    };
+    let mut client = begin(&d);
+    client.kill().unwrap();
+    client.wait().unwrap();
+    eventually("nothing is left", || std::fs::read_dir(&ingest).unwrap().count() == 0);
+    let mut client = begin(&d);
+    d.kill();
+    client.wait().unwrap();
+    d.start_again();
+    eventually("nothing is left", || std::fs::read_dir(&ingest).unwrap().count() == 0);
+    // two at once make it once
+    let other = registry.name("other:1");
+    d.run(&["tag", &name, &other]).ok();
+    let mut first = begin(&d);
+    d.run(&["push", "-q", &other]).ok();
+    assert!(first.wait().unwrap().success());
+    assert_eq!(registry.tag("made", "1"), registry.tag("other", "1"));
+}
+
 #[test]
 fn run_fetches_what_is_missing() {
     let (mut registry, d) = (Registry::start(), daemon(&[]));
@@ -355,11 +437,10 @@ fn pulls_that_share_a_base_do_not_wait_for_the_rest_of_each_other() {
         d.run(&["push", "-q", &registry.name(name)]).ok();
         d.run(&["rm", "cc"]).ok();
     }
-    let slow = d.run(&["image", "inspect", "-f", "{{index .RootFS.Layers 1}}", &registry.name("slow:1")]).ok();
-    let slow = slow.text().to_owned();
+    let slow = layers_of(&registry, "slow", "1")[1].0.clone();
     d.run(&["rmi", "busybox", &registry.name("slow:1"), &registry.name("quick:1")]).ok();
     let of = registry.clone();
-    // the rest of that layer, which is plain, never comes
+    // the rest of that layer never comes
     let web = Web::serve("127.0.0.1", move |asked| match of.answer(asked) {
         Told::Reply { body, .. } if asked.target.ends_with(&slow) => {
             let head = format!("HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n", body.len());

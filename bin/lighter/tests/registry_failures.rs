@@ -25,7 +25,7 @@ impl Stock {
         d.run_with_input(&["import", "-", "base"], &gzip.stdout).ok();
         d.run(&["run", "--name", "cc", "base", "sh", "-c", "head -c 200000 /dev/urandom >/noise"]).ok();
         d.run(&["commit", "cc", &only]).ok();
-        d.run(&["push", "-q", &only]).ok();
+        registry.put_image(&d, &only, "a", "only");
         d.run(&["manifest", "create", &index, &only]).ok();
         d.run(&["manifest", "push", &index]).ok();
         let document = |digest: &str| -> serde_json::Value {

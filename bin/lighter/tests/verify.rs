@@ -18,7 +18,7 @@ fn pulled(registry: &Registry, compressed: bool) -> (Daemon, String) {
     } else {
         d.run(&["commit", "cc", &name]).ok();
     }
-    d.run(&["push", "-q", &name]).ok();
+    registry.put_image(&d, &name, "a", "1");
     d.run(&["rm", "cc"]).ok();
     d.run(&["rmi", &name, "busybox", "hello-world"]).ok();
     d.run(&["pull", "-q", &name]).ok();

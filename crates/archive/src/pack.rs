@@ -13,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat},
+    fs::{self, AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Stat},
     io::Errno,
 };
 use values::Timestamp;
@@ -220,8 +220,32 @@ impl<W: Write> Packer<W> {
         let xattrs = xattrs_of(file.as_fd())?;
         let described = Entry { size, xattrs, ..self.described(Kind::File, name, &stat) };
         self.writer.entry(&described)?;
+        if stat.st_blocks as u64 * 512 < size && self.runs(&file, size)? {
+            return Ok(());
+        }
         let copied = self.copy(file.take(size))?;
         self.zeros(size - copied)
+    }
+
+    /// A file with holes, which need not be read; false where its filesystem does not tell of them.
+    fn runs(&mut self, file: &std::fs::File, size: u64) -> io::Result<bool> {
+        let mut at = 0;
+        while at < size {
+            let data = match fs::seek(file, SeekFrom::Data(at)) {
+                Ok(data) => data.min(size),
+                Err(Errno::NXIO) => size,
+                Err(_) if at == 0 => return Ok(false),
+                Err(e) => return Err(e.into()),
+            };
+            self.zeros(data - at)?;
+            // one that is truncated meanwhile has nothing there
+            let hole = fs::seek(file, SeekFrom::Hole(data)).unwrap_or(size).min(size);
+            fs::seek(file, SeekFrom::Start(data))?;
+            let copied = self.copy(file.take(hole - data))?;
+            self.zeros(hole - data - copied)?;
+            at = hole;
+        }
+        Ok(true)
     }
 
     fn copy(&mut self, mut from: impl Read) -> io::Result<u64> {
@@ -240,6 +264,9 @@ impl<W: Write> Packer<W> {
     }
 
     fn zeros(&mut self, count: u64) -> io::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
         self.buffer.fill(0);
         let mut zeros = io::repeat(0).take(count);
         self.copy(&mut zeros).map(drop)

@@ -119,3 +119,26 @@ fn deep_trees_are_refused_not_fatal() {
     // at its own limit, or at that of descriptors
     assert!(outcome.is_err());
 }
+
+#[test]
+fn holes_are_zeros_in_an_archive() {
+    use std::os::unix::fs::FileExt;
+    let from = Scratch::new("holes");
+    let hole = 1 << 20;
+    for (name, size, data) in [
+        ("all", 5 * hole, &[][..]),
+        ("middle", 5 * hole + 3, &[(2 * hole, 5000)][..]),
+        ("ends", 4 * hole, &[(0, 10), (4 * hole - 7, 7)]),
+    ] {
+        let file = fs::File::create(from.0.join(name)).unwrap();
+        file.set_len(size).unwrap();
+        data.iter().for_each(|(at, len)| file.write_all_at(&vec![7; *len], *at).unwrap());
+    }
+    let to = Scratch::new("holes-to");
+    unpack(&pack(&from.0, b"", Marks::Plain)[..], &to.0, Deletions::Mark).unwrap();
+    for name in ["all", "middle", "ends"] {
+        let (was, is) = (from.0.join(name), to.0.join(name));
+        assert!(fs::read(&was).unwrap() == fs::read(&is).unwrap(), "{name}");
+        assert!(fs::metadata(&is).unwrap().blocks() * 512 <= 256 << 10, "{name}");
+    }
+}

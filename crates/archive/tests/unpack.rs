@@ -279,6 +279,22 @@ fn sparse_files_keep_their_holes() {
 }
 
 #[test]
+fn zeros_need_no_room() {
+    let dir = Scratch::new();
+    let data = [b"begin".to_vec(), vec![0; 3 << 20], b"end".to_vec()].concat();
+    let small = vec![0; 5000];
+    let mut tar = archive::tar::Writer::new(Vec::new());
+    for (name, data) in [("large", &data), ("small", &small)] {
+        tar.file(&Entry::new(Kind::File, name), data).unwrap();
+    }
+    unpack(&tar.finish().unwrap()[..], &dir.root(), Deletions::Mark).unwrap();
+    assert!(
+        fs::read(dir.root().join("large")).unwrap() == data && fs::read(dir.root().join("small")).unwrap() == small
+    );
+    assert!(fs::metadata(dir.root().join("large")).unwrap().blocks() * 512 <= 128 << 10);
+}
+
+#[test]
 fn a_size_that_lies_is_an_error() {
     let dir = Scratch::new();
     let tar = Tar::default().file("a", &"x".repeat(5000)).bytes();

@@ -109,6 +109,7 @@ fn open_blocking(config: Config, log_watcher: logging::Watcher, tidy: Tidy) -> R
         tidy,
         settling: Settling::default(),
         garbage,
+        compressing: tokio::sync::Mutex::new(()),
         shim_program,
         daemon_id,
     }))

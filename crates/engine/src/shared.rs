@@ -42,6 +42,8 @@ pub struct Shared {
     pub volumes: Volumes,
     /// Image registries. (The field `registry` is of containers.)
     pub distribution: RwLock<Arc<::registry::Client>>,
+    /// Held by a push that compresses a layer.
+    pub compressing: tokio::sync::Mutex<()>,
     /// Networks in the kernel.
     pub networks: Arc<Networks>,
     /// Networks by name.

@@ -25,6 +25,8 @@ pub(crate) struct Draft {
     pub(crate) blobs: Vec<Digest>,
     /// It came from a registry.
     pub(crate) pulled: bool,
+    /// Layers that a registry gets compressed.
+    pub(crate) plain: Vec<Digest>,
 }
 
 /// A manifest and its configuration, found to belong together.
@@ -107,6 +109,8 @@ impl Images {
             at: Timestamp::now(),
             other_tops: Vec::new(),
             pulled: draft.pulled,
+            plain: draft.plain,
+            published: None,
         };
         let _writer = self.writer();
         let mut batch = Batch::new();
@@ -145,6 +149,7 @@ impl Images {
             None => ledger.add_image(&record, draft.parsed)?,
             Some(known) if known.manifest.digest == record.manifest.digest => {
                 ledger.add_content(&id, &known.blobs, &more);
+                ledger.publish(&id, known.published.filter(|_| !record.pulled));
             }
             // another platform of it: from now on the image is that one
             Some(known) => {
@@ -171,10 +176,14 @@ fn merged(known: &ImageRecord, new: &ImageRecord, more: &[Digest]) -> ImageRecor
     other_tops.dedup();
     let blobs = [&known.blobs[..], more].concat();
     let pulled = known.pulled || new.pulled;
+    // as it is here, a registry has it as well
+    let (plain, published) = if pulled { Default::default() } else { (known.plain.clone(), known.published.clone()) };
     ImageRecord {
         blobs,
         other_tops,
         pulled,
+        plain,
+        published,
         descriptor: known.descriptor.clone(),
         parent: known.parent.clone(),
         ..new.clone()
@@ -222,6 +231,7 @@ impl Ledger {
             layer_sizes,
             content_size,
             parent: record.parent.clone(),
+            published: record.published.clone(),
             tagged_at: record.at,
             repo_tags: Vec::new(),
             repo_digests: Vec::new(),

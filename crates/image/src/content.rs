@@ -11,6 +11,7 @@ use std::{
     },
 };
 
+use archive::HoleWriter;
 use oci::image::Descriptor;
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT};
 use sha2::{Digest as _, Sha256};
@@ -36,7 +37,7 @@ pub(crate) struct Staging {
 /// A blob being written that somebody else hashes. Dropped, it is deleted.
 pub(crate) struct Unhashed {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<HoleWriter<File>>,
     size: u64,
 }
 
@@ -197,7 +198,8 @@ impl Content {
             let path = self.root.join("ingest").join(self.count.fetch_add(1, Ordering::Relaxed).to_string());
             match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => {
-                    return Ok(Unhashed { path, file: BufWriter::with_capacity(WRITTEN_AT_ONCE, file), size: 0 });
+                    let file = BufWriter::with_capacity(WRITTEN_AT_ONCE, HoleWriter::new(file));
+                    return Ok(Unhashed { path, file, size: 0 });
                 }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e).during(|| path.display()),
@@ -301,7 +303,7 @@ impl Write for Staging {
 impl Unhashed {
     /// All is written, and `digest` is what it has.
     pub(crate) fn finish(mut self, digest: Digest) -> Result<Staged> {
-        self.file.flush().during(|| "content")?;
+        self.file.flush().and_then(|()| self.file.get_mut().finish()).during(|| "content")?;
         Ok(Staged { digest, size: self.size, path: Some(std::mem::take(&mut self.path)) })
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     images::Images,
     import::{Layer, place, to_json},
     lease::Lease,
+    records::{IMAGES, ImageRecord},
 };
 
 /// What the new image says of itself.
@@ -40,7 +41,7 @@ const DOCKER: Kinds =
 
 impl Images {
     /// An image of `base`'s layers and the one that `changes` writes; without it, of the same layers. Layers are kept as
-    /// they come: nothing is compressed.
+    /// they come: they are compressed when a registry gets them.
     ///
     /// # Errors
     /// `NotFound` where the base or a part of it is gone; those of `changes`. Nothing is left behind.
@@ -53,6 +54,8 @@ impl Images {
         if !pinned || !base.chain.last().is_none_or(|top| lease.layer(top)) {
             return Err(gone());
         }
+        let record: Option<ImageRecord> = self.store.get(&IMAGES, base.id.as_str())?;
+        let mut plain = record.filter(|record| !record.pulled).map_or_else(Vec::new, |record| record.plain);
         let kinds = if manifest.media_type == media::DOCKER_MANIFEST { DOCKER } else { OCI };
         let mut image = (*base.config).clone();
         let mut chain = base.chain.clone();
@@ -61,6 +64,7 @@ impl Images {
             image.rootfs.diff_ids.push(layer.diff_id.clone());
             chain = crate::chain_ids(&image.rootfs.diff_ids);
             let blob = self.keep_layer(layer, &chain, &mut lease, kinds.layer)?;
+            plain.push(blob.digest.clone());
             manifest.layers.push(blob);
         }
         let now = Timestamp::now();
@@ -82,7 +86,7 @@ impl Images {
         blobs.sort_unstable();
         blobs.dedup();
         let draft =
-            Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs, pulled: false };
+            Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs, plain, pulled: false };
         Ok(self.commit(draft, options.reference.as_ref())?.0)
     }
 

@@ -27,6 +27,8 @@ pub struct Image {
     pub is_artifact: bool,
     /// Id of the image it was built on, where that was said.
     pub parent: Option<Digest>,
+    /// The digest that registries know it by, where that is another: they have some of its layers compressed.
+    pub published: Option<Digest>,
     /// When a name was last given to it, or it was loaded.
     pub tagged_at: Timestamp,
     /// `busybox:1.36` each, in order. None of them: a dangling image.

@@ -1,7 +1,7 @@
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use snapshot::Snapshotter;
@@ -9,7 +9,7 @@ use store::Store;
 use sys::crash;
 use values::{Digest, Result};
 
-use crate::{claims::Claimed, content::Content, image::Image, ledger::Ledger, traffic::Traffic};
+use crate::{claims::Claimed, compress::Compressed, content::Content, image::Image, ledger::Ledger, traffic::Traffic};
 
 /// What [`Images::open`] works on.
 pub struct Config {
@@ -34,6 +34,8 @@ pub struct Images {
     pub(crate) claimed: Mutex<Claimed>,
     pub(crate) unclaimed: Condvar,
     pub(crate) traffic: Traffic,
+    /// Layers that somebody sends compressed, by their plain digests.
+    pub(crate) compressed: Mutex<HashMap<Digest, Weak<Compressed>>>,
     pub(crate) boot: String,
     /// Layers to be looked at after an unclean end.
     pub(crate) recent: Mutex<HashSet<Digest>>,
@@ -51,6 +53,7 @@ impl Images {
             claimed: Mutex::default(),
             unclaimed: Condvar::new(),
             traffic: Traffic::default(),
+            compressed: Mutex::default(),
             boot: config.boot,
             recent: Mutex::default(),
             problems: Mutex::new(problems),
@@ -137,6 +140,9 @@ impl Images {
             // Under the ledger's lock: whoever looks next must not find half of it.
             for digest in &dead.blobs {
                 self.content.remove(digest)?;
+                if self.store.contains(&crate::records::COMPRESSED, digest.as_str()) {
+                    batch.delete(&crate::records::COMPRESSED, digest.as_str());
+                }
             }
             for chain_id in &dead.layers {
                 self.snapshots.remove_layer(chain_id)?;

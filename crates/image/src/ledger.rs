@@ -179,13 +179,14 @@ impl Ledger {
         let Some(image) = self.images.get(id) else { return };
         let mut fresh = Image::clone(image);
         let mut repositories = HashSet::new();
+        let digest = image.published.as_ref().unwrap_or(id);
         (fresh.repo_tags, fresh.repo_digests) = (Vec::new(), Vec::new());
         for tag in self.tags_of(id) {
             if tag.reference.tag.is_some() {
                 fresh.repo_tags.push(tag.reference.familiar());
             }
             if repositories.insert(tag.reference.name()) {
-                fresh.repo_digests.push(format!("{}@{id}", tag.reference.familiar_name()));
+                fresh.repo_digests.push(format!("{}@{digest}", tag.reference.familiar_name()));
             }
             fresh.tagged_at = fresh.tagged_at.max(tag.at);
         }

@@ -21,6 +21,7 @@ mod assemble;
 pub mod changes;
 mod claims;
 mod commit;
+mod compress;
 mod content;
 mod derive;
 mod garbage;
@@ -53,6 +54,7 @@ mod unpack;
 mod usage;
 mod verify;
 
+pub use compress::{Compressed, Instead};
 pub use derive::{DeriveOptions, WriteLayer};
 pub use garbage::{Account, Collected, Collection, NAMELESS_MIN_AGE, Owner, Rest, Share, Standing};
 pub use image::Image;

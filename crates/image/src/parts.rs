@@ -73,7 +73,10 @@ impl Images {
         let mut sources: BTreeMap<Digest, BTreeSet<String>> = BTreeMap::new();
         for (path, image) in tags {
             let Ok(Some(record)) = self.store.get(&IMAGES, image.as_str()) else { continue };
-            for blob in record.blobs {
+            // registries have the compressed ones
+            let plain = record.plain.iter().filter(|_| record.published.is_some());
+            let compressed = plain.filter_map(|plain| Some(self.known_compressed(plain)?.0));
+            for blob in compressed.collect::<Vec<_>>().into_iter().chain(record.blobs) {
                 sources.entry(blob).or_default().insert(path.clone());
             }
         }

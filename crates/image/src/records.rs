@@ -17,6 +17,9 @@ pub(crate) const HOLDS: Table<HoldRecord> = Table::new("layer-holds", 1);
 pub(crate) const USES: Table<Timestamp> = Table::new("image-uses", 1);
 /// Layers committed a short while ago, by chain id.
 pub(crate) const RECENT: Table<RecentRecord> = Table::new("recent-layers", 1);
+/// What layers that were made here are compressed, by the digest of the plain tar. Only what was found out before: it is made again
+/// where it is needed, and may be forgotten.
+pub(crate) const COMPRESSED: Table<CompressedRecord> = Table::new("compressed-layers", 1);
 /// Single facts: [`SEEDED`].
 pub(crate) const FACTS: Table<bool> = Table::new("image-facts", 1);
 /// The first image was put in once; who removes it does not find it again.
@@ -39,6 +42,12 @@ pub(crate) struct ImageRecord {
     /// It came from a registry, where it can be had again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) pulled: bool,
+    /// Layers whose blobs are plain tars and that no registry has given or shall get in this form: it gets them compressed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) plain: Vec<Digest>,
+    /// The digest of the manifest that a registry got for it, because of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<Digest>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,6 +67,12 @@ pub(crate) struct LayerRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct HoldRecord {
     pub(crate) top: Digest,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CompressedRecord {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

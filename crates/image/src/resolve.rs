@@ -72,8 +72,8 @@ fn full_id(name: &str) -> Option<Digest> {
 fn by_reference(ledger: &Ledger, reference: &Reference) -> Option<Found> {
     if let Some(digest) = &reference.digest {
         // a tag beside a digest says nothing more
-        let image = ledger.images.get(digest)?;
-        let named = ledger.tags_of(digest).any(|tag| tag.reference.name() == reference.name());
+        let image = ledger.images.get(digest).or_else(|| ledger.published_as(digest))?;
+        let named = ledger.tags_of(&image.id).any(|tag| tag.reference.name() == reference.name());
         return named.then(|| Found::ById(image.clone()));
     }
     let tag = ledger.tags.get(&reference.to_string())?;

@@ -5,7 +5,6 @@
 //! archive.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Write},
     sync::Arc,
 };
@@ -24,6 +23,9 @@ use crate::{
     records::{IMAGES, ImageRecord},
     resolve::Found,
 };
+
+/// Annotation of a manifest that is to go to registries as it is, although it has plain layers: it came from one.
+pub(crate) const AS_IT_IS: &str = "io.lighter.as-it-is";
 
 /// What an archive is to hold.
 #[derive(Clone, Debug)]
@@ -95,7 +97,10 @@ impl Images {
         let record: Option<ImageRecord> = self.store.get(&IMAGES, image.id.as_str())?;
         let record = record.ok_or_else(|| Error::not_found(format!("No such image: {}", image.id)))?;
         let Some(wanted) = platform else {
-            let descriptor = Descriptor { platform: None, ..record.descriptor };
+            let mut descriptor = Descriptor { platform: None, ..record.descriptor.clone() };
+            if is_as_it_came(&image, &record) {
+                descriptor.annotations.insert(AS_IT_IS.into(), "true".into());
+            }
             return Ok(Selected { image, descriptor, names: vec![], blobs: record.blobs });
         };
         if *wanted != image.platform {
@@ -158,6 +163,12 @@ impl Images {
     }
 }
 
+/// Whether a plain layer of it is not one that registries get compressed. (A plain layer's digest is its diff id.)
+fn is_as_it_came(image: &Image, record: &ImageRecord) -> bool {
+    let mut plain = image.config.rootfs.diff_ids.iter().filter(|layer| record.blobs.contains(layer));
+    plain.any(|layer| record.pulled || !record.plain.contains(layer))
+}
+
 /// A name for each entry: one image with several is there several times.
 fn index(selection: &Selection) -> Index {
     let mut manifests = vec![];
@@ -166,10 +177,9 @@ fn index(selection: &Selection) -> Index {
             manifests.push(descriptor.clone());
         }
         for name in names {
-            let annotations = BTreeMap::from([
-                (ANNOTATION_IMAGE_NAME.to_owned(), name.to_string()),
-                (ANNOTATION_REF_NAME.to_owned(), name.tag.clone().unwrap_or_default()),
-            ]);
+            let mut annotations = descriptor.annotations.clone();
+            annotations.insert(ANNOTATION_IMAGE_NAME.into(), name.to_string());
+            annotations.insert(ANNOTATION_REF_NAME.into(), name.tag.clone().unwrap_or_default());
             manifests.push(Descriptor { annotations, ..descriptor.clone() });
         }
     }

@@ -12,7 +12,11 @@ impl Images {
         if reference.digest.is_some() {
             return Err(Error::invalid("refusing to create a tag with a digest reference"));
         }
-        let tag = Tag { reference: reference.clone().or_latest(), image: id.clone(), at: Timestamp::now() };
+        self.give_name(id, reference.clone().or_latest())
+    }
+
+    pub(crate) fn give_name(&self, id: &Digest, reference: Reference) -> Result<Option<Digest>> {
+        let tag = Tag { reference, image: id.clone(), at: Timestamp::now() };
         let _writer = self.writer();
         if self.get(id).is_none() {
             return Err(Error::not_found(format!("No such image: {id}")));

@@ -50,4 +50,4 @@ pub use origin::Origin;
 pub use proxy::Proxies;
 pub use repository::{Access, Repository};
 pub use search::Found;
-pub use upload::{UploadEvent, Uploaded};
+pub use upload::{OnEvent as OnUpload, UploadEvent, Uploaded};

@@ -106,6 +106,22 @@ impl Repository {
         Ok(Uploaded::Sent)
     }
 
+    /// Finds a blob in the repository or in one of `sources`, from where it is taken over; `None`: it has to be sent.
+    ///
+    /// # Errors
+    /// The registry's.
+    pub async fn find_blob(&self, digest: &Digest, sources: &[String]) -> Result<Option<Uploaded>, Failure> {
+        if self.has_blob(digest).await? {
+            return Ok(Some(Uploaded::There));
+        }
+        for source in sources.iter().filter(|source| **source != self.path).take(MOUNTS_MAX) {
+            if self.mount_blob(digest, source).await.unwrap_or(false) {
+                return Ok(Some(Uploaded::Mounted(source.clone())));
+            }
+        }
+        Ok(None)
+    }
+
     /// Takes a blob over from `source`, another repository of the registry; false where that does not work.
     ///
     /// # Errors

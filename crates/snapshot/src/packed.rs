@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use archive::Tee;
+use archive::{HoleWriter, Tee};
 use erofs::{Content, Device, Layer, Tree};
 use values::{Digest, Error, Result, ResultExt};
 
@@ -126,7 +126,10 @@ impl Packing {
             erofs::index(tar, device)?
         } else {
             let path = Packed::new(dir.into()).tar();
-            erofs::index(Tee::new(tar, create(&path)?), device)?
+            let mut out = HoleWriter::new(create(&path)?);
+            let layer = erofs::index(Tee::new(tar, &mut out), device)?;
+            out.finish().during(|| path.display())?;
+            layer
         };
         let applied = Applied { bytes: layer.bytes, entries: layer.entries };
         self.layer = Some(layer);

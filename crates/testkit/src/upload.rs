@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::Registry;
+use crate::{Daemon, Registry};
 
 /// `sha256:…`
 pub fn digest(bytes: &[u8]) -> String {
@@ -29,6 +29,18 @@ impl Registry {
     pub fn put_manifest(&self, repository: &str, tag: &str, kind: &str, bytes: &[u8]) -> String {
         self.ask("PUT", &format!("/v2/{repository}/manifests/{tag}"), kind, bytes);
         digest(bytes)
+    }
+
+    /// Puts an image as that daemon has it: a push would compress its plain layers.
+    pub fn put_image(&self, daemon: &Daemon, image: &str, repository: &str, tag: &str) {
+        let blobs = daemon.directory.join("data/images/blobs/sha256");
+        let read = |digest: &str| std::fs::read(blobs.join(&digest[7..])).expect("content");
+        let manifest = read(daemon.inspect(image, "{{.Id}}").trim());
+        let document: serde_json::Value = serde_json::from_slice(&manifest).expect("a manifest");
+        for part in document["layers"].as_array().expect("layers").iter().chain([&document["config"]]) {
+            self.put_blob(repository, &read(part["digest"].as_str().expect("a digest")));
+        }
+        self.put_manifest(repository, tag, document["mediaType"].as_str().expect("a type"), &manifest);
     }
 
     /// The reply, which must be one of success.

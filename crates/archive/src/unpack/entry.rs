@@ -18,6 +18,7 @@ use values::Error;
 
 use super::{Deletions, Orphan, Unpacking, attributes, whiteout};
 use crate::{
+    HoleWriter,
     fault::Fault,
     remove::remove_tree,
     root::{clean, split},
@@ -125,13 +126,14 @@ impl Unpacking<'_> {
         Ok(fs::futimens(&file, &attributes::times(entry))?)
     }
 
-    fn write(&mut self, mut file: &File, mut left: u64, data: &mut impl Read) -> Result<(), Fault> {
+    fn write(&mut self, file: &File, mut left: u64, data: &mut impl Read) -> Result<(), Fault> {
+        let mut file = HoleWriter::new(file);
         while left > 0 {
             let n = self.fill(left, data)?;
             file.write_all(&self.buffer[..n])?;
             left -= n as u64;
         }
-        Ok(())
+        Ok(file.finish()?)
     }
 
     fn write_sparse(&mut self, file: &File, size: u64, extents: &[Extent], data: &mut impl Read) -> Result<(), Fault> {
@@ -147,13 +149,14 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Up to `left` bytes of data into the buffer; how many.
+    /// The next `left` bytes of data into the buffer, or as many as it holds; how many.
     fn fill(&mut self, left: u64, data: &mut impl Read) -> Result<usize, Fault> {
         let wanted = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        loop {
-            match data.read(&mut self.buffer[..wanted]) {
+        let mut filled = 0;
+        while filled < wanted {
+            match data.read(&mut self.buffer[filled..wanted]) {
                 Ok(0) => return Err(Error::invalid("unexpected EOF").into()),
-                Ok(n) => return Ok(n),
+                Ok(n) => filled += n,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
                     return Err(Error::invalid("unexpected EOF").into());
@@ -161,6 +164,7 @@ impl Unpacking<'_> {
                 Err(e) => return Err(e.into()),
             }
         }
+        Ok(filled)
     }
 
     fn hard_link(&mut self, entry: &Entry, path: &[u8], dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Fault> {

@@ -128,6 +128,7 @@ impl Work<'_> {
         };
         let begin = JsonMessage { id: wanted, ..JsonMessage::status(format!("Pulling from {}", reference.path)) };
         let _ = self.messages.send(begin);
+        let digest = fetched.digest.clone();
         let pulled = match self.receive(repository.clone(), reference, fetched.clone()).await {
             // once more, if there is room now
             Err(e) if e.message.contains(NO_SPACE) && !self.messages.is_closed() => {
@@ -139,7 +140,7 @@ impl Work<'_> {
             }
             pulled => pulled?,
         };
-        self.say(format!("Digest: {}", pulled.id));
+        self.say(format!("Digest: {digest}"));
         self.emit(reference);
         self.shared.image_came();
         Ok(pulled)

@@ -1,11 +1,14 @@
-//! Pushing: an image's bytes as they are, what the registry has already left out.
+//! Pushing: an image's bytes as they are, what the registry has already left out. Only plain layers that were made here are
+//! compressed (`image::Compressed`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::registry::{Access, Credentials, Failure, Repository, UploadEvent, Uploaded};
+use ::registry::{Access, Credentials, Failure, OnUpload, Repository, UploadEvent, Uploaded};
 use api::progress::{JsonMessage, ProgressDetail};
-use image::Parts;
+use image::{Compressed, Instead, Parts};
 use oci::image::{Descriptor, media};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
@@ -14,7 +17,7 @@ use values::{Digest, Error, ErrorKind, Platform, Reference, Result};
 
 use super::internal;
 use super::progress::Layer;
-use crate::shared::{Shared, blocking};
+use crate::shared::{Shared, blocking, in_own_thread};
 
 #[derive(Clone, Debug, Default)]
 pub struct PushOptions {
@@ -29,6 +32,12 @@ pub struct PushOptions {
 
 /// Blobs on their way at the same time; how many really move is the client's limit.
 const PARALLEL: usize = 8;
+
+/// Layers of an image that a registry gets compressed.
+struct Plain {
+    image: Digest,
+    layers: Vec<Digest>,
+}
 
 type Sources = BTreeMap<Digest, BTreeSet<String>>;
 
@@ -97,27 +106,32 @@ impl Push<'_> {
     async fn one(&self, platform: Option<&Platform>) -> Result<()> {
         let (shared, name) = (self.shared.clone(), self.reference.to_string());
         let (platform, domain) = (platform.cloned(), self.reference.domain.clone());
-        let (mut parts, sources, selected) = blocking(move || {
+        let (mut parts, sources, selected, plain) = blocking(move || {
             let image = shared.images.resolve(&name)?;
             let top = match &platform {
                 Some(wanted) => shared.images.manifest_for(&image.id, Some(wanted))?,
                 None => image.descriptor.clone(),
             };
             let selected = shared.images.manifest_for(&image.id, None)?;
-            Ok((shared.images.parts(&top)?, shared.images.sources(&domain), selected))
+            let plain = Plain { layers: shared.images.plain_layers(&image.id, &top)?, image: image.id.clone() };
+            Ok((shared.images.parts(&top)?, shared.images.sources(&domain), selected, plain))
         })
         .await?;
-        let mut instead = None;
+        let mut not_whole = None;
         if !parts.missing.is_empty() && !self.has_all(&parts.missing).await? {
             // A registry takes no index of which something is missing: what is here goes without it.
             let original = parts.manifests.last().cloned();
             let (shared, top) = (self.shared.clone(), selected.clone());
             parts = blocking(move || shared.images.parts(&top)).await?;
-            instead = original.map(|original| (original, selected));
+            not_whole = original.map(|original| (original, selected));
         }
-        self.blobs(&parts, &sources).await?;
-        let (digest, size) = self.manifests(&parts).await?;
-        if let Some((original, selected)) = instead {
+        let instead = self.blobs(&parts, &Arc::new(sources), &plain.layers).await?;
+        let (digest, size) = self.manifests(&parts, &instead).await?;
+        if !instead.is_empty() {
+            let (shared, digest) = (self.shared.clone(), digest.clone());
+            blocking(move || shared.images.published(&plain.image, &digest)).await?;
+        }
+        if let Some((original, selected)) = not_whole {
             self.tell_instead(&original, &selected);
         }
         let tag = self.reference.tag.clone().unwrap_or_default();
@@ -144,8 +158,10 @@ impl Push<'_> {
         Ok(true)
     }
 
-    async fn blobs(&self, parts: &Parts, sources: &Sources) -> Result<()> {
+    /// All blobs; those that took the place of `plain` ones.
+    async fn blobs(&self, parts: &Parts, sources: &Arc<Sources>, plain: &[Digest]) -> Result<Instead> {
         let is_layer = |blob: &Descriptor| !media::is_config(&blob.media_type);
+        let mut instead = Instead::new();
         let layers = parts.blobs.iter().filter(|blob| is_layer(blob));
         for layer in layers.clone() {
             Layer::new(&layer.digest, self.messages).status("Preparing");
@@ -156,28 +172,42 @@ impl Push<'_> {
         let mut uploads = JoinSet::new();
         for blob in &parts.blobs {
             if uploads.len() >= PARALLEL {
-                join(&mut uploads, self.reference).await?;
+                instead.extend(join(&mut uploads, self.reference).await?);
             }
             let told = is_layer(blob).then(|| Layer::new(&blob.digest, self.messages));
-            let from: Vec<String> = sources.get(&blob.digest).into_iter().flatten().cloned().collect();
-            uploads.spawn(upload(self.shared.clone(), self.repository.clone(), blob.clone(), from, told));
+            let blob = Blob {
+                shared: self.shared.clone(),
+                repository: self.repository.clone(),
+                blob: blob.clone(),
+                sources: sources.clone(),
+                told,
+            };
+            match plain.contains(&blob.blob.digest) {
+                true => uploads.spawn(blob.send_compressed()),
+                false => uploads.spawn(blob.send_as_it_is()),
+            };
         }
         while !uploads.is_empty() {
-            join(&mut uploads, self.reference).await?;
+            instead.extend(join(&mut uploads, self.reference).await?);
         }
-        Ok(())
+        Ok(instead)
     }
 
     /// All manifests, the tag's last; its digest and size.
-    async fn manifests(&self, parts: &Parts) -> Result<(Digest, u64)> {
+    async fn manifests(&self, parts: &Parts, instead: &Instead) -> Result<(Digest, u64)> {
         let last = parts.manifests.len() - 1;
+        let mut sent = (parts.manifests[last].digest.clone(), parts.manifests[last].size);
         for (i, manifest) in parts.manifests.iter().enumerate() {
+            let (manifest, bytes) = match instead.is_empty() {
+                true => (manifest.clone(), self.shared.images.content(&manifest.digest)?),
+                false => self.shared.images.manifest_with(manifest, instead)?,
+            };
             let tag = self.reference.tag.as_deref().filter(|_| i == last).unwrap_or(manifest.digest.as_str());
-            let bytes = self.shared.images.content(&manifest.digest)?;
-            let put = self.repository.put_manifest(tag, &kind(manifest), bytes).await;
+            sent = (manifest.digest.clone(), manifest.size);
+            let put = self.repository.put_manifest(tag, &kind(&manifest), bytes).await;
             put.map_err(|failure| push_failure(failure, self.reference))?;
         }
-        Ok((parts.manifests[last].digest.clone(), parts.manifests[last].size))
+        Ok(sent)
     }
 
     fn tell_instead(&self, original: &Descriptor, selected: &Descriptor) {
@@ -192,39 +222,106 @@ fn kind(manifest: &Descriptor) -> String {
     if manifest.media_type.is_empty() { media::OCI_MANIFEST.into() } else { manifest.media_type.clone() }
 }
 
-async fn join(uploads: &mut JoinSet<Result<(), Failure>>, reference: &Reference) -> Result<()> {
+/// What was sent in the place of something else, if it was.
+type Sent = Option<(Digest, (Digest, u64))>;
+
+async fn join(uploads: &mut JoinSet<Result<Sent, Failure>>, reference: &Reference) -> Result<Sent> {
     match uploads.join_next().await {
-        None => Ok(()),
+        None => Ok(None),
         Some(Ok(outcome)) => outcome.map_err(|failure| push_failure(failure, reference)),
         Some(Err(e)) => Err(Error::internal(format!("a task failed: {e}"))),
     }
 }
 
-async fn upload(
+/// A blob on its way.
+struct Blob {
     shared: Arc<Shared>,
     repository: Arc<Repository>,
     blob: Descriptor,
-    sources: Vec<String>,
+    sources: Arc<Sources>,
     told: Option<Layer>,
-) -> Result<(), Failure> {
-    let file = shared.images.open_content(&blob.digest)?;
-    let (layer, total) = (told.clone(), blob.size);
-    let on_event = Arc::new(move |event| {
-        let Some(layer) = &layer else { return };
-        match event {
-            // was said of all that come later
-            UploadEvent::Waiting => {}
-            UploadEvent::Sent(current) => layer.figure("Pushing", current, total),
-            UploadEvent::Retrying(pause) => layer.retrying(pause),
+}
+
+impl Blob {
+    async fn send_as_it_is(self) -> Result<Sent, Failure> {
+        let (digest, size) = (&self.blob.digest, self.blob.size);
+        let file = self.shared.images.open_content(digest)?;
+        let uploaded = self.repository.upload(digest, size, file, &self.sources(digest), self.telling(size)).await?;
+        self.tell(uploaded);
+        Ok(None)
+    }
+
+    /// Compressed only where the registry does not have it from before.
+    async fn send_compressed(self) -> Result<Sent, Failure> {
+        let plain = &self.blob.digest;
+        if let Some(known) = self.shared.images.known_compressed(plain)
+            && let Some(found) = self.repository.find_blob(&known.0, &self.sources(&known.0)).await?
+        {
+            self.tell(found);
+            return Ok(Some((plain.clone(), known)));
         }
-    });
-    let uploaded = repository.upload(&blob.digest, blob.size, file, &sources, on_event).await?;
-    if let Some(layer) = told {
+        let made = self.compress().await?;
+        let (digest, size) = (&made.digest, made.size);
+        let uploaded = self.repository.upload(digest, size, made.file()?, &[], self.telling(size)).await?;
+        self.tell(uploaded);
+        Ok(Some((plain.clone(), (digest.clone(), size))))
+    }
+
+    /// One layer at a time, which takes all processors. It ends with the push.
+    async fn compress(&self) -> Result<Arc<Compressed>> {
+        let _turn = self.shared.compressing.lock().await;
+        let over = Over::default();
+        let (is_over, told, total) = (over.0.clone(), self.told.clone(), self.blob.size);
+        let (shared, plain) = (self.shared.clone(), self.blob.digest.clone());
+        in_own_thread(move || {
+            let mut done = 0;
+            shared.images.compress(&plain, &mut |bytes| {
+                if is_over.load(Ordering::Relaxed) {
+                    return Err(io::Error::other("context canceled"));
+                }
+                done += bytes;
+                if let Some(layer) = &told {
+                    layer.figure("Compressing", done, total);
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    fn sources(&self, digest: &Digest) -> Vec<String> {
+        self.sources.get(digest).into_iter().flatten().cloned().collect()
+    }
+
+    fn telling(&self, total: u64) -> OnUpload {
+        let layer = self.told.clone();
+        Arc::new(move |event| {
+            let Some(layer) = &layer else { return };
+            match event {
+                // was said of all that come later
+                UploadEvent::Waiting => {}
+                UploadEvent::Sent(current) => layer.figure("Pushing", current, total),
+                UploadEvent::Retrying(pause) => layer.retrying(pause),
+            }
+        })
+    }
+
+    fn tell(&self, uploaded: Uploaded) {
+        let Some(layer) = &self.told else { return };
         layer.status(match uploaded {
             Uploaded::There => "Layer already exists".into(),
             Uploaded::Mounted(from) => format!("Mounted from {from}"),
             Uploaded::Sent => "Pushed".into(),
         });
     }
-    Ok(())
+}
+
+/// Dropped, it says that nobody waits any more.
+#[derive(Default)]
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -26,6 +26,7 @@ pub(crate) fn image(letter: char, created: &str, tags: &[&str]) -> Image {
         content_size: 3,
         platform: "linux/amd64".parse().unwrap(),
         parent: None,
+        published: None,
         tagged_at: Timestamp::ZERO,
         repo_tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         repo_digests: Vec::new(),

@@ -42,7 +42,8 @@ impl Images {
         blobs.extend(layers.into_iter().map(|layer| layer.digest));
         blobs.sort();
         blobs.dedup();
-        Ok(Candidate { descriptor: manifest.clone(), manifest, parsed, blobs, references: references(entry)? })
+        let references = references(entry)?;
+        Ok(Candidate { descriptor: manifest.clone(), manifest, parsed, blobs, references, as_it_is: false })
     }
 }
 

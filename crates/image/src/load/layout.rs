@@ -8,6 +8,7 @@ use crate::{
     commit::{json, parse_any},
     images::Images,
     platform,
+    save::AS_IT_IS,
 };
 
 /// Indexes within indexes at most.
@@ -34,6 +35,7 @@ impl Images {
 
     fn layout_image(&self, descriptor: &Descriptor, members: &Members, wanted: &Platform) -> Result<Candidate> {
         let read = |digest: &Digest| members.read(digest, &self.content);
+        let is_marked = descriptor.annotations.contains_key(AS_IT_IS);
         let mut descriptor = Descriptor { annotations: Default::default(), ..descriptor.clone() };
         descriptor.media_type = media_type(&descriptor, &read)?;
         let mut blobs = Vec::new();
@@ -48,7 +50,8 @@ impl Images {
         blobs.extend(contents(&manifest.digest, &parsed.manifest));
         blobs.sort();
         blobs.dedup();
-        Ok(Candidate { descriptor, manifest, parsed, blobs, references: Vec::new() })
+        let as_it_is = is_marked || manifest != descriptor;
+        Ok(Candidate { descriptor, manifest, parsed, blobs, references: Vec::new(), as_it_is })
     }
 
     /// The best complete manifest of an index for a platform. All else of it that the archive has is kept too.

@@ -27,6 +27,16 @@ pub(crate) struct Candidate {
     /// Everything to be kept for it.
     pub(crate) blobs: Vec<Digest>,
     pub(crate) references: Vec<Reference>,
+    /// A registry may have it as it is, plain layers and all.
+    pub(crate) as_it_is: bool,
+}
+
+impl Candidate {
+    /// Layers that a registry gets compressed.
+    fn plain(&self) -> Vec<Digest> {
+        let layers = self.parsed.layers.iter().filter(|layer| !self.as_it_is && layer.blob == layer.diff_id);
+        layers.map(|layer| layer.blob.clone()).collect()
+    }
 }
 
 impl Images {
@@ -138,6 +148,7 @@ impl Images {
             parsed: candidate.parsed.config.clone(),
             chain: chain.clone(),
             blobs: candidate.blobs.clone(),
+            plain: candidate.plain(),
             pulled: false,
         };
         if candidate.references.is_empty() {

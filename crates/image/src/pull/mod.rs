@@ -56,6 +56,9 @@ impl Images {
     /// the remote's own.
     pub fn pull(&self, request: &PullRequest<'_>, remote: &dyn Remote) -> Result<Pulled> {
         self.content.partials.sweep();
+        if let Some(pulled) = self.known_as(request)? {
+            return Ok(pulled);
+        }
         let mut lease = self.lease();
         let mut blobs = Vec::new();
         self.keep_document(&request.descriptor, request.bytes, &mut lease, &mut blobs)?;
@@ -81,10 +84,26 @@ impl Images {
             chain,
             blobs,
             pulled: true,
+            plain: Vec::new(),
         };
         let had = self.find_name(request.reference);
         let (id, replaced) = self.commit(draft, Some(request.reference))?;
         Ok(Pulled { is_news: had.as_ref() != Some(&id) || seen.fetched, id, replaced, platform })
+    }
+
+    /// What was pushed from here and is here, whole, if that is what is wanted: only its name is to be given.
+    fn known_as(&self, request: &PullRequest<'_>) -> Result<Option<Pulled>> {
+        let known = self.ledger().published_as(&request.descriptor.digest).cloned();
+        let Some(image) = known else { return Ok(None) };
+        if self.parts(&image.descriptor).is_err() || !self.snapshots.has(&image.chain) {
+            return Ok(None);
+        }
+        let is_news = self.find_name(request.reference).as_ref() != Some(&image.id);
+        let replaced = match is_news {
+            true => self.give_name(&image.id, request.reference.clone())?,
+            false => None,
+        };
+        Ok(Some(Pulled { id: image.id.clone(), replaced, is_news, platform: image.platform.clone() }))
     }
 
     fn find_name(&self, reference: &Reference) -> Option<Digest> {

@@ -140,7 +140,7 @@ fn a_full_disk_fails_cleanly() {
     let _unmount = Unmount(scratch.path());
     let images = open_empty(&scratch);
     let small = import(&images, &tar(&[file("a", "x")]), "small:1").unwrap();
-    let bomb = tar(&[file("zeros", vec![0; 40 << 20])]);
+    let bomb = tar(&[file("ones", vec![1; 40 << 20])]);
     let compressed = gzip(&bomb);
     let model = Model { compress: gzip, ..Model::new("bomb:1", &[bomb]) };
     for error in
