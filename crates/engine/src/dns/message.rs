@@ -24,8 +24,6 @@ const TTL: u32 = 600;
 const PLAIN_SIZE: u16 = 512;
 /// What we say we take.
 const OWN_SIZE: u16 = 4096;
-/// In one name, which has no more labels (RFC 1035 §3.1); long chains would only keep us busy.
-const POINTERS: usize = 127;
 /// Most names are shorter, in bytes.
 const SHORT_NAME: usize = 48;
 /// Bits of the flags.
@@ -88,7 +86,7 @@ impl Query {
             return Err(bad);
         }
         // no name comes before it that it could point to
-        let (name, end) = name(bytes, HEADER, 0).ok_or(bad)?;
+        let (name, end) = name(bytes, HEADER).ok_or(bad)?;
         let (kind, class) = (half(bytes, end).ok_or(bad)?, half(bytes, end + 2).ok_or(bad)?);
         let question = bytes[HEADER..end + 4].to_vec();
         let extension = extension(bytes, end + 4);
@@ -229,11 +227,11 @@ fn times(reply: &[u8]) -> Option<Vec<usize>> {
     let counts = [half(reply, 6)?, half(reply, 8)?, half(reply, 10)?];
     let mut at = HEADER;
     for _ in 0..half(reply, 4)? {
-        at = name(reply, at, POINTERS)?.1 + 4;
+        at = after_name(reply, at)? + 4;
     }
     let mut found = Vec::new();
     for _ in 0..counts.iter().map(|count| u32::from(*count)).sum::<u32>() {
-        at = name(reply, at, POINTERS)?.1;
+        at = after_name(reply, at)?;
         let length = usize::from(half(reply, at + 8)?);
         if half(reply, at)? != OPT {
             found.push(at + 4);
@@ -247,7 +245,7 @@ fn times(reply: &[u8]) -> Option<Vec<usize>> {
 fn extension(bytes: &[u8], mut at: usize) -> Option<Extension> {
     let before = u32::from(half(bytes, 6)?) + u32::from(half(bytes, 8)?);
     for _ in 0..before + u32::from(half(bytes, 10)?) {
-        let (_, end) = name(bytes, at, POINTERS)?;
+        let end = after_name(bytes, at)?;
         let length = half(bytes, end + 8)?;
         if half(bytes, end)? == OPT {
             let (size, flags) = (half(bytes, end + 2)?, half(bytes, end + 6)?);
@@ -300,18 +298,16 @@ fn labels(name: &str) -> Option<Vec<u8>> {
     (bytes.len() <= 255).then_some(bytes)
 }
 
-/// The name at `at`, and where what follows it begins. Pointers lead backwards, not into the header (what is there differs
-/// between a query and its answer), and are at most `pointers`.
-fn name(bytes: &[u8], at: usize, mut pointers: usize) -> Option<(String, usize)> {
-    let (mut text, mut position, mut end) = (String::with_capacity(SHORT_NAME), at, None);
+/// The name at `at`, and where what follows it begins. A question's own: it has nothing to point to.
+fn name(bytes: &[u8], at: usize) -> Option<(String, usize)> {
+    let (mut text, mut position) = (String::with_capacity(SHORT_NAME), at);
     loop {
-        let length = usize::from(*bytes.get(position)?);
-        match length {
+        match usize::from(*bytes.get(position)?) {
             0 => {
                 text.make_ascii_lowercase();
-                return Some((text, end.unwrap_or(position + 1)));
+                return Some((text, position + 1));
             }
-            1..64 => {
+            length @ 1..64 => {
                 let label = bytes.get(position + 1..position + 1 + length)?;
                 if !text.is_empty() {
                     text.push('.');
@@ -322,15 +318,19 @@ fn name(bytes: &[u8], at: usize, mut pointers: usize) -> Option<(String, usize)>
                 }
                 position += 1 + length;
             }
-            0xc0.. => {
-                let to = usize::from(half(bytes, position)? & 0x3fff);
-                end = end.or(Some(position + 2));
-                pointers = pointers.checked_sub(1)?;
-                if !(HEADER..position).contains(&to) {
-                    return None;
-                }
-                position = to;
-            }
+            _ => return None,
+        }
+    }
+}
+
+/// Where what follows the name at `at` begins. A pointer ends it and is not followed: whatever a time to live becomes, records stay
+/// where they are.
+fn after_name(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match usize::from(*bytes.get(at)?) {
+            0 => return Some(at + 1),
+            length @ 1..64 => at += 1 + length,
+            0xc0.. => return bytes.get(at + 1).map(|_| at + 2),
             _ => return None,
         }
     }
@@ -394,16 +394,30 @@ mod tests {
     fn pointers() {
         let own = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01a\xc0\x0c\0\x01\0\x01";
         assert_eq!(Query::parse(own), Err((7, FORMAT_ERROR)), "a question's name that points to itself");
-        let mut chain = [&[0; HEADER][..], b"\x01a\0\0"].concat();
-        let mut to = HEADER;
-        for count in 1..=POINTERS + 1 {
-            let at = chain.len();
-            chain.extend_from_slice(&(0xc000 | to as u16).to_be_bytes());
-            let expected = (count <= POINTERS).then(|| ("a".to_owned(), at + 2));
-            assert_eq!(name(&chain, at, POINTERS), expected, "{count} pointers");
-            to = at;
+        for (bytes, expected) in [
+            (&b"\0"[..], Some(1)),
+            (b"\x01a\x02bc\0rest", Some(6)),
+            (b"\x01a\xc0\x0crest", Some(4)),
+            (b"\xc0\0", Some(2)),
+            (b"\xc0", None),
+            (b"\x02a", None),
+            (b"\x01a", None),
+            (b"\x80a\0", None),
+        ] {
+            assert_eq!(after_name(bytes, 0), expected, "{bytes:?}");
         }
-        assert_eq!(name(b"\0\x01a\0\0\0\0\0\0\0\0\0\xc0\x01", HEADER, POINTERS), None, "into the header");
+    }
+
+    #[test]
+    fn a_name_that_points_to_a_time_to_live() {
+        let head = b"\0\x07\x81\x80\0\x01\0\x02\0\0\0\0\x02db\0\0\x01\0\x01";
+        let address = b"\xc0\x0c\0\x01\0\x01\0\0\x01\0\0\x04\x0a\0\0\x01";
+        // 29: the last byte of the first one's, which ends a name before and begins none after
+        let odd = b"\xc0\x1d\0\x01\0\x01\0\0\x01\0\0\x04\x0a\0\0\x01";
+        let mut reply = [&head[..], address, odd].concat();
+        assert_eq!(lifetime(&reply), Some(256));
+        age(&mut reply, 1);
+        assert_eq!(lifetime(&reply), Some(255));
     }
 
     #[test]
@@ -430,6 +444,5 @@ mod tests {
             let _ = (Query::parse(&bytes), lifetime(&bytes));
             age(&mut bytes, 1);
         }
-        assert_eq!(name(&[0xc0, 0], 0, POINTERS), None, "a pointer to itself");
     }
 }
