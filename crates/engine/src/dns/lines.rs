@@ -115,8 +115,8 @@ struct Line {
     reading: JoinHandle<()>,
 }
 
-/// By the numbers they asked under.
-type Waiting = HashMap<u16, (Query, oneshot::Sender<Vec<u8>>)>;
+/// By the numbers they asked under. Whose sender is gone has been answered, and leaves its number itself: nobody else may have it before.
+type Waiting = HashMap<u16, (Query, Option<oneshot::Sender<Vec<u8>>>)>;
 
 impl Line {
     async fn open(to: SocketAddr) -> io::Result<Self> {
@@ -156,7 +156,7 @@ impl<'a> Place<'a> {
         while all.contains_key(&id) {
             id = id.wrapping_add(1);
         }
-        all.insert(id, (query.clone(), sender));
+        all.insert(id, (query.clone(), Some(sender)));
         Self { waiting, id }
     }
 }
@@ -174,13 +174,13 @@ async fn read(socket: Arc<UdpSocket>, waiting: Arc<Mutex<Waiting>>) {
             Ok(reply) => {
                 let mut all = lock(&waiting);
                 let id = message::id(&reply);
-                let meant = all.get(&id).is_some_and(|(query, _)| query.is_answered_by(&reply, id));
-                if meant && let Some((_, sender)) = all.remove(&id) {
+                let meant = all.get_mut(&id).filter(|(query, _)| query.is_answered_by(&reply, id));
+                if let Some(sender) = meant.and_then(|(_, sender)| sender.take()) {
                     let _ = sender.send(reply);
                 }
             }
             // nobody is there
-            Err(_) => lock(&waiting).clear(),
+            Err(_) => lock(&waiting).values_mut().for_each(|(_, sender)| *sender = None),
         }
     }
 }

@@ -154,9 +154,9 @@ impl Networks {
         for (request, endpoint) in requests.iter().zip(&endpoints) {
             netns = self.sysctls(netns, &endpoint.ifname, &request.sysctls)?;
         }
-        netns = self.announce(container, netns, &endpoints)?;
         // nothing runs in it yet
         self.shared.admit(container, &endpoints)?;
+        netns = self.announce(container, netns, &endpoints)?;
         Ok(Sandbox { netns, userns, endpoints })
     }
 
