@@ -57,7 +57,7 @@ impl Images {
         let record: Option<ImageRecord> = self.store.get(&IMAGES, id.as_str())?;
         let whole =
             |record: &ImageRecord| [&record.descriptor, &record.manifest].iter().all(|d| d.digest == top.digest);
-        Ok(record.filter(|record| !record.pulled && whole(record)).map_or_else(Vec::new, |record| record.plain))
+        Ok(record.filter(whole).map_or_else(Vec::new, |record| record.plain))
     }
 
     /// What a plain layer was when it was last compressed: digest and size.

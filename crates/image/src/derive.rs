@@ -55,7 +55,7 @@ impl Images {
             return Err(gone());
         }
         let record: Option<ImageRecord> = self.store.get(&IMAGES, base.id.as_str())?;
-        let mut plain = record.filter(|record| !record.pulled).map_or_else(Vec::new, |record| record.plain);
+        let mut plain = record.map_or_else(Vec::new, |record| record.plain);
         let kinds = if manifest.media_type == media::DOCKER_MANIFEST { DOCKER } else { OCI };
         let mut image = (*base.config).clone();
         let mut chain = base.chain.clone();

@@ -43,6 +43,7 @@ pub(crate) struct ImageRecord {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) pulled: bool,
     /// Layers whose blobs are plain tars and that no registry has given or shall get in this form: it gets them compressed.
+    /// None of what was `pulled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) plain: Vec<Digest>,
     /// The digest of the manifest that a registry got for it, because of these.

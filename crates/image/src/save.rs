@@ -166,7 +166,7 @@ impl Images {
 /// Whether a plain layer of it is not one that registries get compressed. (A plain layer's digest is its diff id.)
 fn is_as_it_came(image: &Image, record: &ImageRecord) -> bool {
     let mut plain = image.config.rootfs.diff_ids.iter().filter(|layer| record.blobs.contains(layer));
-    plain.any(|layer| record.pulled || !record.plain.contains(layer))
+    plain.any(|layer| !record.plain.contains(layer))
 }
 
 /// A name for each entry: one image with several is there several times.

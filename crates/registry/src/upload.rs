@@ -91,15 +91,10 @@ impl Repository {
                 self.uploads.clone().acquire_owned().await.ok()
             }
         };
-        let mut place = None;
-        for source in sources.iter().filter(|source| **source != self.path).take(MOUNTS_MAX) {
-            match self.mount(digest, source).await {
-                Ok(None) => return Ok(Uploaded::Mounted(source.clone())),
-                // not there, or not ours to read: the registry has begun an upload instead
-                Ok(Some(begun)) => place = Some(begun),
-                Err(failure) => tracing::debug!("mount of {digest} from {source}: {}", failure.error),
-            }
-        }
+        let place = match self.take_over(digest, sources).await {
+            Ok(source) => return Ok(Uploaded::Mounted(source)),
+            Err(place) => place,
+        };
         let blob = Blob { repository: self, digest, size, file: Arc::new(file), on_event };
         blob.send(place).await?;
         drop(permit);
@@ -114,12 +109,22 @@ impl Repository {
         if self.has_blob(digest).await? {
             return Ok(Some(Uploaded::There));
         }
+        Ok(self.take_over(digest, sources).await.ok().map(Uploaded::Mounted))
+    }
+
+    /// Takes a blob over from one of `sources`, and says which. Else where an upload goes on that the registry has begun
+    /// instead, if it has.
+    async fn take_over(&self, digest: &Digest, sources: &[String]) -> Result<String, Option<Place>> {
+        let mut place = None;
         for source in sources.iter().filter(|source| **source != self.path).take(MOUNTS_MAX) {
-            if self.mount_blob(digest, source).await.unwrap_or(false) {
-                return Ok(Some(Uploaded::Mounted(source.clone())));
+            match self.mount(digest, source).await {
+                Ok(None) => return Ok(source.clone()),
+                // not there, or not ours to read
+                Ok(Some(begun)) => place = Some(begun),
+                Err(failure) => tracing::debug!("mount of {digest} from {source}: {}", failure.error),
             }
         }
-        Ok(None)
+        Err(place)
     }
 
     /// Takes a blob over from `source`, another repository of the registry; false where that does not work.
