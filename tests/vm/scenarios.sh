@@ -35,6 +35,25 @@ own_namespaces() {
   echo ok
 }
 
+# The shim is stopped while its container runs out of memory: with systemd's driver the scope is gone when it looks.
+oom_unseen() {
+  lighter run -d --name unseen -m 16m $image sh -c 'while [ ! -e /go ]; do sleep .1; done; a=x; while :; do a=$a$a; done' >/dev/null
+  pid=$(lighter inspect -f '{{.State.Pid}}' unseen)
+  group=$(group_of unseen)
+  shim=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+  touch "/proc/$pid/root/go"
+  kill -STOP "$shim"
+  for _ in $(seq 100); do
+    grep -q '^State:.*Z' "/proc/$pid/status" && { [ "$driver" = cgroupfs ] || [ ! -e "$group" ]; } && break
+    sleep .2
+  done
+  [ "$driver" = cgroupfs ] || [ ! -e "$group" ] || echo "the scope is still there"
+  kill -CONT "$shim"
+  lighter wait unseen >/dev/null
+  lighter inspect -f '{{.State.ExitCode}} {{.State.OOMKilled}}' unseen
+  lighter rm -f unseen >/dev/null
+}
+
 suite() {
   check "info names driver and version" "$driver 2" lighter info -f '{{.CgroupDriver}} {{.CgroupVersion}}'
   check "run" "hello" lighter run --rm $image echo hello
@@ -60,6 +79,7 @@ suite() {
   lighter run --name oom -m 16m $image sh -c 'a=x; while :; do a=$a$a; done' >/dev/null 2>&1
   check "OOM is told" "137 true" lighter inspect -f '{{.State.ExitCode}} {{.State.OOMKilled}}' oom
   lighter rm -f oom >/dev/null
+  check "OOM is told by a shim that was stopped" "137 true" oom_unseen
   check "cgroup namespace" "0::/" lighter run --rm $image cat /proc/self/cgroup
   check "cgroup view is read-only" "*Read-only file system*" lighter run --rm $image mkdir /sys/fs/cgroup/x
   check "devices: null works" "ok" lighter run --rm $image sh -c 'echo x > /dev/null && echo ok'

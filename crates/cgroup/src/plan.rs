@@ -30,7 +30,8 @@ pub fn plan(version: Version, resources: &Resources) -> Result<Vec<Write>> {
         plan.cpu(cpu)?;
     }
     if let Some(limit) = resources.pids.as_ref().and_then(|pids| pids.limit) {
-        plan.push("pids", "pids.max", number_or_max(limit));
+        // 0 allows no task besides the first. As 1, which says the same, the first can be made within the group.
+        plan.push("pids", "pids.max", number_or_max(if limit == 0 { 1 } else { limit }));
     }
     if let Some(block) = &resources.block_io {
         plan.block(block)?;
@@ -380,6 +381,7 @@ mod tests {
         );
         check(V2, r#"{"cpu":{"quota":-1}}"#, &["cpu cpu.max=max 100000"]);
         check(V1, r#"{"pids":{"limit":-1}}"#, &["pids pids.max=max"]);
+        check(V2, r#"{"pids":{"limit":0}}"#, &["pids pids.max=1"]);
         check(V2, r#"{"pids":{"limit":50}}"#, &["pids pids.max=50"]);
         let block = r#"{"blockIO":{"weight":300,"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":1024}],
             "throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":9}]}}"#;

@@ -333,8 +333,9 @@ impl Shim {
 
     /// At once when the container has ended: the notice may not have come yet, and systemd removes an empty group.
     fn look_for_oom(&mut self) {
+        let noticed = self.oom_watch.as_mut().is_some_and(|watch| watch.take().is_ok_and(|n| n > 0));
         self.drop_oom_watch();
-        if !self.oom && self.running.cgroup.oom_count().is_ok_and(|n| n > 0) {
+        if !self.oom && (noticed || self.running.cgroup.oom_count().is_ok_and(|n| n > 0)) {
             self.tell_oom();
         }
         if self.oom {

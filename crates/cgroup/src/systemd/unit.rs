@@ -142,8 +142,9 @@ pub fn limits(version: Version, resources: &Resources) -> Vec<(String, Value)> {
             }
         }
     }
-    if let Some(limit) = resources.pids.as_ref().and_then(|pids| pids.limit).filter(|limit| *limit != 0) {
-        add("TasksMax", Value::U64(if limit > 0 { bytes(limit) } else { u64::MAX }));
+    if let Some(limit) = resources.pids.as_ref().and_then(|pids| pids.limit) {
+        // It takes no 0; 1 says the same of a container's group.
+        add("TasksMax", Value::U64(if limit >= 0 { bytes(limit.max(1)) } else { u64::MAX }));
     }
     list
 }
@@ -240,5 +241,6 @@ mod tests {
         check(V2, r#"{"cpu":{"quota":-1}}"#, &["CPUQuotaPerSecUSec=max"]);
         check(V2, r#"{"pids":{"limit":-1}}"#, &["TasksMax=max"]);
         check(V1, r#"{"pids":{"limit":7}}"#, &["TasksMax=7"]);
+        check(V2, r#"{"pids":{"limit":0}}"#, &["TasksMax=1"]);
     }
 }
