@@ -116,6 +116,16 @@ run --rm --memory-swappiness 101 bb:1 true
 run --rm --memory-swappiness -2 bb:1 true
 run --rm --memory-swappiness 0 bb:1 true
 run --rm --kernel-memory 10m bb:1 true
+run --rm --memory-swappiness 101 -m 1 bb:1 true
+run --rm -m 8m --memory-swap 7m --memory-swappiness 101 --memory-reservation 20m bb:1 true
+run --rm --cpu-shares -1 --memory 1 --cap-add nonsense bb:1 true
+run --rm --memory 1 --oom-score-adj 2000 --shm-size -1 --ipc nonsense bb:1 true
+run --rm --memory 1 --log-driver nonsense bb:1 true
+run --rm --memory 1 --tmpfs relative bb:1 true
+run --rm --memory 1 --cap-add nonsense bb:1 true
+run --rm --cpuset-cpus 99 --blkio-weight 5 bb:1 true
+run --rm --cpus 9999 --pids-limit -5 bb:1 true
+run --rm --runtime nonsense nowhere:9 true
 run --rm --oom-kill-disable bb:1 true
 run --rm --oom-score-adj 1001 bb:1 true
 run --rm --oom-score-adj -1001 bb:1 true
@@ -163,6 +173,7 @@ run --rm --blkio-weight 70000 bb:1 true
 run --rm --blkio-weight-device /dev/nonsense:100 bb:1 true
 run --rm --blkio-weight-device nonsense bb:1 true
 run --rm --blkio-weight-device /dev/null:5 bb:1 true
+run --rm --blkio-weight-device /dev/null:0 bb:1 true
 run --rm --device-read-bps /dev/nonsense:1m bb:1 true
 run --rm --device-read-bps nonsense bb:1 true
 run --rm --device-read-bps /dev/null:1m bb:1 true
@@ -407,6 +418,7 @@ $ docker exec cb3-1 sh -c "echo out; echo err >&2" 2>/dev/null
 top cb3-1 -o pid,args
 top cb3-1 -o args
 top cb3-1 --nonsense
+top cb3-1 f
 top cb3-1 -eo pid,comm
 top cb3-nobody
 top
@@ -445,6 +457,12 @@ update --restart no cb3-1
 update --kernel-memory 10m cb3-1
 update --memory-reservation 1m cb3-1
 update --memory-reservation 10m cb3-1
+update -m 1m --cpus 999 cb3-1
+update -m 300m --cpuset-cpus 99 cb3-1
+update -m 300m --restart nonsense cb3-1
+update -m 32m --memory-swap -1 cb3-1
+update -m 64m cb3-1
+update -m 1m cb3-nobody
 update -m 64m cb3-nobody
 update -m 64m cb3-1 cb3-nobody
 update
@@ -688,6 +706,8 @@ EXPECTED = [
     ("stats --no-stream --format \"{{.Name}}", "so much memory is in use"),
     ("update --memory-swap 16m", "refused before the kernel is asked"),
     ("update -c 1", "the same"),
+    ("update -m 64m cb3-1", "swap without a limit is none that memory could be above"),
+    ("update -m 1m cb3-nobody", "who is not there is said first"),
     ('{"Image":""}', "in other words"),
     ("cb3-a1 nonsense", "another JSON reader"),
     ("update nonsense", "another JSON reader"),

@@ -26,6 +26,7 @@ pub async fn create(
     let platform = platform.filter(|p| !p.is_empty()).map(str::parse::<Platform>).transpose()?;
     let mut warnings = validate::request(&mut body, &shared.machine, &shared.config.defaults)?;
     let mut host = body.host_config.unwrap_or_default();
+    crate::runtimes::find(&shared.config.runtimes, &host.runtime)?;
     crate::cgroups::check_parent(shared.config.cgroup_driver, &host.resources.cgroup_parent)?;
     let reached = reach_wanted(shared, &host).await?;
     let kept = shared.images.keep(&body.config.image)?;
@@ -43,7 +44,6 @@ pub async fn create(
     warnings.extend(merge::warnings(&config, image.run_config()));
     merge::merge(&mut config, image.run_config())?;
     health::check::validate_merged(&config)?;
-    crate::runtimes::find(&shared.config.runtimes, &host.runtime)?;
     adapt::adapt(&mut host, &shared.config.defaults, &shared.machine);
 
     let id = Id::random();

@@ -64,7 +64,8 @@ async fn run(args: &[&str], pids: &[i32]) -> Result<String> {
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         // the first line tells why; the rest is the usage
-        let why = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it failed without a word");
+        let why = text.lines().find(|line| !line.trim().is_empty()).map(str::to_owned);
+        let why = why.unwrap_or_else(|| output.status.to_string().replace(": ", " "));
         return Err(Error::invalid(format!("ps: {why}")));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -162,6 +163,8 @@ mod tests {
         let got = top(&[own], "aux").await.unwrap();
         assert_eq!(got.processes.unwrap().len(), 1);
         assert!(top(&[own], "--no-such-option").await.unwrap_err().message.starts_with("ps: "));
+        // it selects nothing, and says nothing
+        assert_eq!(top(&[], "-p 99999999").await.unwrap_err().message, "ps: exit status 1");
         assert_eq!(top(&[own], "-o comm").await.unwrap_err().message, "Couldn't find PID field in ps output");
     }
 

@@ -12,6 +12,7 @@ use super::handle::{Container, Mail};
 use super::record::Record;
 use super::state::{Phase, State};
 use super::validate;
+use crate::machine::Machine;
 use crate::oci;
 use crate::shared::{Shared, blocking};
 
@@ -23,6 +24,7 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 pub async fn update(shared: &Arc<Shared>, container: &Arc<Container>, body: UpdateRequest) -> Result<UpdateResponse> {
     refuse(&body.resources)?;
     validate::restart_policy(&body.restart_policy)?;
+    by_itself(&body.resources, &shared.machine)?;
     let cannot = |e: Error| e.context(format!("Cannot update container {}", container.id));
     // each until the kernel has its limits
     let _one_by_one = container.updating.lock().await;
@@ -95,6 +97,16 @@ fn refuse(asked: &Resources) -> Result<()> {
     }
 }
 
+/// What is wrong whatever the container has is said first, as Docker does.
+fn by_itself(asked: &Resources, machine: &Machine) -> Result<()> {
+    let mut asked = asked.clone();
+    if asked.memory == 0 {
+        // held against the memory that is set already
+        asked.memory_swap = asked.memory_swap.min(0);
+    }
+    validate::limits(&mut asked, machine).map(drop)
+}
+
 /// The container's configuration as it will be: zeros change nothing.
 fn merge(old: &HostConfig, asked: &UpdateRequest) -> Result<HostConfig> {
     conflicts(&old.resources, &asked.resources)?;
@@ -156,8 +168,10 @@ fn conflicts(old: &Resources, asked: &Resources) -> Result<()> {
         asked.cpu_quota > 0 && old.nano_cpus > 0,
         "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set",
     )?;
+    // -1: swap has no limit that memory could be above; Docker refuses this too
+    let limited = old.memory_swap != -1;
     conflict(
-        asked.memory > old.memory_swap && asked.memory != 0 && asked.memory_swap == 0,
+        limited && asked.memory > old.memory_swap && asked.memory != 0 && asked.memory_swap == 0,
         "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
     )
 }
@@ -241,8 +255,32 @@ mod tests {
             Resources { memory: 30, ..r() },
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
         );
+        let unlimited = Resources { memory: 10, memory_swap: -1, ..r() };
+        let more = Resources { memory: 30, ..r() };
+        assert_eq!(updated(unlimited, more), Ok(Resources { memory: 30, memory_swap: -1, ..r() }));
         let both = Resources { memory: 30, memory_swap: 40, ..r() };
         assert_eq!(updated(Resources { memory_swap: 20, ..r() }, both.clone()), Ok(both));
+    }
+
+    #[test]
+    fn what_is_wrong_by_itself_is_said_first() {
+        let limits =
+            crate::machine::Limits { memory: true, swap: true, cpuset: true, cpu_cfs: true, ..Default::default() };
+        let limits = crate::machine::Limits { cpuset_cpus: "0-1".into(), ..limits };
+        let machine = Machine { cpus: 2, limits, ..Machine::default() };
+        let check = |asked: Resources, expected: Result<(), &str>| {
+            assert_eq!(by_itself(&asked, &machine).map_err(|e| e.message), expected.map_err(str::to_owned));
+        };
+        let r = Resources::default;
+        check(Resources { memory: 1, ..r() }, Err("Minimum memory limit allowed is 6MB"));
+        check(
+            Resources { memory: 300 << 20, cpuset_cpus: "99".into(), ..r() },
+            Err("Requested CPUs are not available - requested 99, available: 0-1"),
+        );
+        check(Resources { cpu_quota: 5, ..r() }, Err("CPU cfs quota can not be less than 1ms (i.e. 1000)"));
+        // who has a limit on memory may change that on swap alone
+        check(Resources { memory_swap: 64 << 20, ..r() }, Ok(()));
+        check(Resources { memory_swap: -1, ..r() }, Ok(()));
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn block_io(asked: &Asked) -> Result<BlockIo> {
     let weight = |value: u64| u16::try_from(value).ok().filter(|value| *value > 0);
     let weights = asked.blkio_weight_device.iter().flatten().map(|Weight { path, weight: value }| {
         let (major, minor) = devices::numbers(path)?;
-        Ok(WeightDevice { major, minor, weight: weight(*value), leaf_weight: None })
+        Ok(WeightDevice { major, minor, weight: u16::try_from(*value).ok(), leaf_weight: None })
     });
     let rates = |list: &Option<Vec<Throttle>>| -> Result<Vec<ThrottleDevice>> {
         let one = |device: &Throttle| {

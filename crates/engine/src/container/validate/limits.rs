@@ -125,10 +125,7 @@ fn cpu(r: &mut Resources, machine: &Machine, warnings: &mut Vec<String>) -> Resu
             "range of CPUs is from 0.01 to {n}.00, as there are only {n} CPUs available"
         )));
     }
-    if r.cpu_shares < 0 {
-        let shares = r.cpu_shares;
-        return Err(Error::invalid(format!("invalid CPU shares ({shares}): value must be a positive integer")));
-    }
+    shares(r)?;
     // version 2 has weights, into whose range every number is brought
     if r.cpu_shares > 0 && !SHARES.contains(&r.cpu_shares) && !machine.is_cgroup_v2() {
         let (least, most) = (SHARES.start(), SHARES.end());
@@ -155,6 +152,18 @@ fn cpu(r: &mut Resources, machine: &Machine, warnings: &mut Vec<String>) -> Resu
     if r.cpu_count > 0 {
         warnings.push("linux does not support CPU count. Count discarded.".into());
         r.cpu_count = 0;
+    }
+    Ok(())
+}
+
+/// Docker looks at this before everything else of a create.
+///
+/// # Errors
+/// `InvalidArgument` for a number below zero.
+pub fn shares(r: &Resources) -> Result<()> {
+    if r.cpu_shares < 0 {
+        let shares = r.cpu_shares;
+        return Err(Error::invalid(format!("invalid CPU shares ({shares}): value must be a positive integer")));
     }
     Ok(())
 }
@@ -229,7 +238,11 @@ fn blkio(r: &mut Resources, can: &Limits, warnings: &mut Vec<String>) -> Result<
         "Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps",
     )?;
     for device in r.blkio_weight_device.iter().flatten() {
-        invalid(!(10..=1000).contains(&device.weight), "Range of blkio weight is from 10 to 1000")?;
+        // 0: none of its own
+        invalid(
+            device.weight != 0 && !(10..=1000).contains(&device.weight),
+            "Range of blkio weight is from 10 to 1000",
+        )?;
     }
     if r.blkio_weight_device.as_ref().is_some_and(|list| !list.is_empty()) && !can.blkio_weight_device {
         warnings.push(missing("Block I/O weight_device", "Weight-device discarded."));
@@ -252,6 +265,10 @@ fn blkio(r: &mut Resources, can: &Limits, warnings: &mut Vec<String>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn weight(weight: u64) -> Option<Vec<api::types::WeightDevice>> {
+        Some(vec![api::types::WeightDevice { path: "/dev/null".into(), weight }])
+    }
 
     fn machine() -> Machine {
         let limits = Limits {
@@ -321,6 +338,8 @@ mod tests {
         check(|r| r.cpu_shares = 1, "the minimum allowed cpu-shares is 2");
         check(|r| r.cpu_shares = 300_000, "the maximum allowed cpu-shares is 262144");
         check(|r| r.blkio_weight = 5, "Range of blkio weight is from 10 to 1000");
+        check(|r| r.blkio_weight_device = weight(5), "Range of blkio weight is from 10 to 1000");
+        check(|r| r.blkio_weight_device = weight(0), "");
         check(|r| r.cpu_realtime_runtime = 5, "kernel does not support CPU real-time scheduler");
         check(
             |r| r.io_maximum_iops = 1,

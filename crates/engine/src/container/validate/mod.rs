@@ -43,11 +43,13 @@ pub fn name(asked: &str) -> Result<&str> {
 /// `InvalidArgument` in Docker's words; `NotImplemented` naming the flag.
 pub fn request(body: &mut ContainerCreateRequest, machine: &Machine, defaults: &Defaults) -> Result<Vec<String>> {
     let host = body.host_config.get_or_insert_default();
+    limits::shares(&host.resources)?;
     network::check(&body.config, host, body.networking_config.as_ref())?;
     refusals::host(host)?;
     config(&mut body.config)?;
     host_config(host, machine, defaults)?;
     let mut warnings = limits(&mut host.resources, machine)?;
+    beside_limits(host, defaults)?;
     if modes::NetworkMode::parse(&host.network_mode)? == modes::NetworkMode::Host && publishes(host) {
         warnings.push("Published ports are discarded when using host network mode".into());
     }
@@ -145,11 +147,15 @@ fn host_config(host: &mut HostConfig, machine: &Machine, defaults: &Defaults) ->
     if host.annotations.contains_key("") {
         return Err(Error::invalid("invalid Annotations: the empty string is not permitted as an annotation key"));
     }
-    modes::IpcMode::parse(&host.ipc_mode, &defaults.ipc)?;
     modes::PidMode::parse(&host.pid_mode)?;
     modes::uts_is_host(&host.uts_mode)?;
     modes::cgroupns_is_private(&host.cgroupns_mode, false)?;
-    userns(host, defaults)?;
+    userns(host, defaults)
+}
+
+/// What Docker looks at after the limits: of two faults the same one is said.
+fn beside_limits(host: &HostConfig, defaults: &Defaults) -> Result<()> {
+    modes::IpcMode::parse(&host.ipc_mode, &defaults.ipc)?;
     if host.shm_size < 0 {
         return Err(Error::invalid("SHM size can not be less than 0"));
     }

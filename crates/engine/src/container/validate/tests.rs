@@ -73,6 +73,22 @@ fn portable_half() {
 }
 
 #[test]
+fn of_two_faults_the_one_that_docker_says() {
+    check_host(r#""CpuShares":-1,"Memory":1"#, "invalid CPU shares (-1): value must be a positive integer");
+    check_host(r#""CpuShares":-1,"CapAdd":["x"]"#, "invalid CPU shares (-1): value must be a positive integer");
+    check_host(r#""Memory":1,"CapAdd":["x"]"#, "invalid CapAdd: unknown capability: \"CAP_X\"");
+    for later in [
+        r#""OomScoreAdj":2000"#,
+        r#""ShmSize":-1"#,
+        r#""IpcMode":"x""#,
+        r#""Tmpfs":{"x":""}"#,
+        r#""LogConfig":{"Type":"x"}"#,
+    ] {
+        check_host(&format!(r#"{later},"Memory":1"#), "Minimum memory limit allowed is 6MB");
+    }
+}
+
+#[test]
 fn host_half() {
     check_host(
         r#""AutoRemove":true,"RestartPolicy":{"Name":"always"}"#,
