@@ -27,6 +27,7 @@ pub mod scm;
 pub mod seccomp;
 pub mod session;
 pub mod signal;
+pub mod socket;
 pub mod stat;
 pub mod tty;
 pub mod user_namespace;

@@ -24,7 +24,12 @@ pub fn make_room(socket: impl AsFd, bytes: usize) -> Result<()> {
     set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, size)
 }
 
-fn set_option(socket: &impl AsFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> Result<()> {
+pub(crate) fn set_option(
+    socket: &impl AsFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> Result<()> {
     // SAFETY: `value` outlives the call and its size is given.
     let result = unsafe {
         libc::setsockopt(

@@ -48,32 +48,53 @@ struct Socket {
     asking: Arc<Asking>,
 }
 
-/// Questions that are asked outside.
+/// Questions that are asked outside: by numbers, tasks to be aborted.
 #[derive(Default)]
-struct Asking(Mutex<(u64, HashMap<u64, AbortHandle>)>);
+struct Asking(Mutex<(u64, HashMap<u64, Option<AbortHandle>>)>);
+
+/// One of them, however its task ends.
+struct Asked(Arc<Asking>, u64);
 
 impl Asking {
     /// Lets `hands` do it. What is done leaves nothing here.
     fn begin(self: &Arc<Self>, hands: &Handle, ask: impl Future<Output = ()> + Send + 'static) {
-        let mut all = self.all();
-        let (number, asking) = (all.0, self.clone());
+        let asked = self.enter();
+        let number = asked.1;
         let task = hands.spawn(async move {
+            let _asked = asked;
             ask.await;
-            asking.all().1.remove(&number);
         });
-        all.0 += 1;
-        all.1.insert(number, task.abort_handle());
+        // unless it has ended
+        if let Some(known) = self.all().1.get_mut(&number) {
+            *known = Some(task.abort_handle());
+        }
     }
 
-    fn all(&self) -> MutexGuard<'_, (u64, HashMap<u64, AbortHandle>)> {
+    fn enter(self: &Arc<Self>) -> Asked {
+        let mut all = self.all();
+        let number = all.0;
+        all.0 += 1;
+        all.1.insert(number, None);
+        Asked(self.clone(), number)
+    }
+
+    fn all(&self) -> MutexGuard<'_, (u64, HashMap<u64, Option<AbortHandle>>)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.all().1.remove(&self.1);
     }
 }
 
 impl Drop for Socket {
     /// They are given up.
     fn drop(&mut self) {
-        self.asking.all().1.drain().for_each(|(_, task)| task.abort());
+        // who is dropped with its task wants to enter here
+        let left = std::mem::take(&mut self.asking.all().1);
+        left.into_values().flatten().for_each(|task| task.abort());
     }
 }
 
@@ -152,5 +173,29 @@ impl Socket {
             let answer = if answer.len() <= size { answer } else { query.truncated() };
             let _ = socket.send_to(&answer, from);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_becomes_of_a_question_it_leaves_nothing() {
+        let asking = Arc::new(Asking::default());
+        asking.begin(&Handle::current(), async {});
+        asking.begin(&Handle::current(), async { panic!("as a broken answer might let it") });
+        asking.begin(&Handle::current(), std::future::pending());
+        assert_eq!(asking.all().1.len(), 3);
+        while asking.all().1.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        let left: Vec<u64> = asking.all().1.keys().copied().collect();
+        assert_eq!(left, [2], "the one that waits");
+        let over = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let handle = over.handle().clone();
+        std::thread::spawn(|| drop(over)).join().unwrap();
+        asking.begin(&handle, async {});
+        assert_eq!(asking.all().1.len(), 1, "nobody is there to do it");
     }
 }

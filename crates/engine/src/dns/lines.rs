@@ -1,21 +1,28 @@
 //! Sockets by which servers outside are asked.
 //!
-//! A question has a socket of its own as long as the daemon can spare the descriptor: who wants to forge an answer has its port
-//! and its number to guess. Those that are too many share a socket for each server, and are told apart by their numbers.
+//! A question has a socket of its own as long as the daemon can spare the descriptor, and its container has not had its share:
+//! who wants to forge an answer has its port and its number to guess. Those that are too many share a socket for each server,
+//! and are told apart by their numbers.
+//!
+//! A shared one belongs to the runtime whose tasks ask by it: it ends with that, and who asks little does not wait for a thread
+//! on which much is asked.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use rustix::net::RecvFlags;
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use rustix::process::{Resource, getrlimit};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::message::{self, Query};
+use super::share::{Share, Stock};
 
 const DATAGRAM: usize = 4096;
 /// Of the daemon's descriptors one in so many is for questions' own sockets.
@@ -32,10 +39,9 @@ pub struct Answer {
 }
 
 pub struct Lines {
-    /// Sockets of their own: how many there may be, and are.
-    most: usize,
-    own: AtomicUsize,
-    shared: Mutex<HashMap<SocketAddr, Weak<Line>>>,
+    /// Sockets of their own.
+    pub own: Arc<Stock>,
+    shared: Mutex<HashMap<(Id, SocketAddr), Weak<Line>>>,
 }
 
 impl Default for Lines {
@@ -46,13 +52,13 @@ impl Default for Lines {
 
 impl Lines {
     fn new(most: usize) -> Self {
-        Self { most, own: AtomicUsize::new(0), shared: Mutex::default() }
+        Self { own: Stock::of(most), shared: Mutex::default() }
     }
 
-    /// Asks one server by UDP, and waits as long as it takes.
-    pub async fn ask(&self, to: SocketAddr, query: &Query, bytes: &[u8]) -> io::Result<Answer> {
+    /// Asks one server by UDP for whoever has that share of the sockets, and waits as long as it takes.
+    pub async fn ask(&self, to: SocketAddr, query: &Query, bytes: &[u8], share: &Arc<Share>) -> io::Result<Answer> {
         let mut request = bytes.to_vec();
-        match Own::take(self) {
+        match share.take() {
             Some(_own) => alone(to, query, &mut request).await.map(|reply| Answer { reply, alone: true }),
             None => {
                 let line = self.line(to).await?;
@@ -63,35 +69,20 @@ impl Lines {
 
     /// The one that is shared, if it has room, or a new one in its place.
     async fn line(&self, to: SocketAddr) -> io::Result<Arc<Line>> {
-        if let Some(line) = self.present(to) {
+        let place = (Handle::current().id(), to);
+        if let Some(line) = self.present(&place) {
             return Ok(line);
         }
         let line = Arc::new(Line::open(to).await?);
         let mut shared = lock(&self.shared);
         shared.retain(|_, line| line.strong_count() > 0);
         // several may have opened one at the same time: each serves whoever opened it
-        shared.insert(to, Arc::downgrade(&line));
+        shared.insert(place, Arc::downgrade(&line));
         Ok(line)
     }
 
-    fn present(&self, to: SocketAddr) -> Option<Arc<Line>> {
-        lock(&self.shared).get(&to)?.upgrade().filter(|line| lock(&line.waiting).len() < CROWD)
-    }
-}
-
-/// A socket's descriptor, as long as it is there.
-struct Own<'a>(&'a AtomicUsize);
-
-impl<'a> Own<'a> {
-    fn take(lines: &'a Lines) -> Option<Self> {
-        let before = lines.own.fetch_add(1, Ordering::Relaxed);
-        Some(Self(&lines.own)).filter(|_| before < lines.most)
-    }
-}
-
-impl Drop for Own<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    fn present(&self, place: &(Id, SocketAddr)) -> Option<Arc<Line>> {
+        lock(&self.shared).get(place)?.upgrade().filter(|line| lock(&line.waiting).len() < CROWD)
     }
 }
 
@@ -123,6 +114,7 @@ impl Line {
         let socket = Arc::new(connected(to).await?);
         // answers that wait to be read; less is given to a daemon without root's rights
         let _ = set_socket_recv_buffer_size_force(&socket, RECEIVED);
+        sys::socket::report_errors(&socket, to.is_ipv6())?;
         let waiting = Arc::new(Mutex::new(Waiting::new()));
         let reading = tokio::spawn(read(socket.clone(), waiting.clone()));
         Ok(Self { socket, waiting, reading })
@@ -132,7 +124,10 @@ impl Line {
         let (sender, answer) = oneshot::channel();
         let place = Place::enter(&self.waiting, query, sender);
         message::set_id(request, place.id);
-        self.socket.send(request).await?;
+        // the first failure may be another question's, which the kernel tells whoever comes next
+        if self.socket.send(request).await.is_err() {
+            self.socket.send(request).await?;
+        }
         answer.await.map_err(|_| io::ErrorKind::ConnectionRefused.into())
     }
 }
@@ -167,21 +162,42 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Gives each answer to whoever waits for it, until it is aborted.
+/// Gives each answer, or that there will be none, to whoever waits for it, until it is aborted.
 async fn read(socket: Arc<UdpSocket>, waiting: Arc<Mutex<Waiting>>) {
-    loop {
-        match receive(&socket).await {
-            Ok(reply) => {
-                let mut all = lock(&waiting);
-                let id = message::id(&reply);
-                let meant = all.get_mut(&id).filter(|(query, _)| query.is_answered_by(&reply, id));
-                if let Some(sender) = meant.and_then(|(_, sender)| sender.take()) {
-                    let _ = sender.send(reply);
-                }
-            }
-            // nobody is there
-            Err(_) => lock(&waiting).values_mut().for_each(|(_, sender)| *sender = None),
+    while socket.ready(Interest::READABLE | Interest::ERROR).await.is_ok() {
+        while let Ok(head) = socket.try_io(Interest::ERROR, || returned(&socket)) {
+            give_up(&waiting, head);
         }
+        // what fails here was told above, of the question it is about
+        if let Ok(reply) = try_receive(&socket) {
+            answer(&waiting, reply);
+        }
+    }
+}
+
+/// The number of a question that could not be delivered, as far as whoever sent it back has quoted it (at least RFC 792's 8
+/// bytes, which are all UDP's own; RFC 1812 §4.3.2.3 wants more).
+fn returned(socket: &UdpSocket) -> io::Result<Option<u16>> {
+    let mut head = [0; 2];
+    let (length, _) = rustix::net::recv(socket, &mut head[..], RecvFlags::ERRQUEUE)?;
+    Ok((length == head.len()).then(|| message::id(&head)))
+}
+
+/// No others: they may reach their server, which may have been there no sooner, or the message be forged.
+fn give_up(waiting: &Mutex<Waiting>, question: Option<u16>) {
+    if let Some(id) = question
+        && let Some((_, sender)) = lock(waiting).get_mut(&id)
+    {
+        *sender = None;
+    }
+}
+
+fn answer(waiting: &Mutex<Waiting>, reply: Vec<u8>) {
+    let mut all = lock(waiting);
+    let id = message::id(&reply);
+    let meant = all.get_mut(&id).filter(|(query, _)| query.is_answered_by(&reply, id));
+    if let Some(sender) = meant.and_then(|(_, sender)| sender.take()) {
+        let _ = sender.send(reply);
     }
 }
 
@@ -199,13 +215,16 @@ async fn connected(to: SocketAddr) -> io::Result<UdpSocket> {
 async fn receive(socket: &UdpSocket) -> io::Result<Vec<u8>> {
     loop {
         socket.readable().await?;
-        let mut buffer = [0; DATAGRAM];
-        match socket.try_recv(&mut buffer) {
-            Ok(length) => return Ok(buffer[..length].to_vec()),
+        match try_receive(socket) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            Err(e) => return Err(e),
+            done => return done,
         }
     }
+}
+
+fn try_receive(socket: &UdpSocket) -> io::Result<Vec<u8>> {
+    let mut buffer = [0; DATAGRAM];
+    socket.try_recv(&mut buffer).map(|length| buffer[..length].to_vec())
 }
 
 /// Of those the daemon may have one in `share`.
@@ -224,4 +243,97 @@ pub fn random_id() -> u16 {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// For the addresses of a name of one letter.
+    fn question(name: u8) -> (Query, Vec<u8>) {
+        let bytes = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, name, 0, 0, 1, 0, 1];
+        (Query::parse(&bytes).unwrap(), bytes)
+    }
+
+    async fn ask(lines: Arc<Lines>, to: SocketAddr, name: u8, share: Arc<Share>) -> io::Result<bool> {
+        let (query, bytes) = question(name);
+        let asked = lines.ask(to, &query, &bytes, &share);
+        timeout(PATIENCE, asked).await.expect("an end").map(|answer| answer.alone)
+    }
+
+    async fn server(at: &str) -> (UdpSocket, SocketAddr) {
+        let socket = UdpSocket::bind(at).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    /// The next question, as an answer to it.
+    async fn next(server: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+        let mut buffer = [0; 512];
+        let (length, from) = timeout(PATIENCE, server.recv_from(&mut buffer)).await.expect("a question").unwrap();
+        buffer[2] |= 0x80;
+        (buffer[..length].to_vec(), from)
+    }
+
+    #[tokio::test]
+    async fn who_asks_much_leaves_sockets_to_others() {
+        let lines = Arc::new(Lines::new(8));
+        let (server, to) = server("127.0.0.1:0").await;
+        let (flood, other) = (lines.own.share(), lines.own.share());
+        let floods: Vec<_> =
+            (b'a'..=b'z').map(|name| tokio::spawn(ask(lines.clone(), to, name, flood.clone()))).collect();
+        let mut ports = std::collections::HashSet::new();
+        for _ in &floods {
+            ports.insert(next(&server).await.1);
+        }
+        assert_eq!(ports.len(), 4 + 1, "a half of them, and the one that is shared");
+        let asked = tokio::spawn(ask(lines.clone(), to, b'0', other.clone()));
+        let (answer, from) = next(&server).await;
+        server.send_to(&answer, from).await.unwrap();
+        assert!(asked.await.unwrap().unwrap(), "by a socket of its own");
+        floods.iter().for_each(|one| one.abort());
+    }
+
+    #[tokio::test]
+    async fn a_question_that_comes_back_ends_no_other() {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let lines = Arc::new(Lines::new(0));
+            let share = lines.own.share();
+            let (before, to) = server(at).await;
+            let first = tokio::spawn(ask(lines.clone(), to, b'a', share.clone()));
+            let (answer, from) = next(&before).await;
+            drop(before);
+            for name in b'b'..b'f' {
+                let refused = ask(lines.clone(), to, name, share.clone()).await;
+                assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+            }
+            let after = UdpSocket::bind(to).await.unwrap();
+            after.send_to(&answer, from).await.unwrap();
+            assert!(!first.await.unwrap().unwrap(), "answered, by the shared one");
+        }
+    }
+
+    #[test]
+    fn a_shared_socket_ends_with_its_runtime_alone() {
+        let runtime =
+            || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let (one, other, outside) = (runtime(), runtime(), runtime());
+        let lines = Arc::new(Lines::new(0));
+        let share = lines.own.share();
+        let (server, to) = outside.block_on(server("127.0.0.1:0"));
+        let _never = one.spawn(ask(lines.clone(), to, b'a', share.clone()));
+        let (_, first) = outside.block_on(next(&server));
+        let asked = other.spawn(ask(lines, to, b'b', share));
+        let (answer, second) = outside.block_on(next(&server));
+        assert_ne!(first, second);
+        one.shutdown_background();
+        outside.block_on(server.send_to(&answer, second)).unwrap();
+        assert!(!outside.block_on(asked).unwrap().unwrap());
+    }
 }

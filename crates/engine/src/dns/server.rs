@@ -50,6 +50,7 @@ pub fn serve(shared: &Arc<Shared>, container: &Id, sockets: Sockets) -> Result<S
         turn: AtomicUsize::new(0),
         questions: shared.upstream.questions.share(),
         connections: shared.upstream.connections.share(),
+        sockets: shared.upstream.lines.own.share(),
     });
     let mut served = Served { datagrams: vec![], connections: tokio::spawn(connections(one.clone(), tcp)) };
     for (socket, thread) in sockets.udp.into_iter().zip(threads) {
@@ -64,9 +65,10 @@ pub(super) struct Server {
     container: Id,
     /// Who of several comes first.
     turn: AtomicUsize,
-    /// What it asks outside by UDP, and its connections: its share of them.
+    /// What it asks outside by UDP, its connections, and sockets of its questions' own: its share of them.
     pub(super) questions: Arc<Share>,
     connections: Arc<Share>,
+    sockets: Arc<Share>,
 }
 
 /// An answer, or whom to ask for it and how large it may be.
@@ -104,7 +106,7 @@ impl Server {
     }
 
     pub(super) async fn ask(&self, query: &Query, bytes: &[u8], servers: Vec<IpAddr>, by_tcp: bool) -> Vec<u8> {
-        let asked = self.shared.upstream.ask(query, bytes, servers, by_tcp).await;
+        let asked = self.shared.upstream.ask(query, bytes, servers, (!by_tcp).then_some(&self.sockets)).await;
         asked.unwrap_or_else(|| query.answer(SERVER_FAILURE, &[]))
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::lines::{Answer, Lines, descriptors, random_id};
 use super::message::{self, Query};
-use super::share::Stock;
+use super::share::{Share, Stock};
 
 const PORT: u16 = 53;
 /// As resolv.conf(5) asks at most.
@@ -41,7 +41,7 @@ pub struct Upstream {
     pub(super) connections: Arc<Stock>,
     host: Mutex<Option<(resolv::Version, Vec<IpAddr>)>>,
     cache: Mutex<HashMap<Key, Remembered>>,
-    lines: Lines,
+    pub(super) lines: Lines,
 }
 
 impl Default for Upstream {
@@ -58,7 +58,14 @@ impl Default for Upstream {
 
 impl Upstream {
     /// The answer of the first of `servers` that has one; of the host's where there are none. With the query's own id.
-    pub async fn ask(&self, query: &Query, bytes: &[u8], servers: Vec<IpAddr>, by_tcp: bool) -> Option<Vec<u8>> {
+    /// `datagrams`: by UDP, for whoever has that share of the sockets; else by TCP.
+    pub async fn ask(
+        &self,
+        query: &Query,
+        bytes: &[u8],
+        servers: Vec<IpAddr>,
+        datagrams: Option<&Arc<Share>>,
+    ) -> Option<Vec<u8>> {
         let servers = if servers.is_empty() { self.of_host() } else { servers };
         let key = query.key().map(|key| (key, servers.clone()));
         if let Some(mut known) = key.as_ref().and_then(|key| self.recall(key)) {
@@ -68,8 +75,12 @@ impl Upstream {
         let mut failure = None;
         for server in servers.iter().take(SERVERS) {
             let to = SocketAddr::new(*server, PORT);
-            let asked =
-                async { if by_tcp { tcp(to, query, bytes).await } else { self.lines.ask(to, query, bytes).await } };
+            let asked = async {
+                match datagrams {
+                    Some(share) => self.lines.ask(to, query, bytes, share).await,
+                    None => tcp(to, query, bytes).await,
+                }
+            };
             let Ok(Ok(Answer { mut reply, alone })) = timeout(PATIENCE, asked).await else { continue };
             message::set_id(&mut reply, query.id);
             if message::has_failed(&reply) {
@@ -137,7 +148,8 @@ pub async fn probe(server: IpAddr) -> Option<Duration> {
     let query = Query::parse(&request).ok()?;
     let begun = Instant::now();
     let lines = Lines::default();
-    let asked = lines.ask(SocketAddr::new(server, PORT), &query, &request);
+    let share = lines.own.share();
+    let asked = lines.ask(SocketAddr::new(server, PORT), &query, &request, &share);
     timeout(PATIENCE, asked).await.ok()?.ok()?;
     Some(begun.elapsed())
 }
