@@ -3,7 +3,7 @@
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use testkit::{Daemon, Registry, eventually};
+use testkit::{Daemon, Registry, RegistryOptions, eventually};
 
 /// A daemon with `a:1` (of two plain layers, or a compressed one), pulled from the registry, by its name there.
 fn pulled(registry: &Registry, compressed: bool) -> (Daemon, String) {
@@ -69,7 +69,45 @@ fn flip(path: &PathBuf) {
 #[test]
 fn a_pull_mends_what_is_damaged() {
     let registry = Registry::start();
-    let (mut d, name) = pulled(&registry, false);
+    let (d, name) = pulled(&registry, false);
+    a_pull_mends(d, &name);
+}
+
+/// The registry has its layers compressed, and so another manifest.
+#[test]
+fn a_pull_mends_what_was_made_here_and_pushed() {
+    let registry = Registry::start();
+    let d = Daemon::with_images(&["busybox"]);
+    let name = registry.name("a:1");
+    d.run(&["run", "--name", "cc", "busybox", "sh", "-c", "echo two >/two"]).ok();
+    d.run(&["commit", "cc", &name]).ok();
+    d.run(&["push", "-q", &name]).ok();
+    d.run(&["rm", "cc"]).ok();
+    d.run(&["rmi", "busybox", "hello-world"]).ok();
+    a_pull_mends(d, &name);
+}
+
+#[test]
+fn content_is_fetched_again_with_the_users_credentials_or_it_is_said_why_not() {
+    let registry = Registry::with(RegistryOptions { users: true, ..RegistryOptions::default() });
+    let d = Daemon::with_images(&["busybox"]);
+    let name = registry.name("a:1");
+    d.run(&["run", "--name", "cc", "busybox", "sh", "-c", "echo two >/two"]).ok();
+    d.run(&["commit", "cc", &name]).ok();
+    d.run(&["login", "-u", "u", "-p", "p", &registry.host()]).ok();
+    d.run(&["push", "-q", &name]).ok();
+    d.run(&["logout", &registry.host()]).ok();
+    // of a lower layer, which another image needs, too: that one was never at a registry
+    flip(&blobs(&d, &name)[0]);
+    let found = d.run(&["system", "verify", "--repair"]).status(1);
+    found.stdout_has("load it again (").stdout_has("no basic auth credentials");
+    d.run(&["login", "-u", "u", "-p", "p", &registry.host()]).ok();
+    d.run(&["system", "verify", "--repair"]).ok().stdout_has("fetched again from 127.0.0.1");
+    d.run(&["run", "--rm", "busybox", "echo", "hi"]).ok().stdout("hi\n");
+}
+
+fn a_pull_mends(mut d: Daemon, name: &str) {
+    let id = d.inspect(name, "{{.Id}} {{.RepoDigests}}");
     d.run(&["system", "verify"]).ok().stdout_has("all is well\n");
     type Damage = fn(&PathBuf);
     let damage: [(&str, Damage); 3] = [
@@ -80,7 +118,7 @@ fn a_pull_mends_what_is_damaged() {
     for (what, harm) in damage {
         for restart in [false, true] {
             for n in 0..4 {
-                let blobs = blobs(&d, &name);
+                let blobs = blobs(&d, name);
                 if restart {
                     d.stop();
                 }
@@ -89,20 +127,42 @@ fn a_pull_mends_what_is_damaged() {
                     d.start_again();
                 }
                 let found = d.run(&["system", "verify"]).status(1);
-                found.stdout_has(&name).stdout_has("pull 127.0.0.1");
-                d.run(&["pull", "-q", &name]).ok();
+                found.stdout_has(name).stdout_has("pull 127.0.0.1");
+                d.run(&["pull", "-q", name]).ok();
                 let after = d.run(&["system", "verify"]);
                 assert_eq!(after.status, 0, "{what} {n} {restart}: {after:?}");
-                d.run(&["run", "--rm", &name, "cat", "/two"]).ok().stdout("two\n");
+                d.run(&["run", "--rm", name, "cat", "/two"]).ok().stdout("two\n");
+                assert_eq!(d.inspect(name, "{{.Id}} {{.RepoDigests}}"), id, "{what} {n} {restart}");
+                d.run(&["images", "-q", "-f", "dangling=true"]).ok().stdout("");
             }
+        }
+    }
+    // nor need anybody pull it
+    for restart in [false, true] {
+        for n in 0..4 {
+            let blobs = blobs(&d, name);
+            if restart {
+                d.stop();
+            }
+            flip(&blobs[n]);
+            if restart {
+                d.start_again();
+            }
+            let repaired = d.run(&["system", "verify", "--repair"]);
+            assert!(
+                repaired.status == 0 && repaired.stdout.contains("fetched again from 127.0.0.1"),
+                "{n}: {repaired:?}"
+            );
+            assert_eq!(d.inspect(name, "{{.Id}} {{.RepoDigests}}"), id, "{n} {restart}");
+            d.run(&["images", "-q"]).ok().stdout(&format!("{}\n", &id[7..19]));
         }
     }
     for layer in layers(&d) {
         std::fs::remove_dir_all(layer).expect("remove");
     }
-    d.run(&["pull", &name]).ok().stdout_has(": Pull complete\n");
+    d.run(&["pull", name]).ok().stdout_has(": Pull complete\n");
     d.run(&["system", "verify"]).ok();
-    d.run(&["run", "--rm", &name, "cat", "/two"]).ok().stdout("two\n");
+    d.run(&["run", "--rm", name, "cat", "/two"]).ok().stdout("two\n");
 }
 
 #[test]

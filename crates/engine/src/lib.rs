@@ -67,7 +67,7 @@ use api::types::{Volume, VolumeCreateRequest, VolumeList, VolumePruneResponse};
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Digest, Error, Platform, Result, Timestamp};
 
-pub use ::registry::Credentials;
+pub use ::registry::{AllCredentials, Credentials};
 pub use byte_stream::ByteStream;
 pub use config::Config;
 pub use container::attach::{AttachOptions, Attached, DetachNotice, EndNotice};
@@ -162,8 +162,13 @@ impl Engine {
         self.shared.events.emit("daemon", action, &self.shared.daemon_id, attributes);
     }
 
-    /// Is what is kept what it should be? Ends early when nobody listens to `progress` any more.
-    pub async fn system_verify(&self, repair: bool, progress: UnboundedSender<JsonMessage>) -> Result<()> {
+    /// Is what is kept what it should be? With credentials it is repaired. Ends early when nobody listens to `progress` any
+    /// more.
+    pub async fn system_verify(
+        &self,
+        repair: Option<AllCredentials>,
+        progress: UnboundedSender<JsonMessage>,
+    ) -> Result<()> {
         verify::verify(&self.shared, repair, progress).await
     }
 

@@ -1,39 +1,45 @@
-//! `system verify`: images, their content and layers, and what containers need of them.
+//! `system verify`: images, their content and layers, and what containers need of them. Content that is damaged is had again
+//! from the registry that has it, where it is to be repaired.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ::registry::AllCredentials;
 use api::progress::{JsonMessage, ProgressDetail};
 use api::types::{SystemVerified, VerifyFinding};
-use image::{Finding, Part, Remedy, Verification};
+use image::{Again, Finding, Part, Remedy, Verification, Verified};
 use tokio::sync::mpsc::UnboundedSender;
 use values::{Digest, Error, Result};
 
 use crate::container::Container;
+use crate::distribution;
 use crate::shared::{Shared, blocking};
 
 /// Ends with a message whose `aux` is a [`SystemVerified`]; early when nobody listens any more.
-pub async fn verify(shared: &Arc<Shared>, repair: bool, messages: UnboundedSender<JsonMessage>) -> Result<()> {
+pub async fn verify(
+    shared: &Arc<Shared>,
+    repair: Option<AllCredentials>,
+    messages: UnboundedSender<JsonMessage>,
+) -> Result<()> {
+    let mut verified = look(shared, repair.is_some(), &messages).await?;
+    if let Some(credentials) = &repair {
+        let fetched = fetch(shared, credentials, &verified.findings, &messages).await?;
+        if fetched.values().any(std::result::Result::is_ok) {
+            let before = std::mem::take(&mut verified.findings);
+            verified = look(shared, true, &messages).await?;
+            let mended = before.into_iter().filter(|old| !verified.findings.iter().any(|new| new.part == old.part));
+            let mended: Vec<Finding> = mended.map(|finding| mended_by(finding, &fetched)).collect();
+            verified.findings.extend(mended);
+            verified.findings.sort_by(|a, b| a.part.cmp(&b.part));
+        }
+        verified.findings.iter_mut().for_each(|finding| tell_why_not(finding, &fetched));
+    }
     let shared = shared.clone();
     blocking(move || {
-        let told = AtomicU64::new(0);
-        let tell = |done: u64, total: u64| {
-            let step = (total / 200).max(1);
-            let before = told.load(Ordering::Relaxed);
-            if done >= before + step || done == total {
-                told.store(done, Ordering::Relaxed);
-                let detail = ProgressDetail { current: done as i64, total: total as i64, ..ProgressDetail::default() };
-                let _ = messages.send(JsonMessage::progress("Content and layers", "Verifying", detail));
-            }
-        };
-        let running_on = |layer: &Digest| running_on(&shared, layer);
-        let is_over = || messages.is_closed();
-        let how = Verification { repair, running_on: &running_on, tell: &tell, is_over: &is_over };
-        let verified = shared.images.verify(&how)?;
         let containers = shared.registry.all();
         let mut findings: Vec<VerifyFinding> = verified.findings.iter().map(|f| shown(&shared, f)).collect();
-        findings.extend(containers.iter().filter_map(|container| of_container(&shared, container, repair)));
+        findings.extend(containers.iter().filter_map(|container| of_container(&shared, container, repair.is_some())));
         let reply = SystemVerified {
             blobs: verified.blobs as i64,
             bytes: verified.bytes as i64,
@@ -47,6 +53,76 @@ pub async fn verify(shared: &Arc<Shared>, repair: bool, messages: UnboundedSende
         Ok(())
     })
     .await
+}
+
+/// Once through everything.
+async fn look(shared: &Arc<Shared>, repair: bool, messages: &UnboundedSender<JsonMessage>) -> Result<Verified> {
+    let (shared, messages) = (shared.clone(), messages.clone());
+    blocking(move || {
+        let told = AtomicU64::new(0);
+        let tell = |done: u64, total: u64| {
+            let step = (total / 200).max(1);
+            let before = told.load(Ordering::Relaxed);
+            if done >= before + step || done == total {
+                told.store(done, Ordering::Relaxed);
+                let detail = ProgressDetail { current: done as i64, total: total as i64, ..ProgressDetail::default() };
+                let _ = messages.send(JsonMessage::progress("Content and layers", "Verifying", detail));
+            }
+        };
+        let running_on = |layer: &Digest| running_on(&shared, layer);
+        let is_over = || messages.is_closed();
+        shared.images.verify(&Verification { repair, running_on: &running_on, tell: &tell, is_over: &is_over })
+    })
+    .await
+}
+
+/// By the image: where its content came from again, or why it did not.
+type Fetched = BTreeMap<Digest, Result<String>>;
+
+/// Fetches what is damaged of images that registries have.
+async fn fetch(
+    shared: &Arc<Shared>,
+    credentials: &AllCredentials,
+    findings: &[Finding],
+    messages: &UnboundedSender<JsonMessage>,
+) -> Result<Fetched> {
+    let mut fetched = Fetched::new();
+    for Again { id, places, platform } in shared.images.to_get_again(findings)? {
+        for place in places {
+            let shown = credentials.of(&place.domain);
+            let came = distribution::fetch_again(shared, &place, platform.clone(), shown, messages.clone()).await;
+            if messages.is_closed() {
+                return Err(Error::unavailable("context canceled"));
+            }
+            let came = came.map(|()| place.familiar_name());
+            let is_there = came.is_ok();
+            fetched.insert(id.clone(), came);
+            if is_there {
+                break;
+            }
+        }
+    }
+    Ok(fetched)
+}
+
+/// One that is not found any more.
+fn mended_by(finding: Finding, fetched: &Fetched) -> Finding {
+    let place = finding.images.iter().find_map(|id| fetched.get(id)?.as_ref().ok());
+    match (place, &finding.remedy) {
+        (Some(place), Remedy::Wanted(_)) => {
+            Finding { remedy: Remedy::Done(format!("fetched again from {place}")), ..finding }
+        }
+        _ => finding,
+    }
+}
+
+fn tell_why_not(finding: &mut Finding, fetched: &Fetched) {
+    let why = finding.images.iter().find_map(|id| fetched.get(id)?.as_ref().err());
+    if let (Some(why), Part::Content(_) | Part::Image(_), Remedy::Wanted(wanted)) =
+        (why, &finding.part, &mut finding.remedy)
+    {
+        wanted.push_str(&format!(" ({why})"));
+    }
 }
 
 /// After an unclean end, beside everything else.

@@ -27,6 +27,8 @@ pub(crate) struct Draft {
     pub(crate) pulled: bool,
     /// Layers that a registry gets compressed.
     pub(crate) plain: Vec<Digest>,
+    /// The digest it has at registries because of these, where that is known.
+    pub(crate) published: Option<Digest>,
 }
 
 /// A manifest and its configuration, found to belong together.
@@ -110,7 +112,7 @@ impl Images {
             other_tops: Vec::new(),
             pulled: draft.pulled,
             plain: draft.plain,
-            published: None,
+            published: draft.published,
         };
         let _writer = self.writer();
         let mut batch = Batch::new();

@@ -115,6 +115,11 @@ impl Content {
         (u64::try_from(stat.st_size) == Ok(size)).then_some(sealed)
     }
 
+    /// Of a blob's file; `None`: there is none.
+    pub(crate) fn size(&self, digest: &Digest) -> Option<u64> {
+        fs::metadata(self.path(digest)).ok().map(|metadata| metadata.len())
+    }
+
     /// Reads a blob whole: what is wrong with it, or nothing, and it has a seal.
     ///
     /// # Errors

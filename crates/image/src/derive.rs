@@ -85,8 +85,17 @@ impl Images {
         blobs.push(manifest.digest.clone());
         blobs.sort_unstable();
         blobs.dedup();
-        let draft =
-            Draft { descriptor: manifest.clone(), manifest, config, parsed: image, chain, blobs, plain, pulled: false };
+        let draft = Draft {
+            descriptor: manifest.clone(),
+            manifest,
+            config,
+            parsed: image,
+            chain,
+            blobs,
+            plain,
+            pulled: false,
+            published: None,
+        };
         Ok(self.commit(draft, options.reference.as_ref())?.0)
     }
 

@@ -66,7 +66,7 @@ pub use pull::{PullEvent, PullRequest, PullStage, Pulled, Remote};
 pub use report::{HistoryItem, Loaded, Progress, Removed, Use};
 pub use save::Selection;
 pub use traffic::Inside;
-pub use verify::{Finding, Part, Remedy, Verification, Verified};
+pub use verify::{Again, Finding, Part, Remedy, Verification, Verified};
 
 use sha2::{Digest as _, Sha256};
 

@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Deserializer, Serialize};
-use values::{Error, Result};
+use std::collections::BTreeMap;
+
+use values::{DEFAULT_DOMAIN, Error, Result};
 
 /// All empty: anonymous.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,14 +53,7 @@ impl Credentials {
     /// # Errors
     /// `InvalidArgument` for what is neither.
     pub fn from_header(header: &str) -> Result<Self> {
-        let header = header.trim();
-        if header.is_empty() {
-            return Ok(Self::default());
-        }
-        let bad = |why: String| Error::invalid(format!("invalid X-Registry-Auth header: {why}"));
-        let json = URL.decode(header).map_err(|e| bad(e.to_string()))?;
-        let parsed: Self = serde_json::from_slice(&json).map_err(|e| bad(e.to_string()))?;
-        Ok(parsed.normal())
+        Ok(decode::<Self>("X-Registry-Auth", header)?.normal())
     }
 
     /// User and password out of `auth`, where they are only there.
@@ -87,6 +82,41 @@ impl Credentials {
     }
 }
 
+fn decode<T: Default + serde::de::DeserializeOwned>(name: &str, header: &str) -> Result<T> {
+    let header = header.trim();
+    if header.is_empty() {
+        return Ok(T::default());
+    }
+    let bad = |why: String| Error::invalid(format!("invalid {name} header: {why}"));
+    let json = URL.decode(header).map_err(|e| bad(e.to_string()))?;
+    serde_json::from_slice(&json).map_err(|e| bad(e.to_string()))
+}
+
+/// What a client shows to several registries, by their names as in `config.json`.
+#[derive(Clone, Debug, Default)]
+pub struct AllCredentials(BTreeMap<String, Credentials>);
+
+impl AllCredentials {
+    /// From the header `X-Registry-Config`: base64url of JSON.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is neither.
+    pub fn from_header(header: &str) -> Result<Self> {
+        Ok(Self(decode("X-Registry-Config", header)?))
+    }
+
+    /// Those for a registry; else anonymous.
+    pub fn of(&self, domain: &str) -> Credentials {
+        let is_it = |name: &str| {
+            let bare = name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or(name);
+            let host = bare.split('/').next().unwrap_or_default();
+            host == domain || domain == DEFAULT_DOMAIN && matches!(host, "index.docker.io" | "registry-1.docker.io")
+        };
+        let found = self.0.iter().find(|(name, _)| is_it(name));
+        found.map_or_else(Credentials::default, |(_, kept)| kept.clone().normal())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +139,13 @@ mod tests {
         for bad in ["%%%", "AAAA", &URL.encode("3")] {
             assert!(Credentials::from_header(bad).is_err(), "{bad}");
         }
+        let all = r#"{"https://index.docker.io/v1/":{"auth":"aDpw"},"h:5000":{"username":"u"},"https://x.y/v2/":{"username":"x"}}"#;
+        let all = AllCredentials::from_header(&URL.encode(all)).unwrap();
+        for (domain, user) in [("docker.io", "h"), ("h:5000", "u"), ("x.y", "x"), ("h", ""), ("y", "")] {
+            assert_eq!(all.of(domain).username, user, "{domain}");
+        }
+        assert!(AllCredentials::from_header("").unwrap().of("h").is_anonymous());
+        assert!(AllCredentials::from_header("%%").is_err());
         let c = Credentials { username: "u".into(), password: "secret".into(), ..Credentials::default() };
         assert!(!format!("{c:?}").contains("secret"));
         assert_eq!(c.basic().as_deref(), Some("Basic dTpzZWNyZXQ="));

@@ -42,7 +42,7 @@ pub use challenge::Challenge;
 pub use challenge::parse as fuzz_challenges;
 pub use client::Client;
 pub use config::{Config, Insecure, Mirror, TokenHost};
-pub use credentials::Credentials;
+pub use credentials::{AllCredentials, Credentials};
 pub use endpoint::{Endpoint, INDEX_SERVER};
 pub use failure::Failure;
 pub use manifest::Fetched;

@@ -86,18 +86,31 @@ fn encode(auth: &AuthConfig) -> String {
     URL_SAFE.encode(serde_json::to_vec(auth).unwrap_or_default())
 }
 
-/// All that is kept, as the text of a `config.json` that needs no helper; `None` for nothing.
-///
-/// # Errors
-/// A helper's.
-pub fn as_file(session: &Session) -> Result<Option<String>, Failure> {
+/// The names under which anything is kept.
+fn keys(session: &Session) -> Result<BTreeSet<String>, Failure> {
     let config = session.config();
     let mut keys: BTreeSet<String> = config.auths.keys().chain(config.cred_helpers.keys()).cloned().collect();
     if !config.creds_store.is_empty() {
         keys.extend(helper::list(&config.creds_store)?);
     }
+    Ok(keys)
+}
+
+/// The header `X-Registry-Config`: all that is kept, by registry. What a helper cannot give is left out.
+pub fn header_of_all(session: &Session) -> String {
+    let keys = keys(session).unwrap_or_default();
+    let kept: BTreeMap<String, AuthConfig> =
+        keys.into_iter().filter_map(|key| Some((key.clone(), get(session, &key).ok()?))).collect();
+    URL_SAFE.encode(serde_json::to_vec(&kept).unwrap_or_default())
+}
+
+/// All that is kept, as the text of a `config.json` that needs no helper; `None` for nothing.
+///
+/// # Errors
+/// A helper's.
+pub fn as_file(session: &Session) -> Result<Option<String>, Failure> {
     let mut auths = BTreeMap::new();
-    for key in keys {
+    for key in keys(session)? {
         let kept = get(session, &key)?;
         let auth = match kept.username.as_str() {
             "" => String::new(),

@@ -9,7 +9,7 @@ mod search;
 
 pub use inspect::inspect;
 pub use manifest::{manifest, put_manifest};
-pub use pull::{PullOptions, pull};
+pub use pull::{PullOptions, fetch_again, pull};
 pub use push::{PushOptions, push};
 pub use search::{SearchOptions, search};
 

@@ -39,21 +39,18 @@ pub async fn pull(shared: &Arc<Shared>, options: PullOptions, messages: Unbounde
         "" => None,
         text => Some(text.parse::<Platform>()?),
     };
-    let work = Work { shared, platform, credentials: options.credentials, messages: messages.clone() };
-    let mut last = Error::internal("no endpoint");
-    for endpoint in shared.distribution().endpoints(&reference.domain)? {
-        match work.pull_from(&endpoint, &reference).await {
-            Ok(()) => return Ok(()),
-            Err(e) if messages.is_closed() => return Err(e),
-            Err(e) => {
-                if endpoint.mirror {
-                    tracing::warn!("pull of {} from a mirror: {e}", reference.familiar());
-                }
-                last = e;
-            }
-        }
-    }
-    Err(last)
+    Work { shared, platform, credentials: options.credentials, messages, is_known: false }.pull(&reference).await
+}
+
+/// What is missing or damaged of an image that is here and that a registry knows by this digest. It gets no name by it.
+pub async fn fetch_again(
+    shared: &Arc<Shared>,
+    reference: &Reference,
+    platform: Option<Platform>,
+    credentials: Credentials,
+    messages: UnboundedSender<JsonMessage>,
+) -> Result<()> {
+    Work { shared, platform, credentials, messages, is_known: true }.pull(reference).await
 }
 
 /// `busybox` and `1.36`, or `busybox:1.36` and nothing, or a digest in either.
@@ -76,9 +73,29 @@ struct Work<'a> {
     platform: Option<Platform>,
     credentials: Credentials,
     messages: UnboundedSender<JsonMessage>,
+    /// It is here, by its name, and only to be made whole.
+    is_known: bool,
 }
 
 impl Work<'_> {
+    /// From the first place that has it.
+    async fn pull(&self, reference: &Reference) -> Result<()> {
+        let mut last = Error::internal("no endpoint");
+        for endpoint in self.shared.distribution().endpoints(&reference.domain)? {
+            match self.pull_from(&endpoint, reference).await {
+                Ok(()) => return Ok(()),
+                Err(e) if self.messages.is_closed() => return Err(e),
+                Err(e) => {
+                    if endpoint.mirror {
+                        tracing::warn!("pull of {} from a mirror: {e}", reference.familiar());
+                    }
+                    last = e;
+                }
+            }
+        }
+        Err(last)
+    }
+
     async fn pull_from(&self, endpoint: &Endpoint, reference: &Reference) -> Result<()> {
         let client = self.shared.distribution();
         let opened = client.open(endpoint, &reference.path, &self.credentials, Access::Pull);
@@ -171,13 +188,14 @@ impl Work<'_> {
             cancelled: cancelled.clone(),
             parallel: self.shared.distribution().config().downloads,
         };
-        let (images, reference, platform) = (self.shared.images.clone(), reference.clone(), self.platform.clone());
+        let (images, platform) = (self.shared.images.clone(), self.platform.clone());
+        let name = Some(reference.clone()).filter(|_| !self.is_known);
         let (sender, done) = oneshot::channel();
         // Its own thread, not one of the pool for what blocks: a slow registry must not keep others from theirs.
         let thread = std::thread::Builder::new().name("pull".into()).spawn(move || {
             let descriptor = Descriptor::new(&fetched.media_type, fetched.digest.clone(), fetched.bytes.len() as u64);
-            let request =
-                PullRequest { descriptor, bytes: &fetched.bytes, platform: platform.as_ref(), reference: &reference };
+            let (bytes, platform, reference) = (&fetched.bytes, platform.as_ref(), name.as_ref());
+            let request = PullRequest { descriptor, bytes, platform, reference };
             let _ = sender.send(images.pull(&request, &remote));
         });
         thread.map_err(|e| Error::from(e).context("start a thread"))?;

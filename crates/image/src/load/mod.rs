@@ -150,6 +150,7 @@ impl Images {
             blobs: candidate.blobs.clone(),
             plain: candidate.plain(),
             pulled: false,
+            published: None,
         };
         if candidate.references.is_empty() {
             let (id, _) = self.commit(draft(&candidate), None)?;

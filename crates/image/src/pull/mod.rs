@@ -6,6 +6,7 @@
 
 mod layer;
 mod partial;
+mod published;
 mod remote;
 
 use oci::image::{Descriptor, Index, Manifest, media};
@@ -22,6 +23,7 @@ use crate::{
 };
 use layer::Task;
 pub(crate) use partial::{KEPT, Partials};
+use published::{Decompressing, Own};
 pub use remote::{PullEvent, PullStage, Remote};
 
 /// What is to be pulled: the document a name or digest stands for, as the registry sent it.
@@ -30,8 +32,8 @@ pub struct PullRequest<'a> {
     pub bytes: &'a [u8],
     /// `None`: this machine's.
     pub platform: Option<&'a Platform>,
-    /// The name to give; with a digest, no tag.
-    pub reference: &'a Reference,
+    /// The name to give; with a digest, no tag. `None`: it is here, and only to be made whole.
+    pub reference: Option<&'a Reference>,
 }
 
 /// What came of a pull.
@@ -59,6 +61,14 @@ impl Images {
         if let Some(pulled) = self.known_as(request)? {
             return Ok(pulled);
         }
+        let Some(own) = self.own(request, remote)? else { return self.fetch(request, remote, None) };
+        let descriptor = own.record.descriptor.clone();
+        let as_here = PullRequest { descriptor, bytes: &own.bytes, ..*request };
+        self.fetch(&as_here, &Decompressing { registry: remote, own: &own }, Some(&own))
+    }
+
+    /// What is missing, and its name; of an image that was made here if it is an `own` one.
+    fn fetch(&self, request: &PullRequest<'_>, remote: &dyn Remote, own: Option<&Own>) -> Result<Pulled> {
         let mut lease = self.lease();
         let mut blobs = Vec::new();
         self.keep_document(&request.descriptor, request.bytes, &mut lease, &mut blobs)?;
@@ -83,12 +93,14 @@ impl Images {
             parsed: parsed.config,
             chain,
             blobs,
-            pulled: true,
-            plain: Vec::new(),
+            pulled: own.is_none(),
+            plain: own.map_or_else(Vec::new, |own| own.record.plain.clone()),
+            published: own.and_then(|own| own.record.published.clone()),
         };
-        let had = self.find_name(request.reference);
-        let (id, replaced) = self.commit(draft, Some(request.reference))?;
-        Ok(Pulled { is_news: had.as_ref() != Some(&id) || seen.fetched, id, replaced, platform })
+        let had = request.reference.map(|name| self.find_name(name));
+        let (id, replaced) = self.commit(draft, request.reference)?;
+        let is_new_name = had.is_some_and(|had| had.as_ref() != Some(&id));
+        Ok(Pulled { is_news: is_new_name || seen.fetched, id, replaced, platform })
     }
 
     /// What was pushed from here and is here, whole, if that is what is wanted: only its name is to be given.
@@ -98,11 +110,12 @@ impl Images {
         if self.parts(&image.descriptor).is_err() || !self.snapshots.has(&image.chain) {
             return Ok(None);
         }
-        let is_news = self.find_name(request.reference).as_ref() != Some(&image.id);
-        let replaced = match is_news {
-            true => self.give_name(&image.id, request.reference.clone())?,
-            false => None,
+        let new_name = request.reference.filter(|name| self.find_name(name).as_ref() != Some(&image.id));
+        let replaced = match new_name {
+            Some(name) => self.give_name(&image.id, name.clone())?,
+            None => None,
         };
+        let is_news = new_name.is_some();
         Ok(Some(Pulled { id: image.id.clone(), replaced, is_news, platform: image.platform.clone() }))
     }
 

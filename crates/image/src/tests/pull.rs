@@ -105,7 +105,7 @@ fn pull(images: &Images, table: &Table, model: &Model) -> Result<Pulled> {
     let bytes = model.manifest();
     let reference = model.names[0].parse().unwrap();
     let descriptor = Descriptor::new(media::OCI_MANIFEST, crate::sha256(&bytes), bytes.len() as u64);
-    images.pull(&PullRequest { descriptor, bytes: &bytes, platform: None, reference: &reference }, table)
+    images.pull(&PullRequest { descriptor, bytes: &bytes, platform: None, reference: Some(&reference) }, table)
 }
 
 /// Large enough to be put aside.

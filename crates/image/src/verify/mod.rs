@@ -4,6 +4,7 @@
 //! A layer is made once more of its blob, aside, and compared: so both are read once, and what was made takes the place of
 //! what is damaged.
 
+mod again;
 mod layer;
 mod needs;
 mod records;
@@ -17,6 +18,7 @@ use std::{
 use values::{Digest, Error, Result};
 
 use crate::images::Images;
+pub use again::Again;
 use needs::Needs;
 
 /// How it is to be done. Everything is called from several threads.

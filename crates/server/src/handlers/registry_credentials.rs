@@ -1,6 +1,6 @@
 //! The header with a registry's credentials.
 
-use engine::Credentials;
+use engine::{AllCredentials, Credentials};
 use http::HeaderMap;
 use values::Result;
 
@@ -9,6 +9,17 @@ use values::Result;
 /// # Errors
 /// `InvalidArgument` for what cannot be read.
 pub(super) fn of(headers: &HeaderMap) -> Result<Credentials> {
-    let header = headers.get("x-registry-auth").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Credentials::from_header(header)
+    Credentials::from_header(text(headers, "x-registry-auth"))
+}
+
+/// `X-Registry-Config`, those of several registries.
+///
+/// # Errors
+/// `InvalidArgument` for what cannot be read.
+pub(super) fn of_all(headers: &HeaderMap) -> Result<AllCredentials> {
+    AllCredentials::from_header(text(headers, "x-registry-config"))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }

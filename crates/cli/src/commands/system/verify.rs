@@ -8,7 +8,7 @@ use crate::command::{Args, Command};
 use crate::flags::Flag;
 use crate::output::listing::{Column, FORMAT_HELP, Listing};
 use crate::output::{human, progress};
-use crate::{Failure, Invocation, Outcome, Session};
+use crate::{Failure, Invocation, Outcome, Session, credentials};
 
 /// The row.
 pub static COMMAND: Command = Command {
@@ -19,7 +19,7 @@ pub static COMMAND: Command = Command {
     flags: &[
         Flag::text("format", FORMAT_HELP),
         Flag::bool("no-trunc", "Don't truncate output"),
-        Flag::bool("repair", "Repair what can be repaired here"),
+        Flag::bool("repair", "Repair what can be repaired, with content from registries where it is damaged"),
     ],
     ours: true,
     run,
@@ -31,7 +31,9 @@ const TABLE: &str = "table {{.Kind}}\t{{.ID}}\t{{.Why}}\t{{.NeededBy}}\t{{.Remed
 fn run(session: &Session, call: &Invocation) -> Outcome {
     let format = call.text_or_empty("format");
     let query = SystemVerifyQuery { repair: call.is("repair") };
-    let messages = session.client()?.stream::<SystemVerify, JsonMessage>(&[], &query)?;
+    let auths = if query.repair { credentials::header_of_all(session) } else { String::new() };
+    let headers = [("X-Registry-Config", auths.as_str())];
+    let messages = session.client()?.stream_with_headers::<SystemVerify, JsonMessage>(&[], &query, &headers)?;
     let mut verified = None;
     let kept = messages.inspect(|message| {
         let aux = message.as_ref().ok().and_then(|message| message.aux.clone());
