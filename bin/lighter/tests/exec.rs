@@ -105,6 +105,34 @@ fn a_terminal_as_a_person_has_it() {
     assert_eq!(t.status(), 3);
 }
 
+fn new_exec(d: &Daemon, container: &str) -> String {
+    let body = r#"{"Cmd":["true"]}"#;
+    let head = format!("POST /containers/{container}/exec HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+    let reply = d.raw(&format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    let (_, id) = reply.split_once("\"Id\":\"").unwrap_or_else(|| panic!("{reply}"));
+    id[..64].to_owned()
+}
+
+fn look_at_exec(d: &Daemon, id: &str) -> String {
+    d.raw(&format!("GET /exec/{id}/json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+}
+
+#[test]
+fn execs_that_nobody_starts_are_bounded() {
+    let d = Daemon::with_images(&["busybox"]);
+    d.run(&["run", "-d", "--name", "cc", "--restart", "always", "busybox", "sleep", "1000"]).ok();
+    let all: Vec<String> = (0..1002).map(|_| new_exec(&d, "cc")).collect();
+    for forgotten in &all[..2] {
+        let reply = look_at_exec(&d, forgotten);
+        assert!(reply.contains(" 404 ") && reply.contains(&format!("No such exec instance: {forgotten}")), "{reply}");
+    }
+    assert!(look_at_exec(&d, &all[2]).contains("\"Running\":false"));
+    // one that is used is as good as ever
+    d.run(&["exec", "cc", "sh", "-c", "exit 3"]).status(3);
+    d.run(&["restart", "-t", "0", "cc"]).ok();
+    assert!(look_at_exec(&d, &all[1001]).contains(" 404 "), "it was made for a process that has ended");
+}
+
 #[test]
 fn top_shows_the_processes() {
     let d = Daemon::with_images(&["busybox"]);

@@ -2,6 +2,8 @@
 //!
 //! An exec lives in the daemon's memory only, as Docker's does; its process lives in the container, whose shim runs it.
 
+mod unstarted;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use crate::container::state::Phase;
 use crate::container::{Container, launch, links};
 use crate::shared::Shared;
 use crate::{detach_keys, oci, shim_link};
+use unstarted::Unstarted;
 
 /// How long the outcome of an exec can be asked for, if not as many have ended since.
 const KEPT: Duration = Duration::from_secs(300);
@@ -107,8 +110,22 @@ pub fn failure(message: String) -> String {
 
 #[derive(Default)]
 pub struct Execs {
-    all: Mutex<HashMap<Id, Arc<Exec>>>,
+    known: Mutex<Known>,
     past: Mutex<Past>,
+}
+
+#[derive(Default)]
+struct Known {
+    all: HashMap<Id, Arc<Exec>>,
+    unstarted: Unstarted,
+}
+
+impl Known {
+    fn forget_unstarted(&mut self, container: &Id) {
+        for id in self.unstarted.clear(container) {
+            self.all.remove(&id);
+        }
+    }
 }
 
 /// Those which ended, the earliest first.
@@ -126,29 +143,51 @@ impl Past {
 }
 
 impl Execs {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Id, Arc<Exec>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new one; the earliest that nobody started goes for it when they are too many.
+    fn add(&self, exec: Arc<Exec>) {
+        let mut known = self.lock();
+        if let Some(forgotten) = known.unstarted.push(&exec.container.id, exec.id.clone()) {
+            known.all.remove(&forgotten);
+        }
+        known.all.insert(exec.id.clone(), exec);
+    }
+
+    fn discard(&self, exec: &Exec) {
+        let mut known = self.lock();
+        known.unstarted.take(&exec.container.id, &exec.id);
+        known.all.remove(&exec.id);
+    }
+
+    /// Whoever has it may go on with it; others do not find it any more if it is not started.
+    fn begin(&self, exec: &Arc<Exec>) {
+        let mut known = self.lock();
+        known.unstarted.take(&exec.container.id, &exec.id);
+        known.all.insert(exec.id.clone(), exec.clone());
     }
 
     fn retire(&self, id: &Id) {
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let forgotten = past.push(id.clone(), Instant::now());
         drop(past);
-        let mut all = self.lock();
+        let mut known = self.lock();
         for id in forgotten {
-            all.remove(&id);
+            known.all.remove(&id);
         }
     }
 
     fn find(&self, key: &str) -> Result<Arc<Exec>> {
-        let found = Id::parse(key).and_then(|id| self.lock().get(&id).cloned());
+        let found = Id::parse(key).and_then(|id| self.lock().all.get(&id).cloned());
         found.ok_or_else(|| Error::not_found(format!("No such exec instance: {key}")))
     }
 
     /// Those which run, for `inspect`; `None` when there are none.
     pub fn ids_of(&self, container: &Id) -> Option<Vec<String>> {
         let runs = |e: &Arc<Exec>| e.container.id == *container && matches!(*e.progress(), Progress::Running { .. });
-        let ids: Vec<String> = self.lock().values().filter(|e| runs(e)).map(|e| e.id.to_string()).collect();
+        let ids: Vec<String> = self.lock().all.values().filter(|e| runs(e)).map(|e| e.id.to_string()).collect();
         if ids.is_empty() { None } else { Some(ids) }
     }
 
@@ -176,12 +215,12 @@ impl Execs {
         };
         let exec = Exec::new(id.clone(), container.clone(), asked, Vec::new());
         *exec.progress() = Progress::Starting;
-        self.lock().insert(id.clone(), Arc::new(exec));
+        self.lock().all.insert(id.clone(), Arc::new(exec));
     }
 
     /// It runs.
     pub fn probe_started(&self, id: &Id, pid: i32) {
-        let exec = self.lock().get(id).cloned();
+        let exec = self.lock().all.get(id).cloned();
         if let Some(exec) = exec {
             exec.run_as(pid);
         }
@@ -195,24 +234,28 @@ impl Execs {
     }
 
     pub fn forget(&self, id: &Id) {
-        self.lock().remove(id);
+        self.lock().all.remove(id);
     }
 
-    /// Its execs ended with it.
+    /// Its execs ended with it; those that were not started are forgotten, as with Docker.
     pub fn container_ended(&self, container: &Id) {
         let mut ended = Vec::new();
-        for exec in self.lock().values().filter(|e| e.container.id == *container) {
+        let mut known = self.lock();
+        known.forget_unstarted(container);
+        for exec in known.all.values().filter(|e| e.container.id == *container) {
             let runs = matches!(*exec.progress(), Progress::Running { .. } | Progress::Starting);
             if runs {
                 exec.end(137);
                 ended.push(exec.id.clone());
             }
         }
+        drop(known);
         ended.iter().for_each(|id| self.retire(id));
     }
 
+    /// What was made while it ended.
     pub fn container_removed(&self, container: &Id) {
-        self.lock().retain(|_, e| e.container.id != *container);
+        self.lock().forget_unstarted(container);
     }
 }
 
@@ -244,7 +287,9 @@ pub async fn create(shared: &Arc<Shared>, container: &Arc<Container>, asked: Exe
     let id = exec.id.clone();
     emit(shared, &exec, "exec_create");
     crash::point("exec.created");
-    shared.execs.lock().insert(id.clone(), exec);
+    shared.execs.add(exec.clone());
+    // it may have ended meanwhile, and takes no exec with it any more
+    refuse(container).inspect_err(|_| shared.execs.discard(&exec))?;
     Ok(IdResponse { id: id.to_string() })
 }
 
@@ -303,6 +348,7 @@ impl ExecStart {
     /// # Errors
     /// `InvalidArgument` when there is no such program or user, in Docker's words; others when it cannot be started.
     pub async fn run(self) -> Result<Option<Attached>> {
+        self.shared.execs.begin(&self.exec);
         *self.exec.progress() = Progress::Starting;
         crash::point("exec.admitted");
         // the shim is told whether or not this caller stays to hear of it

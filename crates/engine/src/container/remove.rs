@@ -25,6 +25,7 @@ pub async fn delete(shared: Arc<Shared>, container: Arc<Container>, closing: Opt
                 shared.departed.note(container.id.clone(), container.state().last_code);
             }
             shared.registry.remove(&container.id);
+            shared.execs.container_removed(&container.id);
             Fact::Removed
         }
         Err(e) => {
