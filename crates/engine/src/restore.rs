@@ -3,12 +3,12 @@
 //! There is no recovery code besides this: what shims tell goes through the ordinary state machine, and every resource
 //! carries the id of its container, so that what has no record is torn down.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use values::{Error, Id, Result, ResultExt, Timestamp};
 
 use network::{Endpoint, Published};
@@ -126,29 +126,38 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         blocking(move || Ok((s.records.all()?, find_traces(&s.config.run_root.join("shims"))))).await?;
     let known: HashSet<Id> = records.iter().map(|(r, _)| r.id.clone()).collect();
     // all at once: one that does not answer shall not hold up the others
-    let mut looks = JoinSet::new();
+    let mut looks = Each::default();
+    // what belongs to one that cannot be looked at is left as it is
+    let mut untouched = HashMap::new();
     for (record, volatile) in records {
         let of_it = traces.remove(&record.id).unwrap_or_default();
-        looks.spawn(look(shared.clone(), record, volatile, of_it));
+        let newest = of_it.first().map(|trace| trace.directory.clone());
+        untouched.insert(record.id.clone(), (record.name.clone(), newest));
+        looks.begin(&record.id.clone(), look(shared.clone(), record, volatile, of_it));
     }
+    let mut strays = Each::default();
     for (id, left) in traces {
         for trace in left {
             let noted = std::fs::read_to_string(trace.directory.join(CGROUP_FILE));
             let cgroup = noted.unwrap_or_else(|_| shared.cgroup_path(&id));
-            looks.spawn(async move {
-                end_stray(trace, Some(cgroup)).await;
-                None
-            });
+            strays.begin(&id, end_stray(trace, Some(cgroup)));
         }
     }
-    let found: Vec<Found> = looks.join_all().await.into_iter().flatten().collect();
+    let found = looks.done().await;
+    strays.done().await;
+    found.iter().for_each(|f| drop(untouched.remove(&f.record.id)));
+    for (id, (name, _)) in &untouched {
+        let _ = shared.registry.reserve(name, id);
+    }
     let runs = |f: &&Found| matches!(f.end, End::Runs(..) | End::Unclear(..));
-    let running: HashSet<Id> = found.iter().filter(runs).map(|f| f.record.id.clone()).collect();
-    let live: Vec<_> = found
-        .iter()
-        .filter(|f| running.contains(&f.record.id))
-        .map(|f| (f.record.id.to_string(), f.volatile.endpoints.clone()))
-        .collect();
+    let live = found.iter().filter(runs).map(|f| (f.record.id.clone(), f.volatile.endpoints.clone()));
+    let untouched = untouched.into_iter().map(|(id, (_, newest))| {
+        let note = newest.map(|directory| NetworkNote::read(&directory, &shared.bridge_id()));
+        (id, note.unwrap_or_default().endpoints)
+    });
+    let live: HashMap<Id, Vec<Endpoint>> = live.chain(untouched).collect();
+    let running: HashSet<Id> = live.keys().cloned().collect();
+    let live: Vec<_> = live.into_iter().map(|(id, endpoints)| (id.to_string(), endpoints)).collect();
     let rests_elsewhere =
         |f: &&Found| !running.contains(&f.record.id) && !f.record.host.resources.cgroup_parent.is_empty();
     let elsewhere: Vec<String> =
@@ -160,14 +169,11 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
     let s = shared.clone();
     let stale = blocking(move || sweep(&s, &known, &running, &elsewhere, &live)).await?;
     // now all are there, for those which join others
-    let tellings: Vec<JoinHandle<_>> = taken
-        .into_iter()
-        .map(|(container, end, was)| tokio::spawn(told(shared.clone(), container, end, was)))
-        .collect();
-    let mut told = vec![];
-    for telling in tellings {
-        told.push(telling.await.map_err(|e| Error::internal(format!("taking up a container: {e}")))?);
+    let mut tellings = Each::default();
+    for (container, end, was) in taken {
+        tellings.begin(&container.id.clone(), acquaint(shared.clone(), container, end, was));
     }
+    let acquainted = tellings.done().await;
     let s = shared.clone();
     blocking(move || {
         if let Err(e) = s.cgroup_parents.tidy(&s) {
@@ -176,16 +182,45 @@ pub async fn restore(shared: &Arc<Shared>) -> Result<()> {
         crate::open::settle_networks(&s.networks)
     })
     .await?;
-    for (container, _) in &told {
+    for (container, _) in &acquainted {
         let rerouted = stale.contains(container.id.as_str());
         if let Err(e) = crate::networks::agree(shared, container, rerouted).await {
             tracing::error!("the networks of container {} are not those that were recorded: {e}", container.id);
         }
     }
-    for (container, was) in told {
+    for (container, was) in acquainted {
         tokio::spawn(resume(shared.clone(), container, was));
     }
     Ok(())
+}
+
+/// What is done for each of many containers at the same time.
+struct Each<T>(Vec<(Id, JoinHandle<T>)>);
+
+impl<T> Default for Each<T> {
+    fn default() -> Self {
+        Self(vec![])
+    }
+}
+
+impl<T: Send + 'static> Each<T> {
+    fn begin(&mut self, id: &Id, work: impl Future<Output = T> + Send + 'static) {
+        self.0.push((id.clone(), tokio::spawn(work)));
+    }
+
+    /// What came of it. One that fails is told of, and missing: it is no reason to have none of the others.
+    async fn done(self) -> Vec<T> {
+        let mut all = vec![];
+        for (id, work) in self.0 {
+            match work.await {
+                Ok(done) => all.push(done),
+                Err(e) => {
+                    tracing::error!("container {id} is not restored; its next chance is the daemon's next start: {e}")
+                }
+            }
+        }
+        all
+    }
 }
 
 fn find_traces(shims: &Path) -> BTreeMap<Id, Vec<Trace>> {
@@ -211,7 +246,7 @@ fn find_traces(shims: &Path) -> BTreeMap<Id, Vec<Trace>> {
 }
 
 /// Finds out what became of a container.
-async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, traces: Vec<Trace>) -> Option<Found> {
+async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, traces: Vec<Trace>) -> Found {
     let was = volatile.state.phase;
     let held = matches!(was, Phase::Running { .. } | Phase::Starting { .. });
     // A launch is written down before its directory is made, and its end before its shim is let go.
@@ -224,7 +259,7 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
     let mut current = current.into_iter();
     let Some(trace) = current.next() else {
         let end = if held { End::Ended(Fact::Lost { at: Timestamp::now() }) } else { End::Rests };
-        return Some(Found { record, volatile, was, end, dns: None });
+        return Found { record, volatile, was, end, dns: None };
     };
     let older: Vec<Trace> = current.collect();
     volatile.state.generation = trace.generation;
@@ -260,7 +295,7 @@ async fn look(shared: Arc<Shared>, record: Record, mut volatile: Volatile, trace
         }
         _ => None,
     };
-    Some(Found { record, volatile, was, end, dns })
+    Found { record, volatile, was, end, dns }
 }
 
 /// Opens the sockets by which a container that goes on asks for names. What fails is tried again, and told, later.
@@ -307,7 +342,7 @@ fn serve_names(shared: &Arc<Shared>, taken: &[Taken], dns: Vec<Option<network::d
 
 /// Tells the supervisor what was found, and waits until it knows: whoever asks from then on hears of that, not of what was
 /// written down.
-async fn told(shared: Arc<Shared>, container: Arc<Container>, end: End, was: Phase) -> (Arc<Container>, Phase) {
+async fn acquaint(shared: Arc<Shared>, container: Arc<Container>, end: End, was: Phase) -> (Arc<Container>, Phase) {
     let has_ended = end.has_ended();
     tell(&shared, &container, end).await;
     settled(&container, has_ended).await;
@@ -376,7 +411,9 @@ async fn tell_running(shared: &Arc<Shared>, container: &Arc<Container>, director
             answer_again(&s, &c, &endpoints, &of);
             Ok(())
         };
-        let _ = blocking(again).await;
+        if let Err(e) = blocking(again).await {
+            tracing::error!("container {} may not find others by name, nor be found: {e}", container.id);
+        }
     }
     launch::hand_over(container, state.generation, directory, stream, &started, places);
     // the daemon may have ended between the deed and the note of it
@@ -446,14 +483,17 @@ async fn end_stray(trace: Trace, cgroup: Option<String>) {
     if let Some((mut stream, state)) = reconnect(trace.directory.clone(), Some(PROMPT)).await {
         shim_link::end(&mut stream, state.exited.is_some()).await;
     }
-    let _ = blocking(move || {
+    let place = trace.directory.clone();
+    let ended = blocking(move || {
         if let Some(path) = cgroup {
             lost::end_cgroup(&path);
         }
         lost::forget_now(trace.directory);
         Ok(())
-    })
-    .await;
+    });
+    if let Err(e) = ended.await {
+        tracing::error!("what is left in {}: {e}", place.display());
+    }
 }
 
 /// Removes directories, snapshots, cgroups and addresses which belong to no container. `elsewhere`: groups of resting
@@ -509,5 +549,22 @@ async fn resume(shared: Arc<Shared>, container: Arc<Container>, was: Phase) {
             shared.pace.start(&container, begin).await;
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_fails_leaves_the_others() {
+        let mut each = Each::default();
+        for number in 0..3 {
+            each.begin(&Id::random(), async move {
+                assert_ne!(number, 1, "a record that nobody expected");
+                number
+            });
+        }
+        assert_eq!(each.done().await, [0, 2]);
     }
 }

@@ -94,11 +94,21 @@ impl Images {
         Ok(made)
     }
 
+    /// And forgets what was found out about layers that are gone: they are as many as were removed since this was called last.
     fn note_compressed(&self, plain: &Digest, made: &Compressed) -> Result<()> {
         if self.known_compressed(plain).is_some_and(|(digest, _)| digest == made.digest) {
             return Ok(());
         }
         let mut batch = Batch::new();
+        {
+            let ledger = self.ledger();
+            self.store.for_each(&COMPRESSED, |plain, _| {
+                if plain.parse().is_ok_and(|digest| !ledger.blobs.contains_key(&digest)) {
+                    batch.delete(&COMPRESSED, plain);
+                }
+                Ok(())
+            })?;
+        }
         let record = CompressedRecord { digest: made.digest.clone(), size: made.size };
         batch.put(&COMPRESSED, plain.as_str(), &record)?;
         self.store.commit(batch, Durability::Process)

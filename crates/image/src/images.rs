@@ -140,9 +140,6 @@ impl Images {
             // Under the ledger's lock: whoever looks next must not find half of it.
             for digest in &dead.blobs {
                 self.content.remove(digest)?;
-                if self.store.contains(&crate::records::COMPRESSED, digest.as_str()) {
-                    batch.delete(&crate::records::COMPRESSED, digest.as_str());
-                }
             }
             for chain_id in &dead.layers {
                 self.snapshots.remove_layer(chain_id)?;

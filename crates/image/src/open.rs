@@ -11,7 +11,7 @@ use crate::{
     content::Content,
     images::{Config, Images},
     ledger::{Ledger, Tag},
-    records::{COMPRESSED, FACTS, HOLDS, IMAGES, ImageRecord, LAYERS, SEEDED, TAGS, USES},
+    records::{FACTS, HOLDS, IMAGES, ImageRecord, LAYERS, SEEDED, TAGS, USES},
 };
 
 impl Images {
@@ -87,22 +87,7 @@ impl Images {
             }
         }
         drop(ledger);
-        self.collect()?;
-        self.forget_compressed()
-    }
-
-    /// What was found out about layers that are gone.
-    fn forget_compressed(&self) -> Result<()> {
-        let ledger = self.ledger();
-        let mut batch = Batch::new();
-        self.store.for_each(&COMPRESSED, |plain, _| {
-            if plain.parse().is_ok_and(|digest| !ledger.blobs.contains_key(&digest)) {
-                batch.delete(&COMPRESSED, plain);
-            }
-            Ok(())
-        })?;
-        drop(ledger);
-        self.store.commit(batch, Durability::Process)
+        self.collect()
     }
 
     /// Lets go of layers held for containers that are gone.

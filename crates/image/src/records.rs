@@ -18,7 +18,7 @@ pub(crate) const USES: Table<Timestamp> = Table::new("image-uses", 1);
 /// Layers committed a short while ago, by chain id.
 pub(crate) const RECENT: Table<RecentRecord> = Table::new("recent-layers", 1);
 /// What layers that were made here are compressed, by the digest of the plain tar. Only what was found out before: it is made again
-/// where it is needed, and may be forgotten.
+/// where it is needed, and may be forgotten. Of layers that are gone it goes when there is something new to write down.
 pub(crate) const COMPRESSED: Table<CompressedRecord> = Table::new("compressed-layers", 1);
 /// Single facts: [`SEEDED`].
 pub(crate) const FACTS: Table<bool> = Table::new("image-facts", 1);

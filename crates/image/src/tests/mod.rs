@@ -1,6 +1,7 @@
 //! Images on the real filesystem. Needs root.
 
 mod account;
+mod compress;
 mod crash;
 mod hostile;
 mod keep;
