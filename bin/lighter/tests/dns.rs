@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use testkit::world::beside;
+use testkit::world::{alone, beside, ip as set_ip};
 use testkit::{Cli, Daemon, eventually, real_docker};
 
 fn run(daemon: &Daemon, name: &str, flags: &[&str]) {
@@ -15,6 +15,11 @@ fn run(daemon: &Daemon, name: &str, flags: &[&str]) {
 
 fn ip(daemon: &Daemon, container: &str, network: &str) -> String {
     daemon.inspect(container, &format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}"))
+}
+
+/// Runs `work` in a container's network namespace. A server that is begun there goes on.
+fn inside<T: Send>(daemon: &Daemon, container: &str, work: impl FnOnce() -> T + Send) -> T {
+    beside(&daemon.inspect(container, "{{.State.Pid}}"), work)
 }
 
 /// What `nslookup` in a container finds, sorted; empty for nothing.
@@ -70,10 +75,9 @@ fn names_are_back_when_a_killed_daemon_is() {
     assert_eq!(lookup(&daemon, "web", "db"), [ip(&daemon, "db", "back")]);
 }
 
-/// A server outside: answers each question with 192.0.2.7.
-fn outside() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.53:53").expect("port 53 of 127.0.0.53");
-    let server = socket.try_clone().unwrap();
+/// Answers each question with 192.0.2 and that number.
+fn answers(at: &str, number: u8) {
+    let server = UdpSocket::bind((at, 53)).expect("port 53");
     std::thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, from)) = server.recv_from(&mut buffer) {
@@ -83,21 +87,20 @@ fn outside() -> UdpSocket {
             }
             answer[2] |= 0x80;
             answer[7] = 1;
-            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, number]);
             let _ = server.send_to(&answer, from);
         }
     });
-    socket
 }
 
 #[test]
 fn what_is_no_container_is_asked_outside_but_not_from_an_internal_network() {
-    let _server = outside();
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "open"]).ok();
     daemon.run(&["network", "create", "--internal", "closed"]).ok();
     run(&daemon, "one", &["--network", "open", "--dns", "127.0.0.53"]);
     run(&daemon, "two", &["--network", "closed", "--dns", "127.0.0.53"]);
+    ["one", "two"].iter().for_each(|name| inside(&daemon, name, || answers("127.0.0.53", 7)));
     assert_eq!(lookup(&daemon, "one", "example.org"), ["192.0.2.7"]);
     assert_eq!(lookup(&daemon, "two", "example.org"), [] as [&str; 0]);
     assert_eq!(lookup(&daemon, "two", "two"), [ip(&daemon, "two", "closed")]);
@@ -213,12 +216,12 @@ fn records(answer: &[u8]) -> u16 {
 
 #[test]
 fn by_tcp_and_in_large_datagrams() {
-    large_answers("127.0.0.54");
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     run(&daemon, "db", &["--network", "back"]);
     run(&daemon, "web", &["--network", "back", "--dns", "127.0.0.54"]);
-    beside(&daemon.inspect("web", "{{.State.Pid}}"), || {
+    inside(&daemon, "web", || {
+        large_answers("127.0.0.54");
         let [db, large, nobody] = &ask_tcp(&["db", "n90.example", "nobody"])[..] else { panic!() };
         assert_eq!((records(db), records(large), records(nobody)), (1, 90, 1), "by one connection");
         // 1 record is 45 bytes, 20 are 349, 60 are 989, 90 are 1469
@@ -250,11 +253,11 @@ fn by_tcp_and_in_large_datagrams() {
 /// One that asks much is answered all of it, at once.
 #[test]
 fn many_questions_at_the_same_time() {
-    large_answers("127.0.0.55");
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     run(&daemon, "web", &["--network", "back", "--dns", "127.0.0.55"]);
-    beside(&daemon.inspect("web", "{{.State.Pid}}"), || {
+    inside(&daemon, "web", || {
+        large_answers("127.0.0.55");
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut answered = 0;
@@ -296,13 +299,13 @@ fn late_answers(at: &str, wait: usize) {
 /// Many more questions at a time than the daemon has sockets for, from several containers, all of them answered.
 #[test]
 fn a_burst_of_questions_outside() {
-    late_answers("127.0.0.60", 2000);
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     let names = ["c0", "c1", "c2", "c3", "c4"];
     names.iter().for_each(|name| run(&daemon, name, &["--network", "back", "--dns", "127.0.0.60"]));
     let burst = |name: &str| {
-        beside(&daemon.inspect(name, "{{.State.Pid}}"), || {
+        inside(&daemon, name, || {
+            late_answers("127.0.0.60", 400);
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
             rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 16 << 20).unwrap();
             socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -324,20 +327,23 @@ fn a_burst_of_questions_outside() {
 #[test]
 fn servers_that_refuse_are_passed_over() {
     const REFUSED: u8 = 5;
-    let socket = UdpSocket::bind("127.0.0.61:53").unwrap();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 512];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            (buffer[2], buffer[3]) = (0x81, 0x80 | REFUSED);
-            let _ = socket.send_to(&buffer[..length], from);
-        }
-    });
-    large_answers("127.0.0.62");
+    let refuse = || {
+        let socket = UdpSocket::bind("127.0.0.61:53").unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                (buffer[2], buffer[3]) = (0x81, 0x80 | REFUSED);
+                let _ = socket.send_to(&buffer[..length], from);
+            }
+        });
+    };
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     run(&daemon, "both", &["--network", "back", "--dns", "127.0.0.61", "--dns", "127.0.0.62"]);
     run(&daemon, "none", &["--network", "back", "--dns", "127.0.0.61"]);
-    let asked = |name: &str| beside(&daemon.inspect(name, "{{.State.Pid}}"), || ask_udp("n1.example", None));
+    ["both", "none"].iter().for_each(|name| inside(&daemon, name, refuse));
+    inside(&daemon, "both", || large_answers("127.0.0.62"));
+    let asked = |name: &str| inside(&daemon, name, || ask_udp("n1.example", None));
     assert_eq!(records(&asked("both")), 1);
     assert_eq!(asked("none")[3] & 15, REFUSED, "as it was said");
 }
@@ -356,13 +362,13 @@ impl Drop for Ending<'_> {
 #[test]
 fn who_asks_too_much_is_told() {
     let silent = ["127.0.0.56", "127.0.0.57", "127.0.0.58"];
-    let _silent = silent.map(|at| UdpSocket::bind((at, 53)).expect("port 53"));
     const THREE_SERVERS: Duration = Duration::from_secs(12);
-    large_answers("127.0.0.63");
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     run(&daemon, "web", &[&["--network", "back"][..], &silent.map(|at| ["--dns", at]).concat()].concat());
     run(&daemon, "other", &["--network", "back", "--dns", "127.0.0.63"]);
+    let _silent = inside(&daemon, "web", || silent.map(|at| UdpSocket::bind((at, 53)).expect("port 53")));
+    inside(&daemon, "other", || large_answers("127.0.0.63"));
     let (is_told, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
     let flood = || {
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
@@ -381,10 +387,10 @@ fn who_asks_too_much_is_told() {
         }
     };
     std::thread::scope(|scope| {
-        let flooding = scope.spawn(|| beside(&daemon.inspect("web", "{{.State.Pid}}"), flood));
+        let flooding = scope.spawn(|| inside(&daemon, "web", flood));
         let ending = Ending(&is_over);
         eventually("one is told that it asks too much", || is_told.load(Relaxed) || flooding.is_finished());
-        beside(&daemon.inspect("other", "{{.State.Pid}}"), || {
+        inside(&daemon, "other", || {
             for number in 0..100 {
                 // who had to wait for the other one, which goes on until this ends, would have none
                 assert_eq!(records(&ask_udp(&format!("n1.y{number}.example"), None)), 1);
@@ -395,4 +401,53 @@ fn who_asks_too_much_is_told() {
     });
     assert!(is_told.load(Relaxed));
     assert_eq!(lookup(&daemon, "other", "web"), [ip(&daemon, "web", "back")]);
+}
+
+/// Servers are asked from where the container is: each of two has its own at the same address, and no other is heard.
+#[test]
+fn each_container_asks_its_own_servers() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "back"]).ok();
+    for (name, number) in [("one", 1), ("two", 2)] {
+        run(&daemon, name, &["--network", "back", "--dns", "127.0.0.11", "--dns", "127.0.0.66"]);
+        inside(&daemon, name, || answers("127.0.0.66", number));
+    }
+    for _ in 0..2 {
+        // the second time it may be remembered
+        assert_eq!(lookup(&daemon, "one", "example.org"), ["192.0.2.1"]);
+        assert_eq!(lookup(&daemon, "two", "example.org"), ["192.0.2.2"]);
+    }
+    let by_address = ["--network", "back", "--dns", &ip(&daemon, "one", "back")];
+    run(&daemon, "three", &by_address);
+    inside(&daemon, "one", || answers(by_address[3], 3));
+    assert_eq!(lookup(&daemon, "three", "example.org"), ["192.0.2.3"], "in a container beside it");
+    daemon.run(&["restart", "-t", "0", "two"]).ok();
+    inside(&daemon, "two", || answers("127.0.0.66", 4));
+    assert_eq!(lookup(&daemon, "two", "example.com"), ["192.0.2.4"], "in its new namespace");
+}
+
+/// The host itself does not reach those that stand on a link of its own.
+#[test]
+fn a_name_server_that_the_host_does_not_reach() {
+    alone();
+    set_ip(&["link", "add", "cable", "type", "veth", "peer", "name", "far"]);
+    ["cable", "far"].iter().for_each(|link| set_ip(&["link", "set", link, "up"]));
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    let subnet = ["--subnet", "10.214.0.0/24", "--gateway", "10.214.0.1"];
+    let create = ["network", "create", "-d", "macvlan", "-o", "parent=cable"];
+    let made = daemon.run(&[&create[..], &subnet, &["lan"]].concat());
+    if made.status != 0 {
+        made.stderr_has("the kernel has no macvlan links (CONFIG_");
+        return;
+    }
+    run(&daemon, "hole", &["--network", "lan", "--ip", "10.214.0.53"]);
+    run(&daemon, "web", &["--network", "lan", "--dns", "10.214.0.53"]);
+    inside(&daemon, "hole", || large_answers("10.214.0.53"));
+    inside(&daemon, "web", || {
+        assert_eq!(records(&ask_udp("n2.example", None)), 2);
+        assert_eq!(records(&ask_tcp(&["n90.example"])[0]), 90);
+    });
+    daemon.kill();
+    daemon.start_again();
+    inside(&daemon, "web", || assert_eq!(records(&ask_udp("n3.example", None)), 3));
 }

@@ -18,6 +18,7 @@ fn sysctl(key: &str, value: &str) {
 
 /// A name server on this host, so that the host's own are of no concern; it answers all with nothing.
 fn name_server(at: &str) -> std::net::UdpSocket {
+    ip(&["addr", "add", &format!("{at}/32"), "dev", "lo"]);
     let socket = std::net::UdpSocket::bind((at, 53)).expect("port 53");
     let server = socket.try_clone().unwrap();
     std::thread::spawn(move || {
@@ -33,14 +34,14 @@ fn name_server(at: &str) -> std::net::UdpSocket {
 #[test]
 fn a_healthy_host_and_each_illness() {
     let _world = World::cabled();
-    let _server = name_server("127.0.0.57");
-    let daemon = Daemon::with_flags(&["--dns", "127.0.0.57"]);
+    let _server = name_server("198.18.0.57");
+    let daemon = Daemon::with_flags(&["--dns", "198.18.0.57"]);
     daemon.import("busybox");
     daemon.run(&["network", "create", "--subnet", "10.80.0.0/24", "one"]).ok();
     daemon.run(&["run", "-d", "--name", "web", "--network", "one", "-p", "8080:80", "busybox", "sleep", "1000"]).ok();
     let healthy = daemon.run(&["network", "doctor"]).ok().stdout;
     assert!(healthy.lines().all(|line| line.starts_with("ok  ")), "{healthy}");
-    assert!(healthy.contains("dns         127.0.0.57 (daemon.json's \"dns\") answers within"), "{healthy}");
+    assert!(healthy.contains("dns         198.18.0.57 (daemon.json's \"dns\") answers within"), "{healthy}");
     daemon.run(&["network", "doctor", "-q"]).ok().stdout("");
     let bridge = format!("br-{}", &daemon.run(&["network", "inspect", "-f", "{{.Id}}", "one"]).ok().stdout[..12]);
     let ill = |words: &str, advice: &str| {
@@ -88,14 +89,15 @@ fn a_healthy_host_and_each_illness() {
 #[test]
 fn servers_that_do_not_answer() {
     let _world = World::cabled();
-    let _server = name_server("127.0.0.58");
-    let mut daemon = Daemon::with_flags(&["--dns", "127.0.0.59"]);
-    let silent = "127.0.0.59 (daemon.json's \"dns\") does not answer";
-    daemon.run(&["network", "doctor", "-q"]).status(1).stdout_has(silent).stdout_has("ping 127.0.0.59");
+    let _server = name_server("198.18.0.58");
+    let mut daemon = Daemon::with_flags(&["--dns", "198.18.0.59"]);
+    let silent = "198.18.0.59 (daemon.json's \"dns\") does not answer";
+    daemon.run(&["network", "doctor", "-q"]).status(1).stdout_has(silent).stdout_has("ping 198.18.0.59");
     daemon.kill();
-    daemon.set_flags(&["--dns", "127.0.0.58", "--dns", "127.0.0.59"]);
+    daemon.set_flags(&["--dns", "198.18.0.58", "--dns", "198.18.0.59", "--dns", "127.0.0.1"]);
     daemon.start_again();
     let one = daemon.run(&["network", "doctor", "-q"]).ok().stdout;
     assert!(one.starts_with(&format!("note     dns         {silent}")), "{one}");
+    assert!(one.contains("127.0.0.1 (daemon.json's \"dns\") is each container itself"), "{one}");
     daemon.run(&["network", "doctor", "extra"]).status(1).stderr_has("accepts no arguments");
 }

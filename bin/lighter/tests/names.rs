@@ -177,7 +177,6 @@ const TWO: Option<Ipv4Addr> = Some(Ipv4Addr::new(192, 0, 2, 2));
 fn what_is_remembered() {
     // port 53 is free there
     alone();
-    let (long, never) = (outside("127.1.0.1", [192, 0, 2, 1], 200), outside("127.1.0.2", [192, 0, 2, 2], 0));
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "back"]).ok();
     for (name, server) in [("asker", "127.1.0.1"), ("other", "127.1.0.2")] {
@@ -185,6 +184,8 @@ fn what_is_remembered() {
             .run(&["run", "-d", "--name", name, "--network", "back", "--dns", server, "busybox", "sleep", "1000"])
             .ok();
     }
+    let long = beside(&pid(&daemon, "asker"), || outside("127.1.0.1", [192, 0, 2, 1], 200));
+    let never = beside(&pid(&daemon, "other"), || outside("127.1.0.2", [192, 0, 2, 2], 0));
     beside(&pid(&daemon, "asker"), || {
         for _ in 0..3 {
             assert_eq!(ask("example.org"), ONE);
@@ -277,7 +278,6 @@ fn the_hosts_resolv_conf_is_followed() {
 fn internal_networks_know_nothing_of_outside() {
     // port 53 is free there
     alone();
-    let asked = outside("127.1.0.1", [192, 0, 2, 1], 0);
     let daemon = Daemon::with_images(&["busybox"]);
     daemon.run(&["network", "create", "--internal", "closed"]).ok();
     daemon.run(&["network", "create", "open"]).ok();
@@ -285,6 +285,7 @@ fn internal_networks_know_nothing_of_outside() {
         .run(&["run", "-d", "--name", "asker", "--network", "closed", "--dns", "127.1.0.1", "busybox", "sleep", "1000"])
         .ok();
     run(&daemon, "db", "closed");
+    let asked = beside(&pid(&daemon, "asker"), || outside("127.1.0.1", [192, 0, 2, 1], 0));
     let asks = |name: &'static str| beside(&pid(&daemon, "asker"), || ask(name));
     assert_eq!((asks("example.org"), asks("db")), (None, address(&daemon, "db")));
     let by_tcp = |name: &str| {

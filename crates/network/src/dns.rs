@@ -27,6 +27,7 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 use values::{Error, Result};
 
 use crate::bridge::failed;
+use crate::namespace;
 
 /// Where containers on networks of their own ask for names.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
@@ -52,6 +53,8 @@ pub struct Sockets {
     /// For each of the [`processors`] what is sent on it; where these are none, one for all.
     pub udp: Vec<OwnedFd>,
     pub tcp: OwnedFd,
+    /// The container's namespace: from there it asks servers outside.
+    pub netns: OwnedFd,
 }
 
 /// Those that have a socket each, for a thread of their own: a question is answered where it is asked, and nobody has to be woken
@@ -79,7 +82,7 @@ pub(crate) fn open() -> Result<Sockets> {
     let (udp, udp_port) = udp;
     let tcp_port = tcp.local_addr().map_err(io)?.port();
     lead(&rewriting(udp_port, tcp_port)).map_err(failed)?;
-    Ok(Sockets { udp, tcp: tcp.into() })
+    Ok(Sockets { udp, tcp: tcp.into(), netns: namespace::current()? })
 }
 
 /// All on one port, which is said; 0 is any.

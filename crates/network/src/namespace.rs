@@ -144,7 +144,7 @@ fn open_here(user: Option<OwnedFd>) -> Result<Namespace> {
 }
 
 /// The namespace the calling thread is in.
-fn current() -> Result<OwnedFd> {
+pub(crate) fn current() -> Result<OwnedFd> {
     let opened = rustix::fs::open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     opened.map_err(|e| Error::internal(format!("open network namespace: {e}")))
 }

@@ -9,24 +9,24 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use rustix::net::RecvFlags;
+use network::Networks;
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socket_with};
 use rustix::process::{Resource, getrlimit};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::message::{self, Query};
-use super::share::{Share, Stock};
+use super::share::Share;
 
 const DATAGRAM: usize = 4096;
-/// Of the daemon's descriptors one in so many is for questions' own sockets.
-const SHARE: u64 = 16;
 /// Bytes of answers that wait on a shared one.
 const RECEIVED: usize = 4 << 20;
 /// Questions on one socket: of the 65,536 numbers enough are free that one is soon found.
@@ -38,28 +38,58 @@ pub struct Answer {
     pub alone: bool,
 }
 
-pub struct Lines {
-    /// Sockets of their own.
-    pub own: Arc<Stock>,
-    shared: Mutex<HashMap<(Id, SocketAddr), Weak<Line>>>,
+/// From where servers are asked.
+#[derive(Default)]
+pub enum Origin {
+    /// The daemon's own network.
+    #[default]
+    Host,
+    /// A container's.
+    Inside(Arc<Networks>, Arc<OwnedFd>),
 }
 
-impl Default for Lines {
-    fn default() -> Self {
-        Self::new(descriptors(SHARE))
+impl Origin {
+    async fn socket(&self, to: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
+        let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        match self {
+            Origin::Host => Ok(socket_with(family, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?),
+            Origin::Inside(networks, netns) => {
+                let (sender, opened) = oneshot::channel();
+                networks.socket_inside(netns.clone(), family, kind, |socket| drop(sender.send(socket)));
+                opened.await.map_err(|_| io::ErrorKind::NotConnected)?
+            }
+        }
+    }
+
+    /// From a port that nobody knows.
+    async fn datagrams(&self, to: SocketAddr) -> io::Result<UdpSocket> {
+        let socket = UdpSocket::from_std(self.socket(to, SocketType::DGRAM).await?.into())?;
+        socket.connect(to).await?;
+        Ok(socket)
+    }
+
+    pub async fn connection(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = self.socket(to, SocketType::STREAM).await?;
+        TcpSocket::from_std_stream(socket.into()).connect(to).await
     }
 }
 
+#[derive(Default)]
+pub struct Lines {
+    pub origin: Origin,
+    shared: Mutex<HashMap<(Id, SocketAddr), Weak<Line>>>,
+}
+
 impl Lines {
-    fn new(most: usize) -> Self {
-        Self { own: Stock::of(most), shared: Mutex::default() }
+    pub fn from(origin: Origin) -> Self {
+        Self { origin, shared: Mutex::default() }
     }
 
     /// Asks one server by UDP for whoever has that share of the sockets, and waits as long as it takes.
     pub async fn ask(&self, to: SocketAddr, query: &Query, bytes: &[u8], share: &Arc<Share>) -> io::Result<Answer> {
         let mut request = bytes.to_vec();
         match share.take() {
-            Some(_own) => alone(to, query, &mut request).await.map(|reply| Answer { reply, alone: true }),
+            Some(_own) => self.alone(to, query, &mut request).await.map(|reply| Answer { reply, alone: true }),
             None => {
                 let line = self.line(to).await?;
                 line.ask(query, &mut request).await.map(|reply| Answer { reply, alone: false })
@@ -73,7 +103,7 @@ impl Lines {
         if let Some(line) = self.present(&place) {
             return Ok(line);
         }
-        let line = Arc::new(Line::open(to).await?);
+        let line = Arc::new(Line::open(self.origin.datagrams(to).await?, to)?);
         let mut shared = lock(&self.shared);
         shared.retain(|_, line| line.strong_count() > 0);
         // several may have opened one at the same time: each serves whoever opened it
@@ -84,17 +114,17 @@ impl Lines {
     fn present(&self, place: &(Id, SocketAddr)) -> Option<Arc<Line>> {
         lock(&self.shared).get(place)?.upgrade().filter(|line| lock(&line.waiting).len() < CROWD)
     }
-}
 
-async fn alone(to: SocketAddr, query: &Query, request: &mut [u8]) -> io::Result<Vec<u8>> {
-    let id = random_id();
-    message::set_id(request, id);
-    let socket = connected(to).await?;
-    socket.send(request).await?;
-    loop {
-        let reply = receive(&socket).await?;
-        if query.is_answered_by(&reply, id) {
-            return Ok(reply);
+    async fn alone(&self, to: SocketAddr, query: &Query, request: &mut [u8]) -> io::Result<Vec<u8>> {
+        let id = random_id();
+        message::set_id(request, id);
+        let socket = self.origin.datagrams(to).await?;
+        socket.send(request).await?;
+        loop {
+            let reply = receive(&socket).await?;
+            if query.is_answered_by(&reply, id) {
+                return Ok(reply);
+            }
         }
     }
 }
@@ -110,8 +140,8 @@ struct Line {
 type Waiting = HashMap<u16, (Query, Option<oneshot::Sender<Vec<u8>>>)>;
 
 impl Line {
-    async fn open(to: SocketAddr) -> io::Result<Self> {
-        let socket = Arc::new(connected(to).await?);
+    fn open(socket: UdpSocket, to: SocketAddr) -> io::Result<Self> {
+        let socket = Arc::new(socket);
         // answers that wait to be read; less is given to a daemon without root's rights
         let _ = set_socket_recv_buffer_size_force(&socket, RECEIVED);
         sys::socket::report_errors(&socket, to.is_ipv6())?;
@@ -201,16 +231,6 @@ fn answer(waiting: &Mutex<Waiting>, reply: Vec<u8>) {
     }
 }
 
-/// From a port that nobody knows.
-async fn connected(to: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = match to {
-        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?,
-        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await?,
-    };
-    socket.connect(to).await?;
-    Ok(socket)
-}
-
 /// One datagram. There is no buffer while it is waited for.
 async fn receive(socket: &UdpSocket) -> io::Result<Vec<u8>> {
     loop {
@@ -251,6 +271,7 @@ mod tests {
 
     use tokio::time::timeout;
 
+    use super::super::share::Stock;
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -283,9 +304,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_much_leaves_sockets_to_others() {
-        let lines = Arc::new(Lines::new(8));
+        let (lines, stock) = (Arc::new(Lines::default()), Stock::of(8));
         let (server, to) = server("127.0.0.1:0").await;
-        let (flood, other) = (lines.own.share(), lines.own.share());
+        let (flood, other) = (stock.share(), stock.share());
         let floods: Vec<_> =
             (b'a'..=b'z').map(|name| tokio::spawn(ask(lines.clone(), to, name, flood.clone()))).collect();
         let mut ports = std::collections::HashSet::new();
@@ -303,8 +324,7 @@ mod tests {
     #[tokio::test]
     async fn a_question_that_comes_back_ends_no_other() {
         for at in ["127.0.0.1:0", "[::1]:0"] {
-            let lines = Arc::new(Lines::new(0));
-            let share = lines.own.share();
+            let (lines, share) = (Arc::new(Lines::default()), Stock::of(0).share());
             let (before, to) = server(at).await;
             let first = tokio::spawn(ask(lines.clone(), to, b'a', share.clone()));
             let (answer, from) = next(&before).await;
@@ -324,8 +344,7 @@ mod tests {
         let runtime =
             || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let (one, other, outside) = (runtime(), runtime(), runtime());
-        let lines = Arc::new(Lines::new(0));
-        let share = lines.own.share();
+        let (lines, share) = (Arc::new(Lines::default()), Stock::of(0).share());
         let (server, to) = outside.block_on(server("127.0.0.1:0"));
         let _never = one.spawn(ask(lines.clone(), to, b'a', share.clone()));
         let (_, first) = outside.block_on(next(&server));

@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use values::{Id, Result, ResultExt};
 
 use super::datagrams::Datagrams;
+use super::lines::{Lines, Origin};
 use super::message::{self, NO_ERROR, Query, Record, SERVER_FAILURE};
 use super::names::Outcome;
 use super::share::{Part, Share};
-use super::upstream::{read_framed, write_framed};
+use super::upstream::{Asker, read_framed, write_framed};
 use crate::shared::Shared;
 
 /// A client that says nothing is not waited for longer.
@@ -46,11 +47,14 @@ pub fn serve(shared: &Arc<Shared>, container: &Id, sockets: Sockets) -> Result<S
     let tcp = TcpListener::from_std(sockets.tcp.into()).during(|| "DNS by TCP")?;
     let one = Arc::new(Server {
         shared: shared.clone(),
-        container: container.clone(),
         turn: AtomicUsize::new(0),
         questions: shared.upstream.questions.share(),
         connections: shared.upstream.connections.share(),
-        sockets: shared.upstream.lines.own.share(),
+        asker: Asker {
+            id: container.clone(),
+            inside: Lines::from(Origin::Inside(shared.networks.clone(), Arc::new(sockets.netns))),
+            sockets: shared.upstream.sockets.share(),
+        },
     });
     let mut served = Served { datagrams: vec![], connections: tokio::spawn(connections(one.clone(), tcp)) };
     for (socket, thread) in sockets.udp.into_iter().zip(threads) {
@@ -62,13 +66,12 @@ pub fn serve(shared: &Arc<Shared>, container: &Id, sockets: Sockets) -> Result<S
 
 pub(super) struct Server {
     shared: Arc<Shared>,
-    container: Id,
+    asker: Asker,
     /// Who of several comes first.
     turn: AtomicUsize,
-    /// What it asks outside by UDP, its connections, and sockets of its questions' own: its share of them.
+    /// What it asks outside by UDP, and its connections: its share of them.
     pub(super) questions: Arc<Share>,
     connections: Arc<Share>,
-    sockets: Arc<Share>,
 }
 
 /// An answer, or whom to ask for it and how large it may be.
@@ -86,7 +89,7 @@ impl Server {
             Err((id, code)) => return Step::Answer(message::refusal(id, code)),
         };
         let size = query.size();
-        match self.shared.names.resolve(&self.container, &query) {
+        match self.shared.names.resolve(&self.asker.id, &query) {
             Outcome::Records(records) => {
                 let answer = query.answer(NO_ERROR, &self.turned(records));
                 Step::Answer(if answer.len() <= size { answer } else { query.truncated() })
@@ -106,7 +109,7 @@ impl Server {
     }
 
     pub(super) async fn ask(&self, query: &Query, bytes: &[u8], servers: Vec<IpAddr>, by_tcp: bool) -> Vec<u8> {
-        let asked = self.shared.upstream.ask(query, bytes, servers, (!by_tcp).then_some(&self.sockets)).await;
+        let asked = self.shared.upstream.ask(query, bytes, servers, &self.asker, by_tcp).await;
         asked.unwrap_or_else(|| query.answer(SERVER_FAILURE, &[]))
     }
 }
@@ -144,7 +147,7 @@ async fn connection(server: Arc<Server>, mut stream: TcpStream, _part: Part) {
             Ok(query) => query,
             Err(_) => return,
         };
-        let answer = match server.shared.names.resolve(&server.container, &query) {
+        let answer = match server.shared.names.resolve(&server.asker.id, &query) {
             Outcome::Records(records) => query.answer(NO_ERROR, &server.turned(records)),
             Outcome::Forward(servers) => server.ask(&query, &bytes, servers, true).await,
             Outcome::Refuse => query.answer(SERVER_FAILURE, &[]),

@@ -9,8 +9,9 @@ use network::files::resolv;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use values::Id;
 
-use super::lines::{Answer, Lines, descriptors, random_id};
+use super::lines::{Answer, Lines, Origin, descriptors, random_id};
 use super::message::{self, Query};
 use super::share::{Share, Stock};
 
@@ -23,7 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const REMEMBERED: usize = 4096;
 const LONGEST: u32 = 300;
 
-type Key = (message::Key, Vec<IpAddr>);
+/// What was asked whom, and by which container where it was asked from there: another one may find somebody else at the same
+/// address.
+type Key = (message::Key, Vec<IpAddr>, Option<Id>);
 
 struct Remembered {
     reply: Vec<u8>,
@@ -33,15 +36,27 @@ struct Remembered {
 
 /// Questions by UDP at a time, of all containers: a few KiB of memory each, and no descriptor.
 const QUESTIONS: usize = 32_768;
+/// Of the daemon's descriptors one in so many is for questions' own sockets.
+const SOCKETS: u64 = 16;
 /// Connections of all containers: each is a descriptor, and one more while its question is asked outside. One in so many.
 const CONNECTIONS: u64 = 32;
 
 pub struct Upstream {
     pub(super) questions: Arc<Stock>,
     pub(super) connections: Arc<Stock>,
+    pub(super) sockets: Arc<Stock>,
     host: Mutex<Option<(resolv::Version, Vec<IpAddr>)>>,
     cache: Mutex<HashMap<Key, Remembered>>,
-    pub(super) lines: Lines,
+    lines: Lines,
+}
+
+/// A container that asks.
+pub struct Asker {
+    pub id: Id,
+    /// Sockets in its namespace.
+    pub inside: Lines,
+    /// Its share of questions' own sockets.
+    pub sockets: Arc<Share>,
 }
 
 impl Default for Upstream {
@@ -49,6 +64,7 @@ impl Default for Upstream {
         Self {
             questions: Stock::of(QUESTIONS),
             connections: Stock::of(descriptors(CONNECTIONS)),
+            sockets: Stock::of(descriptors(SOCKETS)),
             host: Mutex::default(),
             cache: Mutex::default(),
             lines: Lines::default(),
@@ -57,28 +73,33 @@ impl Default for Upstream {
 }
 
 impl Upstream {
-    /// The answer of the first of `servers` that has one; of the host's where there are none. With the query's own id.
-    /// `datagrams`: by UDP, for whoever has that share of the sockets; else by TCP.
+    /// The answer of the first of `servers` that has one, whom the container reaches; of the host's, whom the host does, where
+    /// there are none. With the query's own id.
     pub async fn ask(
         &self,
         query: &Query,
         bytes: &[u8],
         servers: Vec<IpAddr>,
-        datagrams: Option<&Arc<Share>>,
+        asker: &Asker,
+        by_tcp: bool,
     ) -> Option<Vec<u8>> {
-        let servers = if servers.is_empty() { self.of_host() } else { servers };
-        let key = query.key().map(|key| (key, servers.clone()));
+        let (servers, lines, of) = match servers.is_empty() {
+            true => (self.of_host(), &self.lines, None),
+            false => (servers, &asker.inside, Some(asker.id.clone())),
+        };
+        let key = query.key().map(|key| (key, servers.clone(), of));
         if let Some(mut known) = key.as_ref().and_then(|key| self.recall(key)) {
             message::set_id(&mut known, query.id);
             return Some(known);
         }
         let mut failure = None;
-        for server in servers.iter().take(SERVERS) {
+        // in there it would be asked by itself
+        for server in servers.iter().take(SERVERS).filter(|server| **server != network::dns::ADDRESS) {
             let to = SocketAddr::new(*server, PORT);
             let asked = async {
-                match datagrams {
-                    Some(share) => self.lines.ask(to, query, bytes, share).await,
-                    None => tcp(to, query, bytes).await,
+                match by_tcp {
+                    false => lines.ask(to, query, bytes, &asker.sockets).await,
+                    true => tcp(&lines.origin, to, query, bytes).await,
                 }
             };
             let Ok(Ok(Answer { mut reply, alone })) = timeout(PATIENCE, asked).await else { continue };
@@ -147,18 +168,17 @@ pub async fn probe(server: IpAddr) -> Option<Duration> {
     let request = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
     let query = Query::parse(&request).ok()?;
     let begun = Instant::now();
-    let lines = Lines::default();
-    let share = lines.own.share();
+    let (lines, share) = (Lines::default(), Stock::of(1).share());
     let asked = lines.ask(SocketAddr::new(server, PORT), &query, &request, &share);
     timeout(PATIENCE, asked).await.ok()?.ok()?;
     Some(begun.elapsed())
 }
 
-async fn tcp(to: SocketAddr, query: &Query, bytes: &[u8]) -> std::io::Result<Answer> {
+async fn tcp(from: &Origin, to: SocketAddr, query: &Query, bytes: &[u8]) -> std::io::Result<Answer> {
     let id = random_id();
     let mut request = bytes.to_vec();
     message::set_id(&mut request, id);
-    let mut stream = TcpStream::connect(to).await?;
+    let mut stream = from.connection(to).await?;
     write_framed(&mut stream, &request).await?;
     let reply = read_framed(&mut stream).await?;
     let meant = query.is_answered_by(&reply, id);

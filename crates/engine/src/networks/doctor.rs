@@ -68,13 +68,22 @@ async fn names(shared: &Arc<Shared>) -> Vec<Finding> {
         return vec![Finding::problem("dns", text, "name one there, or in daemon.json: \"dns\": [\"ADDRESS\"]")];
     }
     let mut asked = JoinSet::new();
+    let (own, servers): (Vec<_>, Vec<_>) =
+        servers.into_iter().partition(|ip| !configured.is_empty() && ip.is_loopback());
     for (place, server) in servers.into_iter().enumerate() {
         asked.spawn(async move { (place, server, crate::dns::probe(server).await) });
     }
     let mut answers = asked.join_all().await;
     answers.sort_by_key(|(place, ..)| *place);
     let any = answers.iter().any(|(.., answer)| answer.is_some());
-    answers.iter().map(|(_, server, answer)| of_server(*server, *answer, whose, any)).collect()
+    let answers = answers.iter().map(|(_, server, answer)| of_server(*server, *answer, whose, any));
+    answers.chain(own.into_iter().map(of_containers)).collect()
+}
+
+/// Containers ask from their own namespaces whom daemon.json names.
+fn of_containers(server: IpAddr) -> Finding {
+    let text = format!("{server} (daemon.json's \"dns\") is each container itself, not the host");
+    Finding::note("dns", text, "name an address of the host that containers reach, and let the server listen there")
 }
 
 fn of_server(server: IpAddr, answer: Option<Duration>, whose: &str, any_answers: bool) -> Finding {

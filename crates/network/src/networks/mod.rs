@@ -39,6 +39,8 @@ pub struct Networks {
     thread: namespace::Thread,
     /// Deletes links: the kernel takes tens of milliseconds for each.
     removals: namespace::Thread,
+    /// Opens sockets for containers' questions: whoever starts does not wait behind one that asks much.
+    questions: namespace::Thread,
 }
 
 impl Networks {
@@ -47,7 +49,8 @@ impl Networks {
     ///
     /// Errors: `Internal` with the kernel's words.
     pub fn open(owner: &str, options: Options) -> Result<Self> {
-        let (thread, removals) = (namespace::Thread::start()?, namespace::Thread::start()?);
+        let start = namespace::Thread::start;
+        let (thread, removals, questions) = (start()?, start()?, start()?);
         let shared = Shared {
             owner: owner.into(),
             options,
@@ -63,7 +66,7 @@ impl Networks {
             prefetching: AtomicBool::new(false),
             way_out: AtomicU32::new(0),
         };
-        Ok(Self { shared: Arc::new(shared), thread, removals })
+        Ok(Self { shared: Arc::new(shared), thread, removals, questions })
     }
 
     /// Chooses what `plan` and the subnets asked for leave open, and takes it. Nothing is in the kernel yet:

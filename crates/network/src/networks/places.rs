@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use netlink::route::{self, Target};
 use netlink::{Batch, Socket};
-use rustix::net::netdevice;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice};
 use values::{Error, Id, Result, ResultExt};
 
 use super::Networks;
@@ -108,6 +108,24 @@ impl Networks {
     /// Sockets for DNS in a container's namespace, and what leads its queries there.
     pub fn dns_sockets(&self, netns: OwnedFd) -> Result<dns::Sockets> {
         self.thread.run(move |maker| maker.inside(netns.as_fd(), dns::open))
+    }
+
+    /// A non-blocking socket in a container's namespace, by which it asks servers outside. `done` gets it, on the thread that opened
+    /// it.
+    pub fn socket_inside(
+        &self,
+        netns: Arc<OwnedFd>,
+        family: AddressFamily,
+        kind: SocketType,
+        done: impl FnOnce(io::Result<OwnedFd>) + Send + 'static,
+    ) {
+        self.questions.later(move |maker| {
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            let opened = maker.inside(netns.as_fd(), || Ok(rustix::net::socket_with(family, kind, flags, None)));
+            // it may be the last that knew the namespace
+            drop(netns);
+            done(opened.map_err(io::Error::other).and_then(|socket| Ok(socket?)));
+        });
     }
 
     /// Makes the ways out of a running container those of its places, after a stale link was removed.
