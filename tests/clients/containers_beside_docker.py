@@ -332,6 +332,9 @@ run --rm --mount type=tmpfs,target=/x,readonly bb:1 touch /x/y
 run --rm --mount type=tmpfs bb:1 true
 run --rm --mount type=npipe,source=a,target=/x bb:1 true
 run --rm --mount type=cluster,source=a,target=/x bb:1 true
+run --rm --mount type=bind,source=/etc/passwd,target=/etc bb:1 true
+run --rm --mount type=bind,source=/tmp,target=/etc/passwd bb:1 true
+run --rm -v /tmp:/etc/passwd/x bb:1 true
 run --rm --mount type=image,source=nowhere:1,target=/x bb:1 true
 run --rm --mount type=image,source=bb:1,target=/x bb:1 ls /x/bin/sh
 run --rm --mount type=volume,target=/x,bind-propagation=shared bb:1 true
@@ -696,6 +699,9 @@ EXPECTED = [
     ("--log-opt max-file=0", "the same"),
     ("--log-opt compress=x", "the same"),
     ("--mount type=cluster", "in other words"),
+    ("source=/etc/passwd,target=/etc", "the call's arguments are not said"),
+    ("source=/tmp,target=/etc/passwd", "the same"),
+    ("-v /tmp:/etc/passwd/x", "the same"),
     ("--mount type=image", "refused"),
     ("/tmp:/x:shared", "what the path is mounted on, in the peer's chroot and outside"),
     ("inspect cb3-1", "the driver, paths, the network namespace's place"),

@@ -75,6 +75,7 @@ fn add(program: &mut Program, nodes: Vec<Device>, mapping: Option<&Mapping>) -> 
         let what = What::Tree(program.keep(tree));
         program.steps.push(Step::Mount(Mount {
             what,
+            source: "bind".to_owned(),
             target,
             file: true,
             ordinary: false,

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use crate::program::{Command, Mount, Program, Step, What};
+use crate::program::{Command, Mount, Program, Step};
 use crate::{StartError, StartErrorKind};
 
 /// The text of an errno as Go prints it: lower case, no number.
@@ -20,9 +20,16 @@ impl Program {
         if let Step::Find = step {
             return not_found(&self.command, errno);
         }
-        StartError::other(format!("{}: {reason}", describe(step)))
+        let advice = match step {
+            Step::Mount(_) if errno == Errno::NOTDIR => NOT_THE_SAME,
+            _ => "",
+        };
+        StartError::other(format!("{}: {reason}{advice}", describe(step)))
     }
 }
+
+/// runc's words, which people look for.
+const NOT_THE_SAME: &str = ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
 
 fn describe(step: &Step) -> String {
     match step {
@@ -90,11 +97,7 @@ fn describe(step: &Step) -> String {
 }
 
 fn describe_mount(mount: &Mount) -> String {
-    let what = match &mount.what {
-        What::New { kind, .. } => kind.to_string_lossy(),
-        What::Tree(_) => "bind".into(),
-    };
-    format!("error mounting {what:?} to rootfs at {:?}", mount.target)
+    format!("error mounting {:?} to rootfs at {:?}", mount.source, mount.target)
 }
 
 fn names(kinds: sys::namespace::Kinds) -> String {

@@ -142,8 +142,13 @@ fn destination(path: &str) -> Result<String, StartError> {
 }
 
 fn push(program: &mut Program, what: What, target: &str, file: bool) -> Result<(), StartError> {
+    let source = match &what {
+        What::New { kind, .. } => kind.to_string_lossy().into_owned(),
+        What::Tree(_) => "bind".to_owned(),
+    };
     program.steps.push(Step::Mount(Mount {
         what,
+        source,
         target: c_string(target)?,
         file,
         ordinary: false,
@@ -176,6 +181,7 @@ fn bind(
     push(program, What::Tree(slot), target, file)?;
     if let Some(Step::Mount(step)) = program.steps.last_mut() {
         step.in_proc |= target == "/proc";
+        step.source.clone_from(source);
     }
     Ok(())
 }
@@ -344,6 +350,7 @@ fn new(
     }
     program.steps.push(Step::Mount(Mount {
         what: What::New { kind: c_string(kind)?, options: data, attributes },
+        source: kind.to_owned(),
         target: c_string(target)?,
         file: false,
         ordinary: matches!(kind, "proc" | "sysfs"),

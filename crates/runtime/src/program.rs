@@ -169,6 +169,8 @@ pub(crate) enum Wait {
 #[derive(Debug)]
 pub(crate) struct Mount {
     pub(crate) what: What,
+    /// As its error names it: the host's path, or the type.
+    pub(crate) source: String,
     /// Below the container's root.
     pub(crate) target: CString,
     /// The target is a file (a directory otherwise).

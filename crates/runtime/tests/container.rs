@@ -254,6 +254,14 @@ fn binds_and_tmpfs() {
     launch.spec.mounts.push(mount("/x", "bind", "/not/here", "rbind"));
     let message = run(&launch).unwrap_err().message;
     assert_eq!(message, "error mounting \"/not/here\" to rootfs at \"/x\": stat /not/here: no such file or directory");
+    let file = format!("{host}/file");
+    for (target, source) in [("/etc/passwd", host), ("/etc", &file), ("/etc/passwd/x", host)] {
+        launch.spec.mounts.pop();
+        launch.spec.mounts.push(mount(target, "bind", source, "rbind"));
+        let why = "not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
+        let expected = format!("error mounting {source:?} to rootfs at {target:?}: {why}");
+        assert_eq!(run(&launch).unwrap_err().message, expected);
+    }
 }
 
 #[test]

@@ -67,7 +67,8 @@ impl Child<'_> {
         };
         let stat = rustix::fs::fstat(&place)?;
         if FileType::from_raw_mode(stat.st_mode).is_dir() == mount.file {
-            return Err(if mount.file { Errno::ISDIR } else { Errno::NOTDIR });
+            // as mount(2) has it, both ways
+            return Err(Errno::NOTDIR);
         }
         if !mount.in_proc && sys::procfs::is_procfs(&place).is_ok() {
             return Err(Errno::PERM);
