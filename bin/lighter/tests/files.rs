@@ -260,9 +260,25 @@ fn holes_stay_holes_on_the_way() {
         assert!(blocks.is_some_and(|blocks| blocks < 1000), "{room}");
         daemon.run(&["exec", "cc", "cmp", "/hole", "/back"]).ok();
     }
+    daemon.set_cli(Cli::Lighter);
     daemon.run(&["commit", "cc", "made"]).ok();
-    let stored = || std::fs::read_dir(daemon.directory.join("data/images/blobs/sha256")).expect("blobs").flatten();
-    let blobs: Vec<_> =
-        stored().filter_map(|blob| blob.metadata().ok()).filter(|blob| blob.len() > 100 << 20).collect();
-    assert!(!blobs.is_empty() && blobs.iter().all(|blob| blob.blocks() < 1000));
+    let stored = || {
+        let all = std::fs::read_dir(daemon.directory.join("data/images/blobs/sha256")).expect("blobs").flatten();
+        let large: Vec<_> = all.filter_map(|blob| blob.metadata().ok()).filter(|blob| blob.len() > 100 << 20).collect();
+        assert!(!large.is_empty() && large.iter().all(|blob| blob.blocks() < 20_000), "{large:?}");
+    };
+    stored();
+    // archives are written and read in pieces of any length
+    for (command, from, back) in [("save", "made", ["load", "-i"]), ("export", "cc", ["import", ""])] {
+        let file = daemon.directory.join(command);
+        daemon.run(&[command, "-o", &file.display().to_string(), from]).ok();
+        let archive = std::fs::metadata(&file).expect("an archive");
+        assert!(archive.len() > 100 << 20 && archive.blocks() < 20_000, "{archive:?}");
+        daemon.run(&["rmi", "-f", "made"]).ok();
+        let path = file.display().to_string();
+        let arguments: Vec<&str> = back.into_iter().chain([path.as_str()]).filter(|word| !word.is_empty()).collect();
+        daemon.run(&arguments).ok();
+        stored();
+        daemon.run(&["commit", "cc", "made"]).ok();
+    }
 }

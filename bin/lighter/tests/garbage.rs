@@ -95,6 +95,42 @@ fn what_nobody_used_for_long_goes() {
     d.run(&["pull", "-q", &name(2)]).ok();
 }
 
+/// Room for a layer that was made here, compressed for a registry.
+#[test]
+fn a_push_makes_room_for_what_it_compresses() {
+    let registry = stocked(4);
+    let marks = ["--image-gc-high", "90", "--image-gc-low", "50", "--image-gc-min-age", "0s"];
+    let d = Daemon::on_small_disk_with(34, &marks);
+    let mut bytes = vec![0; 8 * MEGABYTE];
+    std::fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes)).expect("random bytes");
+    let mut tar = Writer::new(Vec::new());
+    tar.file(&Entry::new(Kind::File, "file"), &bytes).expect("tar");
+    let path = d.directory.join("root.tar");
+    std::fs::write(&path, tar.finish().expect("tar")).expect("tar");
+    let own = registry.name("own:1");
+    d.run(&["import", &path.display().to_string(), &own]).ok();
+    for i in 0..4 {
+        d.run(&["pull", "-q", &registry.name(&format!("a:{i}"))]).ok();
+    }
+    let filler = d.directory.join("data/filler");
+    let stat = rustix::fs::statvfs(d.directory.join("data")).expect("statvfs");
+    let free = (stat.f_bavail * stat.f_frsize) as usize;
+    std::fs::write(&filler, vec![1; free.saturating_sub(6 * MEGABYTE)]).expect("filler");
+    let before = percent(&d);
+    assert!((60..=90).contains(&before) && (0..4).all(|i| has(&d, &registry.name(&format!("a:{i}")))), "{before}%");
+    d.run(&["push", "-q", &own]).ok();
+    assert!(has(&d, &own) && !has(&d, &registry.name("a:0")));
+    d.run(&["rmi", &own]).ok();
+    d.run(&["pull", "-q", &own]).ok();
+    // and where nothing may go it says so, and leaves nothing
+    let d = Daemon::on_small_disk_with(12, &["--image-gc=false"]);
+    d.run(&["import", &path.display().to_string(), &own]).ok();
+    let said = d.run(&["push", &registry.name("own:1")]).status(1);
+    said.stderr_has("compress layer sha256:").stderr_has("no space left on device");
+    let ingest = d.directory.join("data/images/ingest");
+    assert_eq!(std::fs::read_dir(ingest).expect("ingest").count(), 0);
+}
+
 #[test]
 fn nothing_that_was_used_a_while_ago_goes() {
     let registry = stocked(5);

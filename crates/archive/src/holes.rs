@@ -16,19 +16,29 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.split_first().is_none_or(|(first, rest)| *first == 0 && rest == &bytes[..rest.len()])
 }
 
-/// Writes to a new file one piece after the other and leaves out what is zero.
+/// Writes to a new file one piece after the other, however long, and leaves out what is zero.
 pub struct HoleWriter<F> {
     file: F,
     /// Bytes that came.
     at: u64,
+    /// Zeros at the end of what came that are not written: they may be of a block that becomes a hole. Of one that does not,
+    /// there are some if all of it so far was zero.
+    pending: usize,
     /// Where the last bytes written end.
     end: u64,
 }
 
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
+
 impl<F: Borrow<File>> HoleWriter<F> {
     /// `file` must be empty.
     pub fn new(file: F) -> Self {
-        Self { file, at: 0, end: 0 }
+        Self::after(file, 0)
+    }
+
+    /// Goes on with a file of so many bytes, which must not be open for appending.
+    pub fn after(file: F, length: u64) -> Self {
+        Self { file, at: length, pending: 0, end: length }
     }
 
     /// Gives the file its length: to be called when all was written.
@@ -38,7 +48,7 @@ impl<F: Borrow<File>> HoleWriter<F> {
     pub fn finish(&mut self) -> io::Result<()> {
         if self.end < self.at {
             self.file.borrow().set_len(self.at)?;
-            self.end = self.at;
+            (self.end, self.pending) = (self.at, 0);
         }
         Ok(())
     }
@@ -47,12 +57,28 @@ impl<F: Borrow<File>> HoleWriter<F> {
         self.file
     }
 
-    fn put(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
-        if !bytes.is_empty() {
-            self.file.borrow().write_all_at(bytes, at)?;
-            self.end = at + bytes.len() as u64;
+    /// Writes what comes next, and the zeros before it that belong to it.
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
         }
+        let zeros = std::mem::take(&mut self.pending);
+        self.file.borrow().write_all_at(&ZEROS[..zeros], self.at - zeros as u64)?;
+        self.file.borrow().write_all_at(bytes, self.at)?;
+        self.at += bytes.len() as u64;
+        self.end = self.at;
         Ok(())
+    }
+
+    /// Bytes of the block that came already.
+    fn within(&self) -> usize {
+        (self.at % BLOCK as u64) as usize
+    }
+
+    /// A part of a block which is zero, where all of that block that came was.
+    fn skip(&mut self, zeros: usize) {
+        self.at += zeros as u64;
+        self.pending = if self.within() == 0 { 0 } else { self.pending + zeros };
     }
 }
 
@@ -64,24 +90,20 @@ impl<F: Borrow<File>> Write for HoleWriter<F> {
 
     /// In one call what lies between two holes.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let begin = self.at;
-        let place = |i: usize| begin + i as u64;
-        let mut from = 0;
-        // up to the first whole block
-        let skip = (begin.next_multiple_of(BLOCK as u64) - begin) as usize;
-        if bytes.len() >= skip + BLOCK {
-            let mut i = skip;
-            while let Some(block) = bytes.get(i..i + BLOCK) {
-                if is_zero(block) {
-                    self.put(&bytes[from..i], place(from))?;
-                    from = i + BLOCK;
-                }
-                i += BLOCK;
+        // of `bytes`: what was not written yet, and what was looked at
+        let (mut from, mut i) = (0, 0);
+        let mut within = self.within();
+        while i < bytes.len() {
+            let part = (BLOCK - within).min(bytes.len() - i);
+            let is_all = within == 0 || i == 0 && self.pending == within;
+            if is_all && is_zero(&bytes[i..i + part]) {
+                self.put(&bytes[from..i])?;
+                self.skip(part);
+                from = i + part;
             }
+            (i, within) = (i + part, 0);
         }
-        self.put(&bytes[from..], place(from))?;
-        self.at = place(bytes.len());
-        Ok(())
+        self.put(&bytes[from..])
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -128,13 +150,25 @@ mod tests {
             ("between", [data(BLOCK), zeros(20 * BLOCK), data(3 * BLOCK + 5)].concat(), 5 * BLOCK as u64),
             ("dense", data(7 * BLOCK + 9), 8 * BLOCK as u64),
         ] {
-            for piece in [BLOCK * 16, BLOCK * 4 + 100, BLOCK] {
+            for piece in [BLOCK * 16, BLOCK * 4 + 100, BLOCK, 8191, 4095] {
                 let (found, blocks) = written(name, &bytes, piece);
                 assert!(found == bytes, "{name} {piece}");
-                // pieces that do not begin with a block leave some zeros written
-                assert!(piece % BLOCK > 0 || blocks <= most, "{name} {piece}: {blocks}");
+                assert!(blocks <= most, "{name} {piece}: {blocks}");
             }
-            assert!(written(name, &bytes, 4095).0 == bytes, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_on_with() {
+        let scratch = Scratch(std::env::temp_dir().join(format!("lighter-holes-{}-again", std::process::id())));
+        let bytes = [vec![7; BLOCK + 3], vec![0; 20 * BLOCK], vec![9; 5]].concat();
+        for cut in [0, 3, BLOCK + 3, 5 * BLOCK + 1, bytes.len() - 2, bytes.len()] {
+            fs::write(&scratch.0, &bytes[..cut]).unwrap();
+            let file = fs::OpenOptions::new().write(true).open(&scratch.0).unwrap();
+            let mut writer = HoleWriter::after(file, cut as u64);
+            bytes[cut..].chunks(4 * BLOCK).for_each(|piece| writer.write_all(piece).unwrap());
+            writer.finish().unwrap();
+            assert!(fs::read(&scratch.0).unwrap() == bytes, "{cut}");
         }
     }
 

@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io,
+    io::{self, Write},
     sync::{Arc, PoisonError},
 };
 
@@ -67,11 +67,16 @@ impl Images {
     }
 
     /// Compresses a plain layer, unless somebody else has it compressed just now. It uses all processors. `each` is told of
-    /// bytes that were read, and may end it.
+    /// bytes that were read, and may end it. When the disk is full, `make_room` is asked, once; is there some, it begins anew.
     ///
     /// # Errors
     /// `NotFound` where the layer is gone, those of the disk and of `each`.
-    pub fn compress(&self, plain: &Digest, each: &mut dyn FnMut(u64) -> io::Result<()>) -> Result<Arc<Compressed>> {
+    pub fn compress(
+        &self,
+        plain: &Digest,
+        each: &mut dyn FnMut(u64) -> io::Result<()>,
+        make_room: &mut dyn FnMut() -> bool,
+    ) -> Result<Arc<Compressed>> {
         let known = || self.compressed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(alive) = known().get(plain).and_then(std::sync::Weak::upgrade) {
             return Ok(alive);
@@ -80,10 +85,17 @@ impl Images {
         if !lease.blob(plain) {
             return Err(Error::not_found(format!("content {plain}: not found")));
         }
-        let mut tar = self.content.open_sound(plain)?;
-        let mut staging = self.content.stage()?;
-        gzip(&mut tar, &mut staging, each).during(|| format!("compress layer {plain}"))?;
-        let staged = staging.finish()?;
+        let mut was_full = false;
+        let staged = loop {
+            let mut tar = self.content.open_sound(plain)?;
+            let mut staging = self.content.stage()?;
+            match gzip(&mut tar, &mut staging, each).and_then(|()| staging.flush()) {
+                Ok(()) => break staging.finish()?,
+                // before what was written goes: without it the disk does not look full
+                Err(e) if e.kind() == io::ErrorKind::StorageFull && !was_full && make_room() => was_full = true,
+                Err(e) => return Err(e).during(|| format!("compress layer {plain}")),
+            }
+        };
         // its name goes here
         let made = Compressed { digest: staged.digest.clone(), size: staged.size, file: staged.open()? };
         let made = Arc::new(made);

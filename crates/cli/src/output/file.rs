@@ -1,11 +1,15 @@
 //! A file that is there whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use archive::HoleWriter;
+
 use crate::{Failure, Invocation};
+
+const BUFFER: usize = 256 << 10;
 
 /// Where `--output` of a command says that an archive goes; a terminal is no place for one. `what` names the deed in errors.
 ///
@@ -75,8 +79,11 @@ pub fn write(path: &str, content: &mut dyn Read) -> Result<(), Failure> {
 }
 
 fn stage(path: &Path, content: &mut dyn Read) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    io::copy(content, &mut file)?;
+    let file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut out = BufWriter::with_capacity(BUFFER, HoleWriter::new(&file));
+    io::copy(content, &mut out)?;
+    out.flush()?;
+    out.get_mut().finish()?;
     file.sync_all()
 }
 

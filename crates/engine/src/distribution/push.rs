@@ -1,6 +1,7 @@
 //! Pushing: an image's bytes as they are, what the registry has already left out. Only plain layers that were made here are
 //! compressed (`image::Compressed`).
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use values::{Digest, Error, ErrorKind, Platform, Reference, Result};
 
 use super::internal;
 use super::progress::Layer;
+use crate::garbage;
 use crate::shared::{Shared, blocking, in_own_thread};
 
 #[derive(Clone, Debug, Default)]
@@ -274,17 +276,22 @@ impl Blob {
         let (is_over, told, total) = (over.0.clone(), self.told.clone(), self.blob.size);
         let (shared, plain) = (self.shared.clone(), self.blob.digest.clone());
         in_own_thread(move || {
-            let mut done = 0;
-            shared.images.compress(&plain, &mut |bytes| {
+            let done = Cell::new(0);
+            let mut each = |bytes| {
                 if is_over.load(Ordering::Relaxed) {
                     return Err(io::Error::other("context canceled"));
                 }
-                done += bytes;
+                done.set(done.get() + bytes);
                 if let Some(layer) = &told {
-                    layer.figure("Compressing", done, total);
+                    layer.figure("Compressing", done.get(), total);
                 }
                 Ok(())
-            })
+            };
+            let mut make_room = || {
+                done.set(0);
+                garbage::collect(&shared).unwrap_or(false)
+            };
+            shared.images.compress(&plain, &mut each, &mut make_room)
         })
         .await
     }

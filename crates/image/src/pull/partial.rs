@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use archive::HoleWriter;
 use sha2::{Digest as _, Sha256};
 use sys::crash;
 use values::{Digest, Result, ResultExt};
@@ -25,7 +26,8 @@ pub(crate) struct Partials {
 /// One of them, in the hands of one who has claimed the blob.
 pub(crate) struct Partial {
     path: PathBuf,
-    file: File,
+    /// Runs of zeros become holes: what it has may be a little shorter than what came.
+    file: HoleWriter<File>,
     digest: Digest,
     /// Bytes that were there before.
     pub(crate) old: u64,
@@ -89,12 +91,19 @@ impl Partials {
     /// What there is of a blob, or an empty beginning. More than `size` bytes cannot be of it.
     pub(crate) fn take(&self, digest: &Digest, size: u64) -> Result<Partial> {
         let path = self.path(digest);
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).during(|| path.display())?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .during(|| path.display())?;
         let mut old = file.metadata().during(|| path.display())?.len();
         if old > size {
             file.set_len(0).during(|| path.display())?;
             old = 0;
         }
+        let file = HoleWriter::after(file, old);
         Ok(Partial { path, file, digest: digest.clone(), old, hasher: Sha256::new(), size: 0 })
     }
 }
@@ -117,21 +126,26 @@ impl Partial {
     }
 
     /// All bytes came. `None`: they are not what the digest says, and are gone.
-    pub(crate) fn finish(self) -> Result<Option<Whole>> {
+    pub(crate) fn finish(mut self) -> Result<Option<Whole>> {
         let digest = Digest::from_sha256(&self.hasher.clone().finalize());
         if digest != self.digest {
             self.discard();
             return Ok(None);
         }
         crash::point("image.blob-received");
-        self.file.sync_all().during(|| format!("content {digest}"))?;
+        let what = || format!("content {digest}");
+        self.file.finish().during(what)?;
+        self.file.into_inner().sync_all().during(what)?;
         Ok(Some(Whole { path: self.path, digest, size: self.size }))
     }
 
     /// Stays for a later try, if there is anything.
-    pub(crate) fn leave(self) {
+    pub(crate) fn leave(mut self) {
         if self.old.max(self.size) == 0 {
             self.discard();
+        } else {
+            // else zeros at its end come once more
+            let _ = self.file.finish();
         }
     }
 

@@ -10,7 +10,7 @@ fn what_was_found_out_goes_after_its_layer() {
         load(&images, &oci_archive(&[&Model::new(name, &[tar(&[file("of", name)])])])).unwrap();
         let plain = crate::sha256(&tar(&[file("of", name)]));
         assert_eq!(images.known_compressed(&plain), None);
-        let made = images.compress(&plain, &mut |_| Ok(())).unwrap();
+        let made = images.compress(&plain, &mut |_| Ok(()), &mut || false).unwrap();
         assert_eq!(images.known_compressed(&plain), Some((made.digest.clone(), made.size)));
         plain
     };

@@ -240,3 +240,21 @@ fn what_came_before_a_death_waits_aside() {
     pull(&images, &Table::of(&[&model]), &model).unwrap();
     assert!(!aside.exists());
 }
+
+#[test]
+fn zeros_of_a_plain_layer_need_no_room() {
+    use std::os::unix::fs::MetadataExt;
+
+    let scratch = Scratch::new();
+    let images = open_empty(&scratch);
+    let layer = tar(&[file("zeros", vec![0; 8 << 20]), file("end", "end")]);
+    let model = Model::new("z:1", std::slice::from_ref(&layer));
+    // the beginning of it came before
+    fs::write(scratch.path().join("images/partial").join(crate::sha256(&layer).hex()), &layer[..100_000]).unwrap();
+    pull(&images, &Table::of(&[&model]), &model).unwrap();
+    let blob = scratch.path().join("images/blobs/sha256").join(crate::sha256(&layer).hex());
+    assert!(fs::read(&blob).unwrap() == layer);
+    assert!(fs::metadata(&blob).unwrap().blocks() * 512 < 1 << 20);
+    let image = images.resolve("z:1").unwrap();
+    assert_eq!(content_of(&images, &image, "end").as_deref(), Some("end"));
+}
