@@ -415,3 +415,27 @@ fn a_connection_that_fails_leaves_nothing() {
     assert_eq!(links(), before);
     daemon.run(&["network", "connect", "--ip", "10.214.0.2", "place", "web"]).ok();
 }
+
+/// Of those that want one bridge at the same moment one has it, and the others leave it alone.
+#[test]
+fn a_bridge_by_its_name() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    let named = |bridge: &str| format!("com.docker.network.bridge.name={bridge}");
+    daemon.run(&["network", "create", "-o", &named("lgt%d"), "odd"]).status(1).stderr_has("invalid bridge name");
+    assert!(!std::path::Path::new("/sys/class/net/lgt0").exists());
+    let bridge = format!("lg-{}", std::process::id());
+    for round in 0..6 {
+        let create = |n: usize| {
+            let args = ["network", "create", "-o", &named(&bridge), &format!("n{n}")].map(str::to_owned);
+            daemon.command(&args.each_ref().map(String::as_str)).output().expect("lighter")
+        };
+        let outputs = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..12).map(|n| scope.spawn(move || create(n))).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+        });
+        let made: Vec<usize> = (0..12).filter(|n| outputs[*n].status.success()).collect();
+        let [one] = made[..] else { panic!("round {round}: {made:?}") };
+        assert!(std::path::Path::new(&format!("/sys/class/net/{bridge}")).exists());
+        daemon.run(&["network", "rm", &format!("n{one}")]).ok();
+    }
+}

@@ -126,11 +126,13 @@ pub(crate) fn remove(socket: &mut Socket, owner: &str, name: &str) -> Result<()>
     }
 }
 
-/// What the kernel's dev_valid_name asks for.
+/// What the kernel's dev_valid_name asks for. `%d` it would replace by a number, and the bridge have another name.
 fn check_name(name: &str) -> Result<()> {
-    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace();
+    let bad = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace();
     if name.is_empty() || name.len() >= libc::IFNAMSIZ || name == "." || name == ".." || name.contains(bad) {
-        return Err(Error::invalid(format!("invalid bridge name {name:?}: 1 to 15 bytes without '/', ':' or spaces")));
+        return Err(Error::invalid(format!(
+            "invalid bridge name {name:?}: 1 to 15 bytes without '/', ':', '%' or spaces"
+        )));
     }
     Ok(())
 }
@@ -279,7 +281,7 @@ mod tests {
         let check = |name: &str, expected: bool| assert_eq!(check_name(name).is_ok(), expected, "{name:?}");
         check("lighter0", true);
         check("fifteen-bytes-x", true);
-        for bad in ["", ".", "..", "a/b", "a b", "a:b", "sixteen-bytes-xx"] {
+        for bad in ["", ".", "..", "a/b", "a b", "a:b", "a%d", "sixteen-bytes-xx"] {
             check(bad, false);
         }
     }

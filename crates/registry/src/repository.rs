@@ -206,7 +206,7 @@ impl Repository {
         *self.challenges.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
         scope.sort();
         scope.dedup();
-        self.tokens.lock().await.clear();
+        self.forget_tokens().await;
         let authorization = self.authorization(&again.origin, &scope).await.map_err(|f| f.context(&name))?;
         self.transport.send(Ask { authorization, ..again }, body).await
     }
@@ -247,6 +247,10 @@ impl Repository {
         let token = self.fetch_token(challenge, scope, false).await?;
         tokens.insert(scope.to_vec(), token.clone());
         Ok(token)
+    }
+
+    pub(crate) async fn forget_tokens(&self) {
+        self.tokens.lock().await.clear();
     }
 
     /// A new token, for which the credentials go to the challenge's realm, if that is one they may go to.

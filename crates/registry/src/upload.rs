@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use values::{Digest, Error, Result};
 
 use crate::body::Body;
-use crate::failure::Failure;
+use crate::failure::{Again, Failure};
 use crate::origin::{self, Origin};
 use crate::repository::Repository;
 use crate::retry::Tries;
@@ -174,13 +174,14 @@ impl Blob<'_> {
     async fn send(&self, mut place: Option<Place>) -> Result<(), Failure> {
         let mut tries = Tries::new(&self.repository.config);
         let mut chunked = false;
+        let mut renewed = false;
         let mut at = 0;
         loop {
             let begun = match place.take() {
                 Some(place) => Ok(place),
                 None => self.repository.begin_upload().await,
             };
-            let (failure, last) = match begun {
+            let (mut failure, last) = match begun {
                 Ok(begun) => {
                     let mut current = begun;
                     let sent =
@@ -197,14 +198,30 @@ impl Blob<'_> {
                 (chunked, at) = (true, 0);
                 continue;
             }
+            match failure.status {
+                // a token that was to be good for longer
+                401 if !renewed => {
+                    renewed = true;
+                    self.repository.forget_tokens().await;
+                    failure.again = Again::Soon;
+                }
+                // it has another length than we know of
+                416 => failure.again = Again::Soon,
+                _ => {}
+            }
             let Some(pause) = tries.next(&failure) else { return Err(failure) };
             (self.on_event)(UploadEvent::Retrying(pause));
             tokio::time::sleep(pause).await;
             // where the registry remembers what it has, the rest is enough
             (place, at) = match last {
                 Some(last) => match self.progress_of(&last).await {
-                    Some((place, there)) if there > 0 => (Some(place), there),
-                    _ => (None, 0),
+                    Some((place, there)) => {
+                        if there > at {
+                            tries.progressed();
+                        }
+                        (Some(place), there)
+                    }
+                    None => (None, 0),
                 },
                 None => (None, 0),
             };
@@ -224,8 +241,10 @@ impl Blob<'_> {
             let length = CHUNK.min(self.size - at);
             let reply = self.request(Method::PATCH, place, false, at, length).await?;
             *place = self::place(&reply)?;
+            // it may have kept less than it was sent
+            let less = kept(&reply).filter(|kept| (at + 1..at + length).contains(kept));
             reply.finish().await;
-            at += length;
+            at = less.unwrap_or(at + length);
         }
         let reply = self.request(Method::PUT, place, true, self.size, 0).await?;
         self.stored(reply).await
@@ -254,7 +273,7 @@ impl Blob<'_> {
         let scope = [format!("repository:{}:pull,push", self.repository.path)];
         ask.authorization = self.repository.authorization(origin, &scope).await?;
         let sent = Arc::new(AtomicU64::new(0));
-        let body = if length == 0 { Body::empty() } else { self.pieces(at, length, sent.clone()) };
+        let body = if length == 0 { Body::empty() } else { pieces(self.file.clone(), at, length, sent.clone()) };
         let request = self.repository.transport.send_once(&ask, body, Some(&sent));
         let reply = self.telling(at, &sent, request).await?;
         if !reply.status.is_success() {
@@ -279,37 +298,71 @@ impl Blob<'_> {
         }
     }
 
-    /// The file's bytes, read on a thread that may block.
-    fn pieces(&self, at: u64, length: u64, sent: Arc<AtomicU64>) -> Body {
-        let (sender, pieces) = mpsc::channel(IN_FLIGHT);
-        let file = self.file.clone();
-        tokio::task::spawn_blocking(move || {
-            let (mut at, end) = (at, at + length);
-            while at < end {
-                let mut piece = vec![0; PIECE.min(usize::try_from(end - at).unwrap_or(PIECE))];
-                let read = file.read_exact_at(&mut piece, at);
-                at += piece.len() as u64;
-                let failed = read.is_err();
-                let piece: io::Result<Bytes> = read.map(|()| piece.into());
-                if sender.blocking_send(piece).is_err() || failed {
-                    return;
-                }
-            }
-        });
-        Body::Pieces { pieces, left: length, sent }
-    }
-
     /// Bytes the registry has of an upload, and where it goes on (`GET` of its location: 204 with `Range: 0-N`).
     async fn progress_of(&self, place: &Place) -> Option<(Place, u64)> {
         let ask = Ask::new(Method::GET, &place.0, place.1.clone());
         let reply = self.repository.send_once(ask, None, &Bytes::new()).await.ok()?;
-        let range = reply.header(RANGE).trim_start_matches("bytes=").to_owned();
-        let last: u64 = range.split_once('-')?.1.parse().ok()?;
-        if reply.status != StatusCode::NO_CONTENT || last == 0 || last >= self.size {
+        // `0-0` is said of nothing, too
+        let there = kept(&reply).filter(|there| (2..=self.size).contains(there))?;
+        if reply.status != StatusCode::NO_CONTENT {
             return None;
         }
         let next = self::place(&reply).unwrap_or_else(|_| place.clone());
         reply.finish().await;
-        Some((next, last + 1))
+        Some((next, there))
+    }
+}
+
+/// Bytes of an upload that the registry says it has: `Range: 0-N`.
+fn kept(reply: &Reply) -> Option<u64> {
+    let range = reply.header(RANGE).trim_start_matches("bytes=");
+    range.split_once('-')?.1.parse::<u64>().ok()?.checked_add(1)
+}
+
+/// The file's bytes. A peer that takes nothing for a while holds none of the threads that may block.
+fn pieces(file: Arc<File>, mut at: u64, length: u64, sent: Arc<AtomicU64>) -> Body {
+    let (sender, pieces) = mpsc::channel(IN_FLIGHT);
+    let end = at + length;
+    tokio::spawn(async move {
+        while at < end {
+            let Ok(room) = sender.reserve().await else { return };
+            let (file, size) = (file.clone(), PIECE.min(usize::try_from(end - at).unwrap_or(PIECE)));
+            let read = tokio::task::spawn_blocking(move || {
+                let mut piece = vec![0; size];
+                file.read_exact_at(&mut piece, at).map(|()| Bytes::from(piece))
+            });
+            let piece = read.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+            let failed = piece.is_err();
+            room.send(piece);
+            if failed {
+                return;
+            }
+            at += size as u64;
+        }
+    });
+    Body::Pieces { pieces, left: length, sent }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_takes_nothing_holds_no_thread() {
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        let runtime = threads.worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
+        let path = std::env::temp_dir().join(format!("lighter-pieces-{}", std::process::id()));
+        std::fs::write(&path, vec![7; 2 * IN_FLIGHT * PIECE]).unwrap();
+        let file = Arc::new(File::open(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        runtime.block_on(async {
+            let body = pieces(file, 0, 2 * (IN_FLIGHT * PIECE) as u64, Arc::default());
+            let Body::Pieces { pieces, .. } = body else { panic!("not in pieces") };
+            while pieces.len() < IN_FLIGHT {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let other = tokio::task::spawn_blocking(|| {});
+            tokio::time::timeout(Duration::from_secs(20), other).await.expect("a thread is free").unwrap();
+        });
     }
 }

@@ -207,6 +207,64 @@ async fn an_upload_goes_on_in_chunks() {
     assert!(put.target.starts_with("/v2/a/blobs/uploads/2?digest=sha256%3A") && put.body.is_empty());
 }
 
+/// Uploads that get on are not given up, however often they break: the registry has a bit more each time, says so in its own way,
+/// and forgets a token.
+#[tokio::test]
+async fn an_upload_that_breaks_again_and_again_gets_on() {
+    const SIZE: usize = 500_000;
+    let bytes: Vec<u8> = (0..SIZE as u32).map(|i| (i / 3) as u8).collect();
+    let (tokens, all) = (AtomicUsize::new(0), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let kept = all.clone();
+    let web = Web::serve("127.0.0.1", move |asked| {
+        let mut kept = kept.lock().unwrap();
+        let challenge = || {
+            let realm = format!("Bearer realm=\"http://{}/token\",service=\"s\"", asked.header("host").unwrap());
+            Told::status(401).with("WWW-Authenticate", &realm)
+        };
+        let old = asked.header("authorization") == Some("Bearer t0");
+        let place = |status, kept: &[u8]| {
+            let range = format!("0-{}", kept.len().saturating_sub(1));
+            Told::status(status).with("Location", "/v2/a/blobs/uploads/1").with("Range", &range)
+        };
+        match asked.method.as_str() {
+            _ if asked.target.starts_with("/token") => {
+                let number = tokens.fetch_add(1, Ordering::Relaxed);
+                Told::body(format!("{{\"token\":\"t{number}\",\"expires_in\":3600}}"))
+            }
+            _ if asked.header("authorization").is_none() => challenge(),
+            "HEAD" => Told::status(404),
+            "POST" => place(202, &kept),
+            "GET" => place(204, &kept),
+            "PUT" if old => challenge(),
+            // of what it gets whole it keeps a part
+            "PUT" if kept.is_empty() => {
+                kept.extend(&asked.body[..100_000]);
+                Told::status(500)
+            }
+            "PATCH" => {
+                let from: usize = asked.header("content-range").unwrap().split('-').next().unwrap().parse().unwrap();
+                if from != kept.len() {
+                    return Told::status(416);
+                }
+                let more = asked.body.len().min(50_000);
+                kept.extend(&asked.body[..more]);
+                // it tells of the first part that is less, later it breaks
+                if kept.len() == 150_000 {
+                    place(202, &kept)
+                } else if kept.len() < SIZE {
+                    Told::status(502)
+                } else {
+                    place(202, &kept)
+                }
+            }
+            _ => Told::status(201),
+        }
+    });
+    let repository = open(config(), &web.host(), "a", &Credentials::default(), Access::Push).await.unwrap();
+    assert_eq!(upload(&repository, &bytes, &[]).await.unwrap(), Uploaded::Sent);
+    assert!(*all.lock().unwrap() == bytes);
+}
+
 #[tokio::test]
 async fn a_silent_registry_is_asked_for_the_rest_and_given_up() {
     let bytes: Vec<u8> = (0..500_000u32).map(|i| i as u8).collect();

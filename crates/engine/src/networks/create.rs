@@ -52,10 +52,13 @@ fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<Network
         return Err(Error::invalid("IPv4 or IPv6 must be enabled"));
     }
     let asked = subnets(&body.ipam, &plan)?;
+    let entering = shared.directory.enter();
     link_is_free(shared, &plan)?;
     let plan = shared.networks.plan(plan, &asked, ipv4, ipv6)?;
     let record = NetworkRecord { shown: shown(id, &body, &plan.subnets), plan: Some(plan) };
-    let done = shared.directory.insert(record.clone()).and_then(|()| {
+    let entered = shared.directory.insert(record.clone());
+    drop(entering);
+    let done = entered.and_then(|()| {
         let up = shared.records.save_network(&record).and_then(|()| {
             crash::point("network.recorded");
             shared.networks.up(id)

@@ -9,7 +9,7 @@ mod record;
 mod remove;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use api::types::{EndpointResource, EndpointSettings, Ipam, IpamConfig, Network};
 use values::{Error, Id, Result, Timestamp};
@@ -37,11 +37,17 @@ pub fn is_predefined(name: &str) -> bool {
 #[derive(Default)]
 pub struct Directory {
     by_id: RwLock<BTreeMap<String, Arc<NetworkRecord>>>,
+    entering: Mutex<()>,
 }
 
 impl Directory {
     pub fn all(&self) -> Vec<Arc<NetworkRecord>> {
         self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Held by whoever looks whether something is free and then enters.
+    pub fn enter(&self) -> MutexGuard<'_, ()> {
+        self.entering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// By the whole id, or by name.

@@ -1,7 +1,7 @@
 //! A network's driver and its options, in Docker's spelling.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use network::{Driver, GatewayMode, Plan};
 use values::{Error, Result};
@@ -76,6 +76,8 @@ pub fn check_defaults(all: &BTreeMap<String, BTreeMap<String, String>>) -> Resul
 
 fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
     match key.strip_prefix(BRIDGE).unwrap_or(key) {
+        // that which it has anyway
+        "name" if value.is_empty() => {}
         "name" => plan.link = value.into(),
         "enable_icc" => plan.icc = boolean(key, value)?,
         "enable_ip_masquerade" => plan.masquerade = boolean(key, value)?,
@@ -95,8 +97,14 @@ fn bridge(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
                 _ => return Err(bad(key, value, "it must be allow or refuse")),
             }
         }
-        "com.docker.network.host_ipv4" => plan.source4 = Some(value.parse().map_err(|_| bad(key, value, "nil ip"))?),
-        "com.docker.network.host_ipv6" => plan.source6 = Some(value.parse().map_err(|_| bad(key, value, "nil ip"))?),
+        "com.docker.network.host_ipv4" => {
+            let ip: Ipv4Addr = value.parse().map_err(|_| bad(key, value, "nil ip"))?;
+            plan.source4 = Some(ip).filter(|ip| !ip.is_unspecified());
+        }
+        "com.docker.network.host_ipv6" => {
+            let ip: Ipv6Addr = value.parse().map_err(|_| bad(key, value, "nil ip"))?;
+            plan.source6 = Some(ip).filter(|ip| !ip.is_unspecified());
+        }
         "default_bridge" => drop(boolean(key, value)?),
         "gateway_mode_ipv4" => plan.gateway_mode4 = gateway_mode(key, value)?,
         "gateway_mode_ipv6" => plan.gateway_mode6 = gateway_mode(key, value)?,
@@ -112,8 +120,8 @@ fn any(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
     match key {
         "com.docker.network.driver.mtu" | "mtu" => plan.mtu = mtu(key, value)?,
         "com.docker.network.container_iface_prefix" => {
-            if value.is_empty() || value.len() > 12 || value.contains(['/', ':']) || value.contains(char::is_whitespace)
-            {
+            let bad_byte = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace();
+            if value.is_empty() || value.len() > 12 || value.contains(bad_byte) {
                 return Err(bad(key, value, "it must be a beginning of a link's name, at most 12 bytes"));
             }
             plan.ifname_prefix = value.into();
@@ -260,6 +268,10 @@ mod tests {
             }
         };
         check("bridge", "com.docker.network.bridge.name", "br7", Ok("link: \"br7\""));
+        check("bridge", "com.docker.network.bridge.name", "", Ok("link: \"br-0123456789ab\""));
+        check("bridge", "com.docker.network.container_iface_prefix", "net", Ok("prefix: \"net\""));
+        check("bridge", "com.docker.network.container_iface_prefix", "a%d", Err("beginning of a link's name"));
+        check("bridge", "com.docker.network.host_ipv4", "0.0.0.0", Ok("source4: None"));
         check("bridge", "com.docker.network.bridge.enable_icc", "false", Ok("icc: false"));
         check("bridge", "com.docker.network.bridge.host_binding_ipv4", "127.0.0.1", Ok("host_ip: Some(127.0.0.1)"));
         check("bridge", "com.lighter.network.host_firewall", "respect", Ok("guarded: Some(true)"));

@@ -25,9 +25,11 @@ fn on(facts: &Facts, key: &str) -> Option<bool> {
     facts.sysctls.get(key).map(|value| value != "0")
 }
 
-/// A sysctl's name as sysctl(8) has it.
+/// A sysctl's name as sysctl(8) has it: with slashes where a link's name has dots.
 fn set(key: &str, value: &str) -> String {
-    format!("sysctl -w net.{}={value} (and in /etc/sysctl.d, to last)", key.replace('/', "."))
+    let name = format!("net/{key}");
+    let name = if name.contains('.') { name } else { name.replace('/', ".") };
+    format!("sysctl -w {name}={value} (and in /etc/sysctl.d, to last)")
 }
 
 pub(super) fn bridges(facts: &Facts) -> Vec<Finding> {
@@ -367,6 +369,11 @@ mod tests {
         check(sysctl("ipv4/ip_forward", "0"), Problem, "IPv4 forwarding is off", "sysctl -w net.ipv4.ip_forward=1");
         let of_link = "ipv4/conf/eth0/forwarding";
         check(sysctl(of_link, "0"), Problem, "off for the link eth0", "net.ipv4.conf.eth0.forwarding=1");
+        let vlan = |f: &mut Facts| {
+            f.uplinks.push("eth0.5".into());
+            f.sysctls.insert("ipv4/conf/eth0.5/forwarding".into(), "0".into());
+        };
+        check(vlan, Problem, "off for the link eth0.5", "sysctl -w net/ipv4/conf/eth0.5/forwarding=1");
         let six = |f: &mut Facts| {
             f.bridges.push(bridge("b", "fd00::1/64"));
             f.sysctls.insert("ipv6/conf/all/forwarding".into(), "0".into());
