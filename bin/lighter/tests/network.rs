@@ -140,6 +140,7 @@ fn what_is_wrong_is_said() {
         (&["-o", "foo=bar", "n2"], "unknown option \"foo\" of a network"),
         (&["--gateway", "10.1.0.1", "n2"], "every ip-range or gateway must have a corresponding subnet"),
         (&["-d", "macvlan", "-o", "parent=nolink", "n2"], "invalid subinterface vlan name nolink"),
+        (&["-d", "macvlan", "-o", "parent=of-more-bytes-than-a-name", "n2"], "invalid subinterface vlan name of-more"),
     ] {
         daemon.run(&[&["network", "create"][..], args].concat()).status(1).stderr_has(message);
     }
@@ -421,7 +422,13 @@ fn a_connection_that_fails_leaves_nothing() {
 fn a_bridge_by_its_name() {
     let daemon = Daemon::with_images(&["busybox"]);
     let named = |bridge: &str| format!("com.docker.network.bridge.name={bridge}");
-    daemon.run(&["network", "create", "-o", &named("lgt%d"), "odd"]).status(1).stderr_has("invalid bridge name");
+    // what was not made has taken nothing
+    for bridge in ["lgt%d", "longer-than-a-links-name"] {
+        let create = ["network", "create", "--subnet", "10.215.0.0/24", "-o", &named(bridge), "odd"];
+        daemon.run(&create).status(1).stderr_has("invalid bridge name");
+    }
+    daemon.run(&["network", "create", "--subnet", "10.215.0.0/24", "even"]).ok();
+    daemon.run(&["network", "rm", "even"]).ok();
     assert!(!std::path::Path::new("/sys/class/net/lgt0").exists());
     let bridge = format!("lg-{}", std::process::id());
     for round in 0..6 {

@@ -18,15 +18,20 @@ pub(crate) fn check(socket: &mut Socket, kind: ChildKind) -> Result<()> {
     Err(Error::not_implemented(format!("the kernel has no {name} links (CONFIG_{upper})")))
 }
 
+/// The kernel takes no names that it would not give.
+fn named(socket: &mut Socket, name: &str) -> Result<Option<Link>> {
+    if name.len() >= libc::IFNAMSIZ { Ok(None) } else { route::link(socket, Target::Name(name)).map_err(failed) }
+}
+
 /// The parent of macvlan and ipvlan links. `eth0.7`, if it is not there, is made: VLAN 7 of `eth0`.
 pub(crate) fn parent(socket: &mut Socket, owner: &str, name: &str) -> Result<Link> {
-    if let Some(link) = route::link(socket, Target::Name(name)).map_err(failed)? {
+    if let Some(link) = named(socket, name)? {
         return Ok(link);
     }
     let missing = || Error::invalid(format!("invalid subinterface vlan name {name}, example formatting is eth0.10"));
     let (base, id) = name.rsplit_once('.').ok_or_else(missing)?;
     let id: u16 = id.parse().ok().filter(|id| (1..4095).contains(id)).ok_or_else(missing)?;
-    let base = route::link(socket, Target::Name(base)).map_err(failed)?;
+    let base = named(socket, base)?;
     let base =
         base.ok_or_else(|| Error::invalid(format!("the parent interface of {name} was not found on the host")))?;
     let kind = ChildKind::Vlan { id };

@@ -69,7 +69,9 @@ fn made(shared: &Shared, id: &str, body: NetworkCreateRequest) -> Result<Network
         })
     });
     if let Err(error) = done {
-        let _ = shared.networks.remove(id);
+        if let Err(e) = shared.networks.withdraw(id) {
+            tracing::debug!("network {} was not made, nor taken back: {e}", record.name());
+        }
         return Err(error);
     }
     Ok(record)

@@ -124,6 +124,14 @@ impl Networks {
         Ok(())
     }
 
+    /// Takes back a network of which nobody was told, whatever cannot be taken out of the kernel: what it has there without a
+    /// record goes with the daemon's next start.
+    pub fn withdraw(&self, id: &str) -> Result<()> {
+        let removed = self.remove(id);
+        self.shared.networks.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        removed
+    }
+
     /// What became of a network: its MTU, for the default bridge also the subnet.
     pub fn mtu(&self, id: &str) -> u32 {
         self.shared.net(id).map_or(0, |net| net.mtu.load(Ordering::Relaxed))
