@@ -493,10 +493,46 @@ fn mirrors_of_any_registry() {
     push_away(&d, &registry.name("a:1"));
     d.run(&["pull", &registry.name("a:1")]).ok();
     assert!(web.count("/mirror/v2/a/blobs/") >= 2);
-    let broken = Web::serve("127.0.0.1", |_| Told::status(404));
-    let d = daemon(&["--registry-mirror", &format!("{}=http://{}", registry.host(), broken.host())]);
-    d.run(&["pull", &registry.name("a:1")]).ok();
-    assert!(!broken.asked().is_empty());
+    assert_eq!(web.asked().len(), web.count("/mirror/"));
+}
+
+/// The registry itself has what a mirror has not, and what came before is not fetched again.
+#[test]
+fn mirrors_that_are_no_help() {
+    let registry = Arc::new(Registry::start());
+    push_away(&daemon(&[]), &registry.name("a:1"));
+    let id = registry.tag("a", "1").expect("a tag");
+    type Answer = fn(&Asked, Told) -> Told;
+    let answers: [(&str, Answer); 10] = [
+        ("missing", |_, _| Told::status(404)),
+        ("users", |_, _| Told::status(401).with("WWW-Authenticate", r#"Basic realm="m""#)),
+        ("tokens of nobody", |_, _| {
+            Told::status(401).with("WWW-Authenticate", r#"Bearer realm="http://127.0.0.1:9/t",service="s""#)
+        }),
+        ("denied", |_, _| Told::status(403)),
+        ("ill", |_, _| Told::status(500)),
+        ("a page", |_, _| Told::body("<html>")),
+        ("no HTTP", |_, _| Told::Raw(b"\0\xff\r\n\r\n".to_vec())),
+        ("going round", |asked, _| Told::status(307).with("Location", &asked.target)),
+        ("no blobs", |asked, told| if asked.target.contains("/blobs/") { Told::status(500) } else { told }),
+        ("lies", |asked, told| match (told, asked.target.contains("/blobs/")) {
+            (Told::Reply { body, .. }, true) => Told::body(vec![b'x'; body.len()]),
+            (told, _) => told,
+        }),
+    ];
+    for (what, answer) in answers {
+        let of = registry.clone();
+        let web = Web::serve("127.0.0.1", move |asked| answer(asked, of.answer(asked)));
+        let d = daemon(&["--registry-mirror", &format!("{}=http://{}", registry.host(), web.host())]);
+        let pulled = d.run(&["pull", "-q", &registry.name("a:1")]);
+        assert!(pulled.status == 0 && pulled.stderr.is_empty(), "{what}: {pulled:?}");
+        assert_eq!(d.inspect(&registry.name("a:1"), "{{.Id}}"), id, "{what}");
+        let asked = web.asked();
+        let most = asked.iter().map(|one| asked.iter().filter(|other| other.target == one.target).count()).max();
+        // a redirect is followed five times
+        assert!((1..=if what == "going round" { 6 } else { 2 }).contains(&most.unwrap_or(0)), "{what}: {asked:?}");
+        assert_eq!(partial(&d), 0, "{what}");
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ const WRONG_SIZE: [&str; 5] = [
     "failed size validation",
 ];
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 15] = [
     Fault {
         name: "missing",
         spoil: |_| Told::status(404),
@@ -106,6 +106,12 @@ const FAULTS: [Fault; 14] = [
         },
         passes: true,
         words: ["toomanyrequests: slow down"; 5],
+    },
+    Fault {
+        name: "no content",
+        spoil: |_| Told::Raw(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+        passes: false,
+        words: ["received unexpected HTTP status: 204 No Content"; 5],
     },
     Fault { name: "ill", spoil: |_| Told::status(500), passes: true, words: ["500 Internal Server Error"; 5] },
     Fault {
@@ -366,4 +372,15 @@ fn what_is_not_there_is_named() {
     fails(&[&nobody], "connect: connection refused");
     d.run(&["rmi", "hello-world"]).ok();
     eventually("nothing is left", || d.stored().is_empty());
+}
+
+/// Without a word any encoding would be right.
+#[test]
+fn nothing_is_to_be_encoded() {
+    let stock = Arc::new(Stock::new());
+    let scene = Scene::new(&stock);
+    scene.comes("as it is");
+    let asked = scene.web.asked();
+    assert!(asked.len() >= PARTS.len());
+    assert!(asked.iter().all(|asked| asked.header("accept-encoding") == Some("identity")), "{asked:?}");
 }

@@ -49,7 +49,8 @@ pub(crate) fn parse(manifest: &Digest, read: &dyn Fn(&Digest) -> Result<Vec<u8>>
     if !kind.is_empty() && !media::is_config(kind) {
         return Err(Error::invalid(format!("{}: no image but an artifact of type {kind}", what())));
     }
-    let config: oci::image::Image = json(&read(&manifest.config.digest)?).during(what)?;
+    let config = &manifest.config.digest;
+    let config: oci::image::Image = json(&read(config)?).during(|| format!("image config {config}"))?;
     let (layers, diff_ids) = (&manifest.layers, &config.rootfs.diff_ids);
     if layers.len() != diff_ids.len() {
         return Err(Error::invalid(format!(

@@ -13,7 +13,7 @@ use values::{Error, Result};
 
 use crate::failure::Failure;
 use crate::origin::Origin;
-use crate::repository::{Repository, given_up};
+use crate::repository::{Repository, given_up, has_content};
 use crate::retry::Tries;
 use crate::transport::{Ask, Reply};
 
@@ -196,7 +196,8 @@ impl Download<'_> {
         };
         let ask = ranged(self.repository.ask(Method::GET, &format!("blobs/{}", self.descriptor.digest)));
         let reply = self.repository.send_once(ask, None, &Bytes::new()).await?;
-        if reply.status.is_success() {
+        let is_it = |reply: &Reply| has_content(reply.status) || reply.status == StatusCode::PARTIAL_CONTENT;
+        if is_it(&reply) {
             return Ok(reply);
         }
         let failure = reply.failure().await;
@@ -205,7 +206,7 @@ impl Download<'_> {
             let Ok((origin, path)) = Origin::of_url(url) else { continue };
             let ask = ranged(Ask::new(Method::GET, &origin, path));
             match self.repository.transport.send(ask, &Bytes::new()).await {
-                Ok(reply) if reply.status.is_success() => return Ok(reply),
+                Ok(reply) if is_it(&reply) => return Ok(reply),
                 _ => {}
             }
         }

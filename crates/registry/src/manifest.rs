@@ -93,8 +93,13 @@ pub(crate) fn media_type(said: &str, bytes: &[u8]) -> Result<String> {
         manifests: Option<serde::de::IgnoredAny>,
         config: Option<serde::de::IgnoredAny>,
     }
-    let probe: Probe = serde_json::from_slice(bytes)
-        .map_err(|e| Error::invalid(format!("the registry's manifest is no JSON: {e}")))?;
+    let bad = |why: &str| Error::invalid(format!("the registry's manifest {why}"));
+    let probe: Probe = match bytes.trim_ascii_start() {
+        [] => return Err(bad("is empty")),
+        // serde takes an array for a struct as well
+        [b'[' | b'"' | b'0'..=b'9' | b'n' | b't' | b'f', ..] => return Err(bad("is no JSON object")),
+        object => serde_json::from_slice(object).map_err(|e| bad(&format!("is no JSON: {e}")))?,
+    };
     let own = probe.media_type.unwrap_or_default();
     if probe.schema_version == Some(1) || SCHEMA_1.contains(&said) {
         return Err(Error::invalid(
@@ -106,12 +111,14 @@ pub(crate) fn media_type(said: &str, bytes: &[u8]) -> Result<String> {
     let looks = match (probe.manifests, probe.config) {
         (Some(_), None) => media::OCI_INDEX,
         (None, Some(_)) => media::OCI_MANIFEST,
-        // both or neither: one reader's index could be another's manifest (CVE-2021-41190)
-        _ => {
-            return Err(Error::invalid(format!(
-                "the registry's manifest is of an unsupported kind {:?}",
-                if own.is_empty() { said } else { &own }
-            )));
+        // one reader's index could be another's manifest (CVE-2021-41190)
+        (Some(_), Some(_)) => return Err(bad("has both a configuration and manifests")),
+        (None, None) => {
+            let kind = if own.is_empty() { said } else { &own };
+            return Err(match known(kind) {
+                true => bad("has neither a configuration nor manifests"),
+                false => bad(&format!("is of an unsupported kind {kind:?}")),
+            });
         }
     };
     let fits = |kind: &str| known(kind) && media::is_index(kind) == media::is_index(looks);
@@ -143,6 +150,21 @@ mod tests {
         check("", r#"{"manifests":[],"config":{}}"#, None);
         check("", r#"{"schemaVersion":1,"fsLayers":[]}"#, None);
         check("", "<html>", None);
+        let said = |body: &str| media_type(media::OCI_MANIFEST, body.as_bytes()).unwrap_err().message;
+        for (body, why) in [
+            ("", "is empty"),
+            (" \n", "is empty"),
+            ("[]", "is no JSON object"),
+            ("null", "is no JSON object"),
+            ("\"x\"", "is no JSON object"),
+            ("{", "is no JSON: EOF while parsing an object at line 1 column 1"),
+            ("{}", "has neither a configuration nor manifests"),
+            (r#"{"manifests":null}"#, "has neither a configuration nor manifests"),
+            (r#"{"manifests":[],"config":{}}"#, "has both a configuration and manifests"),
+            (r#"{"mediaType":"x/y"}"#, "is of an unsupported kind \"x/y\""),
+        ] {
+            assert_eq!(said(body), format!("the registry's manifest {why}"), "{body}");
+        }
     }
 
     proptest! {

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
-use crate::failure::Failure;
+use crate::failure::{Again, Failure};
 use crate::origin::Origin;
 use crate::realm;
 use crate::retry::retrying;
@@ -63,8 +63,12 @@ impl Client {
         access: Access,
     ) -> Result<Arc<Repository>, Failure> {
         let insecure = if endpoint.insecure { endpoint.origins.clone() } else { Vec::new() };
-        let transport = Transport::new(self.config.clone(), insecure);
-        let (origin, challenges) = retrying(&self.config, || ping(&transport, endpoint)).await?;
+        let config = match endpoint.mirror {
+            true => Arc::new(Config { attempts: self.config.attempts.min(MIRROR_ATTEMPTS), ..(*self.config).clone() }),
+            false => self.config.clone(),
+        };
+        let transport = Transport::new(config.clone(), insecure);
+        let (origin, challenges) = retrying(&config, || ping(&transport, endpoint)).await?;
         let may_see =
             !endpoint.mirror || self.own_endpoint(&endpoint.registry)?.origins.iter().any(|o| o.host == origin.host);
         let scope = match access {
@@ -73,7 +77,7 @@ impl Client {
             Access::Login => Vec::new(),
         };
         Ok(Arc::new(Repository {
-            config: self.config.clone(),
+            config,
             downloads: self.downloads.clone(),
             uploads: self.uploads.clone(),
             transport,
@@ -88,6 +92,9 @@ impl Client {
         }))
     }
 }
+
+/// Tries at a mirror: there is another place to ask, which goes on from where it was.
+const MIRROR_ATTEMPTS: u32 = 2;
 
 /// `GET /v2/` ("Determining Support", OCI distribution-spec).
 async fn ping(transport: &Arc<Transport>, endpoint: &Endpoint) -> Result<(Origin, Vec<Challenge>), Failure> {
@@ -108,7 +115,7 @@ async fn ping(transport: &Arc<Transport>, endpoint: &Endpoint) -> Result<(Origin
             }
             Ok(reply) => last = reply.failure().await.context(name),
             // nobody there: to wait would only be slow in saying so
-            Err(failure) => last = Failure { again: crate::failure::Again::Never, ..failure },
+            Err(failure) => last = Failure { again: Again::Never, ..failure },
         }
     }
     Err(last)
@@ -174,7 +181,7 @@ impl Repository {
         retrying(&self.config, || async {
             let reply = self.send_once(make(), None, &Bytes::new()).await?;
             match reply.status {
-                status if status.is_success() => reply.whole().await,
+                status if has_content(status) => reply.whole().await,
                 _ => Err(reply.failure().await),
             }
         })
@@ -270,10 +277,11 @@ impl Repository {
                 realm.authority()
             ))));
         }
-        retrying(&self.config, || {
+        let token = retrying(&self.config, || {
             token::fetch(&self.transport, challenge, (&realm, &path), scope, &self.credentials, for_login)
-        })
-        .await
+        });
+        // what it is wanted for is tried again for its own failures, not for this one
+        token.await.map_err(|failure| Failure { again: Again::Never, ..failure })
     }
 
     pub(crate) fn bearer_challenge(&self) -> Option<Challenge> {
@@ -295,4 +303,9 @@ fn title(method: &Method) -> &'static str {
         Method::PATCH => "Patch",
         _ => "Request",
     }
+}
+/// Whether a reply has all that was asked for, as far as its status says (RFC 9110 §15.3).
+pub(crate) fn has_content(status: StatusCode) -> bool {
+    let without = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::PARTIAL_CONTENT];
+    status.is_success() && !without.contains(&status)
 }

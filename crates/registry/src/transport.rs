@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, HOST, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderValue, LOCATION, USER_AGENT};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -125,6 +125,8 @@ impl Transport {
         let target = if plain_proxy.is_some() { format!("{}{}", ask.origin, ask.path) } else { ask.path.clone() };
         let mut request = Request::builder().method(ask.method.clone()).uri(target);
         request = request.header(HOST, ask.origin.authority()).header(USER_AGENT, &self.config.user_agent);
+        // what is named by its digest comes as it is; without a word any encoding would be right (RFC 9110 §12.5.3)
+        request = request.header(ACCEPT_ENCODING, "identity");
         if let Some(authorization) = &ask.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }

@@ -296,3 +296,21 @@ async fn a_silent_registry_is_asked_for_the_rest_and_given_up() {
     assert!(silent.unwrap_err().to_string().ends_with("net/http: timeout awaiting response headers"));
     assert!(stuck.unwrap_err().to_string().ends_with("i/o timeout"));
 }
+
+#[tokio::test]
+async fn a_token_server_that_is_ill_is_asked_as_often_as_anything() {
+    let address = Arc::new(std::sync::OnceLock::<String>::new());
+    let own = address.clone();
+    let web = Web::serve("127.0.0.1", move |asked| match asked.target.starts_with("/token") {
+        true => Told::status(500),
+        false => Told::status(401).with(
+            "WWW-Authenticate",
+            &format!(r#"Bearer realm="http://{}/token",service="s""#, own.get().expect("an address")),
+        ),
+    });
+    address.set(web.host()).unwrap();
+    let repository = open(config(), &web.host(), "a", &Credentials::default(), Access::Pull).await.unwrap();
+    let said = repository.manifest("1").await.unwrap_err().error.message;
+    assert!(said.ends_with("received unexpected HTTP status: 500 Internal Server Error"), "{said}");
+    assert_eq!(web.count("/token"), 3);
+}
