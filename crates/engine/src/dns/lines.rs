@@ -231,10 +231,14 @@ fn answer(waiting: &Mutex<Waiting>, reply: Vec<u8>) {
     }
 }
 
-/// One datagram. There is no buffer while it is waited for.
+/// One datagram. There is no buffer while it is waited for. That nobody is there to send one makes a socket no readable one.
 async fn receive(socket: &UdpSocket) -> io::Result<Vec<u8>> {
     loop {
-        socket.readable().await?;
+        socket.ready(Interest::READABLE | Interest::ERROR).await?;
+        let failure = || socket.take_error()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
+        if let Ok(failure) = socket.try_io(Interest::ERROR, failure) {
+            return Err(failure);
+        }
         match try_receive(socket) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             done => return done,
@@ -336,6 +340,19 @@ mod tests {
             let after = UdpSocket::bind(to).await.unwrap();
             after.send_to(&answer, from).await.unwrap();
             assert!(!first.await.unwrap().unwrap(), "answered, by the shared one");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_is_there_it_is_known_at_once() {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let (gone, to) = server(at).await;
+            drop(gone);
+            for most in [0, 2] {
+                let (lines, share) = (Arc::new(Lines::default()), Stock::of(most).share());
+                let refused = ask(lines, to, b'a', share).await.unwrap_err();
+                assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "{at} {most}");
+            }
         }
     }
 
