@@ -205,7 +205,13 @@ fn what_is_not_there() {
     no(&["push", &registry.name("b")], format!("An image does not exist locally with the tag: {}", registry.name("b")));
     no(&["pull", "-a", &registry.name("a:1")], "tag can't be used with --all-tags/-a".into());
     no(&["pull", "Bad"], "invalid reference format: repository name (library/Bad) must be lowercase".into());
-    d.run(&["pull", &registry.name("a:1"), "--platform", "nonsense/x/y/z"]).status(1);
+    no(
+        &["pull", &registry.name("a:1"), "--platform", "nonsense/x/y/z"],
+        "Error response from daemon: \"nonsense/x/y/z\": cannot parse platform specifier: invalid argument".into(),
+    );
+    no(&["pull", "scratch"], "Error response from daemon: 'scratch' is a reserved name".into());
+    let by_digest = format!("{}@sha256:{}", registry.name("a"), "0".repeat(64));
+    no(&["push", &by_digest], "cannot push a digest reference".into());
 }
 
 #[test]
@@ -599,5 +605,7 @@ fn searching() {
     d.run(&["search", "--format", "{{.Name}}", "-f", "is-official=true", &term]).ok().stdout("foo\n");
     d.run(&["search", "--limit", "101", &term]).status(1).stderr_has("limit 101 is outside the range of [1, 100]");
     d.run(&["search", "-f", "x=y", &term]).status(1).stderr_has("invalid filter 'x'");
+    let automated = d.run(&["search", "-f", "is-automated=false", &term]).ok();
+    automated.stderr_has("the \"is-automated\" filter is deprecated").stdout_has("x/foo");
     d.run(&["search", &format!("{}/bar", web.host())]).status(1).stderr_has("Unexpected status code 404");
 }

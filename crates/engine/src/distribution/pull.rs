@@ -19,6 +19,8 @@ use super::pull_failure;
 use crate::garbage;
 use crate::shared::{Shared, blocking};
 
+/// What Dockerfiles call no image at all.
+const NOTHING: &str = "scratch";
 /// The kernel's words for a full disk.
 const NO_SPACE: &str = "no space left on device";
 
@@ -35,6 +37,9 @@ pub struct PullOptions {
 /// Pulls until done or until nobody listens to the messages any more.
 pub async fn pull(shared: &Arc<Shared>, options: PullOptions, messages: UnboundedSender<JsonMessage>) -> Result<()> {
     let reference = reference(&options.image, &options.tag)?;
+    if reference.familiar_name() == NOTHING {
+        return Err(Error::forbidden("'scratch' is a reserved name"));
+    }
     let platform = match options.platform.as_str() {
         "" => None,
         text => Some(text.parse::<Platform>()?),

@@ -31,12 +31,8 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
         (Some(digest), _) => digest.to_string(),
         (None, tag) => tag.clone().unwrap_or_default(),
     };
-    let query = ImageCreateQuery {
-        from_image: reference.name(),
-        tag,
-        platform: platform(call)?,
-        ..ImageCreateQuery::default()
-    };
+    let query =
+        ImageCreateQuery { from_image: reference.name(), tag, platform: platform(call), ..ImageCreateQuery::default() };
     let auth = credentials::header(session, &reference.domain);
     let headers = [("X-Registry-Auth", auth.as_str())];
     let messages = session.client()?.stream_with_headers::<ImageCreate, _>(&[], &query, &headers)?;
@@ -50,16 +46,9 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
 }
 
 /// `--platform`, else `DOCKER_DEFAULT_PLATFORM`.
-fn platform(call: &Invocation) -> Result<String, Failure> {
-    let text = match call.text("platform") {
-        Some(text) => text.to_owned(),
-        None => std::env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default(),
-    };
-    if text.is_empty() {
-        return Ok(text);
-    }
-    let platform: values::Platform = text.parse()?;
-    Ok(platform.to_string())
+fn platform(call: &Invocation) -> String {
+    let default = || std::env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
+    call.text("platform").map_or_else(default, str::to_owned)
 }
 
 /// Waits for the end and shows nothing.

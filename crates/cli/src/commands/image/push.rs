@@ -8,7 +8,7 @@ use crate::command::{Args, Command, Complete};
 use crate::flags::Flag;
 use crate::flags::platform::platform_json;
 use crate::output::progress;
-use crate::{Invocation, Outcome, Session, credentials};
+use crate::{Failure, Invocation, Outcome, Session, credentials};
 
 pub static COMMAND: Command = Command {
     spellings: &["image push", "push"],
@@ -31,6 +31,9 @@ pub static COMMAND: Command = Command {
 
 fn run(session: &Session, call: &Invocation) -> Outcome {
     let reference = named(session, call)?;
+    if reference.digest.is_some() {
+        return Err(Failure::new("cannot push a digest reference"));
+    }
     let quiet = call.is("quiet");
     let query = ImagePushQuery {
         tag: reference.tag.clone().unwrap_or_default(),

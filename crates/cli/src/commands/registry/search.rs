@@ -37,6 +37,12 @@ fn run(session: &Session, call: &Invocation) -> Outcome {
     let auth = credentials::header(session, domain);
     let limit = call.int("limit").filter(|limit| *limit != 0);
     let query = ImageSearchQuery { term: term.into(), limit, filters: filters(call, "filter") };
+    if query.filters.contains("is-automated") {
+        session.eprintln(
+            "WARNING: the \"is-automated\" filter is deprecated, and searching for \"is-automated=true\" will not yield any \
+             results in future.",
+        );
+    }
     let headers = [("X-Registry-Auth", auth.as_str())];
     let mut found = session.client()?.call_with_headers::<ImageSearch>(&[], &query, &headers, &())?;
     found.sort_by_key(|one| std::cmp::Reverse(one.star_count));
