@@ -190,6 +190,62 @@ fn one_whose_runtime_hangs() {
     std::fs::remove_file(&program).unwrap();
 }
 
+/// A runtime whose `verb` hangs, and where the processes that do so are written down.
+fn hangs_at(d: &Daemon, verb: &str) -> (String, PathBuf) {
+    let (program, hung) = (d.directory.join("runtime"), d.directory.join("hung"));
+    let own = testkit::binaries().join("lighter-runtime");
+    let wait = format!("echo $$ >>{}; exec sleep 1000", hung.display());
+    let text =
+        format!("#!/bin/sh\nfor a; do [ \"$a\" = {verb} ] && {{ {wait}; }}; done\nexec {} \"$@\"\n", own.display());
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    (program.display().to_string(), hung)
+}
+
+fn those_that_hang(file: &std::path::Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(|pid| PathBuf::from("/proc").join(pid)).filter(|place| place.exists()).collect()
+}
+
+#[test]
+fn one_whose_runtime_hangs_at_signals() {
+    let mut d = Daemon::with_images(&["busybox"]);
+    let (program, hung) = hangs_at(&d, "kill");
+    d.stop();
+    d.set_flags(&[&format!("--add-runtime=hung={program}")]);
+    d.start_again();
+    d.run(&["run", "-d", "--name", "held", "--runtime", "hung", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    d.run(&["kill", "-s", "USR1", "held"]).ok();
+    others_go_on(&d);
+    d.run(&["stop", "-t", "1", "held"]).ok();
+    let shims = std::fs::read_to_string(d.directory.join("run/shim.log")).unwrap();
+    assert!(shims.contains("has not finished `kill` for 3 seconds and was killed"), "{shims}");
+    assert_eq!(d.inspect("held", "{{.State.Status}} {{.State.ExitCode}}{{.State.Error}}"), "exited 137");
+    assert!(!d.log().contains("does not answer"), "its shim is as good as ever:\n{}", d.log());
+    d.run(&["rm", "held"]).ok();
+    eventually("no call is left", || those_that_hang(&hung).is_empty());
+}
+
+#[test]
+fn a_call_of_a_runtime_ends_with_its_shim() {
+    let mut d = Daemon::with_images(&["busybox"]);
+    let (program, hung) = hangs_at(&d, "create");
+    d.stop();
+    d.set_flags(&[&format!("--add-runtime=hung={program}")]);
+    d.start_again();
+    std::thread::scope(|scope| {
+        let words = ["run", "--name", "held", "--runtime", "hung", "--network", "none", "busybox", "true"];
+        let run = scope.spawn(move || d.run(&words).status(125));
+        eventually("it hangs", || !those_that_hang(&hung).is_empty());
+        let status = std::fs::read_to_string(those_that_hang(&hung)[0].join("stat")).unwrap();
+        let shim = status.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap();
+        let shim = rustix::process::Pid::from_raw(shim).unwrap();
+        rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
+        eventually("its call ends with it", || those_that_hang(&hung).is_empty());
+        run.join().unwrap();
+    });
+}
+
 #[test]
 fn sources_of_mounts_that_do_not_answer() {
     let d = Daemon::with_images(&["busybox"]);

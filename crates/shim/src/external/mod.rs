@@ -18,13 +18,16 @@ use crate::protocol;
 use crate::session::Process;
 use console::ConsoleSocket;
 use runtime::{Launch, Running, StartError, Stdio};
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tool::{SIGKILL, Streams, Tool};
 
-/// For each of `create`, `start`, `kill` and `delete`.
+/// For each of `create`, `start` and `delete`.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For `kill`: the daemon takes a shim for stuck that has not killed within five seconds.
+const KILL_PATIENCE: Duration = Duration::from_secs(3);
 /// For the whole start of an exec. The daemon waits a little longer for the answer.
 const EXEC_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -36,6 +39,8 @@ pub struct External {
     bundle: PathBuf,
     /// Kept open: the container's network namespace has its name by it.
     _netns: Option<OwnedFd>,
+    /// A `kill` has hung: who is to end for good does not wait for another one.
+    deaf: Cell<bool>,
 }
 
 impl External {
@@ -50,7 +55,7 @@ impl External {
         let bundle = directory.join("bundle");
         bundle::make(&bundle, launch, netns.as_ref(), lowest.as_ref())?;
         let tool = Tool::new(external, directory)?;
-        Ok(Self { tool, id: launch.id.clone(), bundle, _netns: netns })
+        Ok(Self { tool, id: launch.id.clone(), bundle, _netns: netns, deaf: Cell::new(false) })
     }
 
     /// Creates and starts the container. On error nothing of it is left.
@@ -88,10 +93,18 @@ impl External {
 
     /// Sends a signal to the container's first process; SIGKILL also where the program fails.
     pub fn kill(&self, signal: i32, pidfd: &OwnedFd) -> Result<(), String> {
+        let directly = || sys::signal::send(pidfd, signal).map_err(|e| e.to_string());
+        if signal == SIGKILL && self.deaf.get() {
+            return directly();
+        }
         let words = ["kill".into(), self.id.clone(), signal.to_string()];
-        match self.tool.run(&words, Streams::Null, PATIENCE) {
-            Err(_) if signal == SIGKILL => sys::signal::send(pidfd, signal).map_err(|e| e.to_string()),
-            other => other,
+        let begin = Instant::now();
+        let outcome = self.tool.run(&words, Streams::Null, KILL_PATIENCE);
+        self.deaf.set(begin.elapsed() >= KILL_PATIENCE);
+        match outcome {
+            Err(_) if signal == SIGKILL => directly(),
+            // who asked does not wait to hear it
+            other => other.inspect_err(|error| eprintln!("lighter-shim: {}: {error}", self.id)),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::protocol;
 use runtime::StartError;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{WaitId, WaitIdOptions, WaitStatus};
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitStatus};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -84,6 +84,8 @@ impl Tool {
             if place(stdin, stdout, stderr).is_err() || sys::signal::reset_all().is_err() {
                 return 126;
             }
+            // Nobody but us would end it when it hangs.
+            let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
             // A group of its own, so that all of it can be ended.
             let _ = rustix::process::setsid();
             let _ = sys::program::execve(&self.program, &args, &env);
