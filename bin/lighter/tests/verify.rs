@@ -137,6 +137,21 @@ fn a_pull_mends(mut d: Daemon, name: &str) {
             }
         }
     }
+    // all at once
+    for restart in [false, true] {
+        let blobs = blobs(&d, name);
+        if restart {
+            d.stop();
+        }
+        blobs.iter().for_each(|blob| std::fs::remove_file(blob).expect("remove"));
+        if restart {
+            d.start_again();
+        }
+        d.run(&["pull", "-q", name]).ok();
+        d.run(&["system", "verify"]).ok();
+        assert_eq!(d.inspect(name, "{{.Id}} {{.RepoDigests}}"), id, "{restart}");
+        d.run(&["images", "-q"]).ok().stdout(&format!("{}\n", &id[7..19]));
+    }
     // nor need anybody pull it
     for restart in [false, true] {
         for n in 0..4 {

@@ -62,8 +62,17 @@ impl Images {
 
     /// What a plain layer was when it was last compressed: digest and size.
     pub fn known_compressed(&self, plain: &Digest) -> Option<(Digest, u64)> {
-        let known: Option<CompressedRecord> = self.store.get(&COMPRESSED, plain.as_str()).ok()?;
-        known.map(|known| (known.digest, known.size))
+        self.compressed_record(plain).map(|known| (known.digest, known.size))
+    }
+
+    fn compressed_record(&self, plain: &Digest) -> Option<CompressedRecord> {
+        self.store.get(&COMPRESSED, plain.as_str()).ok()?
+    }
+
+    /// Bytes of a plain layer, also where it is damaged or missing, if that is known.
+    pub(crate) fn plain_size(&self, plain: &Digest) -> Option<u64> {
+        let noted = self.compressed_record(plain).and_then(|known| known.plain_size);
+        noted.or_else(|| self.content.size(plain))
     }
 
     /// Compresses a plain layer, unless somebody else has it compressed just now. It uses all processors. `each` is told of
@@ -108,7 +117,8 @@ impl Images {
 
     /// And forgets what was found out about layers that are gone: they are as many as were removed since this was called last.
     fn note_compressed(&self, plain: &Digest, made: &Compressed) -> Result<()> {
-        if self.known_compressed(plain).is_some_and(|(digest, _)| digest == made.digest) {
+        let known = self.compressed_record(plain);
+        if known.is_some_and(|known| known.digest == made.digest && known.plain_size.is_some()) {
             return Ok(());
         }
         let mut batch = Batch::new();
@@ -121,7 +131,8 @@ impl Images {
                 Ok(())
             })?;
         }
-        let record = CompressedRecord { digest: made.digest.clone(), size: made.size };
+        let record =
+            CompressedRecord { digest: made.digest.clone(), size: made.size, plain_size: self.content.size(plain) };
         batch.put(&COMPRESSED, plain.as_str(), &record)?;
         self.store.commit(batch, Durability::Process)
     }

@@ -74,6 +74,9 @@ pub(crate) struct HoldRecord {
 pub(crate) struct CompressedRecord {
     pub(crate) digest: Digest,
     pub(crate) size: u64,
+    /// Bytes of the plain tar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) plain_size: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

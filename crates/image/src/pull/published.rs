@@ -69,7 +69,7 @@ impl Images {
         let kind = if docker { media::DOCKER_LAYER } else { media::OCI_LAYER };
         for (layer, diff_id) in ours.layers.iter_mut().zip(config.rootfs.diff_ids) {
             if record.plain.contains(&diff_id) {
-                let Some(size) = self.content.size(&diff_id) else { return Ok(None) };
+                let Some(size) = self.plain_size(&diff_id) else { return Ok(None) };
                 (layer.media_type, layer.digest, layer.size) = (kind.into(), diff_id, size);
             }
         }
