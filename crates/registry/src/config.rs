@@ -31,6 +31,8 @@ pub struct Config {
     pub pause: Duration,
     /// How long a peer may be silent.
     pub patience: Duration,
+    /// How long a mirror may take to say that it is there; then the next place is asked.
+    pub mirror_patience: Duration,
     pub user_agent: String,
 }
 
@@ -50,6 +52,8 @@ impl Default for Config {
             attempts: 5,
             pause: Duration::from_secs(1),
             patience: Duration::from_secs(60),
+            // as Docker has it
+            mirror_patience: Duration::from_secs(15),
             user_agent: format!("lighter/{} (linux)", values::VERSION),
         }
     }

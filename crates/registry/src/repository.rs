@@ -68,7 +68,11 @@ impl Client {
             false => self.config.clone(),
         };
         let transport = Transport::new(config.clone(), insecure);
-        let (origin, challenges) = retrying(&config, || ping(&transport, endpoint)).await?;
+        let pinging = retrying(&config, || ping(&transport, endpoint));
+        let (origin, challenges) = match endpoint.mirror {
+            true => tokio::time::timeout(config.mirror_patience, pinging).await.map_err(|_| silent(endpoint))??,
+            false => pinging.await?,
+        };
         let may_see =
             !endpoint.mirror || self.own_endpoint(&endpoint.registry)?.origins.iter().any(|o| o.host == origin.host);
         let scope = match access {
@@ -91,6 +95,16 @@ impl Client {
             tokens: tokio::sync::Mutex::default(),
         }))
     }
+}
+
+/// In Docker's words.
+fn silent(endpoint: &Endpoint) -> Failure {
+    let place = endpoint.origins.first().map(Origin::to_string).unwrap_or_default();
+    Failure::new(Error::internal(format!(
+        "Get \"{place}{}/v2/\": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting \
+         headers)",
+        endpoint.prefix
+    )))
 }
 
 /// Tries at a mirror: there is another place to ask, which goes on from where it was.

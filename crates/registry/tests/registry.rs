@@ -314,3 +314,16 @@ async fn a_token_server_that_is_ill_is_asked_as_often_as_anything() {
     assert!(said.ends_with("received unexpected HTTP status: 500 Internal Server Error"), "{said}");
     assert_eq!(web.count("/token"), 3);
 }
+
+#[tokio::test]
+async fn a_silent_mirror_is_given_up_before_long() {
+    let web = Web::serve("127.0.0.1", |_| Told::Stall(vec![], Duration::from_secs(30)));
+    let mirrors = vec![format!("h.example=http://{}", web.host()).parse().unwrap()];
+    let patience = Duration::from_secs(60);
+    let client = Client::new(Config { mirrors, patience, mirror_patience: Duration::from_millis(200), ..config() });
+    let endpoints = client.endpoints("h.example").unwrap();
+    let opened = client.open(&endpoints[0], "a", &Credentials::default(), Access::Pull).await;
+    let said = opened.map(drop).unwrap_err().error.message;
+    assert!(said.starts_with(&format!("Get \"http://{}/v2/\": ", web.host())), "{said}");
+    assert!(said.ends_with("(Client.Timeout exceeded while awaiting headers)"), "{said}");
+}
