@@ -582,6 +582,11 @@ container prune -f --filter nonsense=1
 container prune -f --filter until=nonsense
 container prune -f --filter until=1h --filter until=2h
 container prune -f --filter label=cb3-nobody
+image prune -f --filter until=x
+image prune -f --filter until=1h --filter until=2h
+images --filter until=x
+volume prune -f --filter all=x
+volume prune -f --filter all=true --filter all=false
 cp cb3-nobody:/x /tmp/cb3-x
 cp cb3-1:/no/such /tmp/cb3-x
 cp /no/such cb3-1:/x

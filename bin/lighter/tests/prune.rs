@@ -55,6 +55,11 @@ fn wrong_filters() {
         prune(&["--filter", "colour=red"]).stderr_has("invalid filter 'colour'");
         prune(&["--filter", "until=soon"]).stderr_has("failed to parse value as time or duration: \"soon\"");
         prune(&["--filter", "until=1h", "--filter", "until=2h"]).stderr_has("more than one until filter specified");
+        let volumes = |filters: &[&str]| daemon.run(&[&["volume", "prune", "-f"][..], filters].concat()).status(1);
+        volumes(&["--filter", "all=x"])
+            .stderr_has("invalid filter 'all': strconv.ParseBool: parsing \"x\": invalid syntax");
+        volumes(&["--filter", "all=0", "--filter", "all=1"])
+            .stderr_has("invalid filter 'all=[0 1]': only one value is expected");
     }
 }
 

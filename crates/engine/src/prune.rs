@@ -29,7 +29,11 @@ impl Wanted {
     }
 }
 
-fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestamp>> {
+/// When things must have been made to go, or to be shown.
+///
+/// # Errors
+/// `InvalidArgument` in Docker's words for what is no moment, and for more than one.
+pub fn until(filters: &Filters, now: Timestamp) -> Result<Option<Timestamp>> {
     let mut given = filters.get("until");
     let Some(text) = given.next() else { return Ok(None) };
     if given.next().is_some() {

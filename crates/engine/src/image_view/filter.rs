@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use api::Filters;
 use api::types::ImageSummary;
 use image::Image;
-use values::{Digest, Error, Reference, Result, Timestamp};
+use values::{Digest, Reference, Result, Timestamp};
 
 use super::pattern;
 use crate::prune;
@@ -31,9 +31,7 @@ pub(super) fn filter<'a, I: Borrow<Image>, R: Borrow<Image>>(
         filters.get(key).map(|name| Ok(resolve(name)?.borrow().created())).collect()
     };
     let (before, since) = (moment("before")?, moment("since")?);
-    let bad = |text: &str| Error::invalid(format!("invalid filter 'until={text}'"));
-    let until = |text| prune::moment(text, now).ok_or_else(|| bad(text));
-    let until = filters.get("until").map(until).collect::<Result<Vec<_>>>()?;
+    let until = prune::until(filters, now)?;
     for text in filters.get("reference") {
         pattern::check(text)?;
     }
@@ -47,7 +45,7 @@ pub(super) fn filter<'a, I: Borrow<Image>, R: Borrow<Image>>(
             && dangling.is_none_or(|wanted| untagged == wanted)
             && before.iter().all(|limit| created < *limit)
             && since.iter().all(|limit| created > *limit)
-            && until.iter().all(|limit| created.is_none_or(|time| time < *limit))
+            && until.is_none_or(|limit| created.is_none_or(|time| time < limit))
             && filters.matches_labels("label", |key| labels.get(key).map(String::as_str))
             && !filters.get("label!").any(|wanted| has_label(labels, wanted))
             && filters.matches("reference", |wanted| names(image).any(|name| is_named(name, wanted)))
@@ -91,6 +89,7 @@ mod tests {
     use super::*;
     use crate::image_view::tests::{digest, image};
     use std::sync::Arc;
+    use values::Error;
 
     #[test]
     fn each_filter() {
@@ -125,7 +124,8 @@ mod tests {
         check(r#"{"until":["2024-02-15"]}"#, true, Ok("ab"));
         check(r#"{"until":["720h"]}"#, true, Ok("abc"));
         check(r#"{"until":["1704067201"]}"#, true, Ok("a"));
-        check(r#"{"until":["soon"]}"#, true, Err("invalid filter 'until=soon'"));
+        check(r#"{"until":["soon"]}"#, true, Err("failed to parse value as time or duration: \"soon\""));
+        check(r#"{"until":["1h","2h"]}"#, true, Err("more than one until filter specified"));
         check(r#"{"label":["k"]}"#, true, Ok("b"));
         check(r#"{"label":["k=w"]}"#, true, Ok(""));
         check(r#"{"label!":["k"]}"#, true, Ok("acd"));

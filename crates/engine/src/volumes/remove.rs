@@ -69,13 +69,24 @@ fn remove_unused(shared: &Shared, name: &str, except: Option<&Id>) -> Result<()>
     Ok(())
 }
 
+/// Docker reads this one as other flags are not read.
+fn says_all(filters: &Filters) -> Result<bool> {
+    let given: Vec<&str> = filters.get("all").collect();
+    let [text] = given[..] else {
+        let given = given.join(" ");
+        return Err(Error::invalid(format!("invalid filter 'all=[{given}]': only one value is expected")));
+    };
+    let bad = || Error::invalid(format!("invalid filter 'all': strconv.ParseBool: parsing {text:?}: invalid syntax"));
+    crate::container::log::boolean(text).ok_or_else(bad)
+}
+
 /// Without `all` only those that nobody named.
 ///
 /// # Errors
 /// `InvalidArgument` for an unknown filter.
 pub async fn prune(shared: &Arc<Shared>, filters: Filters) -> Result<VolumePruneResponse> {
     let wanted = Wanted::by(&filters, &["all"])?;
-    let everything = filters.contains("all") && filters.flag("all", false)?;
+    let everything = filters.contains("all") && says_all(&filters)?;
     let s = shared.clone();
     let pruned = blocking(move || {
         let mut pruned = VolumePruneResponse::default();
