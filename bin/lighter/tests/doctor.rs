@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use testkit::world::ip;
+use testkit::world::{alone, ip};
 use testkit::{Daemon, World};
 
 fn nft(rules: &str) {
@@ -100,4 +100,31 @@ fn servers_that_do_not_answer() {
     assert!(one.starts_with(&format!("note     dns         {silent}")), "{one}");
     assert!(one.contains("127.0.0.1 (daemon.json's \"dns\") is each container itself"), "{one}");
     daemon.run(&["network", "doctor", "extra"]).status(1).stderr_has("accepts no arguments");
+}
+
+/// What the host makes anew under the same name is found again.
+#[test]
+fn a_parent_that_went_and_came_back() {
+    alone();
+    let cable = || {
+        ip(&["link", "add", "cable", "type", "veth", "peer", "name", "far"]);
+        ["cable", "far"].iter().for_each(|link| ip(&["link", "set", link, "up"]));
+    };
+    cable();
+    let daemon = Daemon::with_images(&["busybox"]);
+    let create = ["network", "create", "-d", "macvlan", "-o", "parent=cable", "--subnet", "10.219.0.0/24", "lan"];
+    let made = daemon.run(&create);
+    if made.status != 0 {
+        made.stderr_has("the kernel has no macvlan links (CONFIG_");
+        return;
+    }
+    daemon.run(&["network", "doctor"]).stdout_has("1 parent interface, each there and up");
+    ip(&["link", "del", "cable"]);
+    let words = "the parent interface cable of network lan is not there";
+    daemon.run(&["network", "doctor", "-q"]).status(1).stdout_has(words);
+    daemon.run(&["run", "--rm", "--network", "lan", "busybox", "true"]).status(125).stderr_has(words);
+    // between them another one has its number
+    ip(&["link", "add", "other", "type", "veth", "peer", "name", "more"]);
+    cable();
+    daemon.run(&["run", "--rm", "--network", "lan", "busybox", "true"]).ok();
 }

@@ -56,6 +56,27 @@ pub(super) fn bridges(facts: &Facts) -> Vec<Finding> {
     or_well(all, "bridges", format!("{}, each there with its addresses", count(facts.bridges.len(), "bridge")))
 }
 
+pub(super) fn parents(facts: &Facts) -> Vec<Finding> {
+    let mut all = vec![];
+    for parent in &facts.parents {
+        let (link, network) = (&parent.link, &parent.network);
+        let text =
+            |how| format!("the parent interface {link} of network {network} is {how}: its containers reach nobody");
+        match parent.up {
+            Some(true) => {}
+            Some(false) => all.push(Finding::problem("parents", text("down"), format!("ip link set {link} up"))),
+            None => {
+                let advice = format!("let the host have {link} again, then restart the containers on {network}");
+                all.push(Finding::problem("parents", text("not there"), advice));
+            }
+        }
+    }
+    match facts.parents.len() {
+        0 => vec![],
+        n => or_well(all, "parents", format!("{}, each there and up", count(n, "parent interface"))),
+    }
+}
+
 fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
@@ -296,7 +317,7 @@ pub(super) fn stale(facts: &Facts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::{Bridge, Severity, There};
+    use crate::doctor::{Bridge, Parent, Severity, There};
 
     fn bridge(network: &str, subnet: &str) -> Bridge {
         let net: IpNet = subnet.parse().unwrap();
@@ -358,6 +379,9 @@ mod tests {
         check(|f| there(f, |t| t.up = false), Problem, "br-a of network a is down", "ip link set br-a up");
         let lost = "ip address add 172.18.0.1/16 dev br-a";
         check(|f| there(f, |t| t.addresses.clear()), Problem, "has lost its address 172.18.0.1/16", lost);
+        let parent = |up| move |f: &mut Facts| f.parents.push(Parent { network: "m".into(), link: "eth1".into(), up });
+        check(parent(Some(false)), Problem, "interface eth1 of network m is down", "ip link set eth1 up");
+        check(parent(None), Problem, "interface eth1 of network m is not there", "restart the containers on m");
         check(|f| f.way_out_mtu = 1400, Problem, "up to 1500 bytes, the way outside takes 1400", "restart the daemon");
         let fixed = |f: &mut Facts| (f.way_out_mtu, f.bridges[0].fixed_mtu) = (1400, true);
         check(fixed, Problem, "takes 1400", "driver.mtu=1400");

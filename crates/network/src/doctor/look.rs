@@ -6,7 +6,7 @@ use netlink::nft::{self, Element, Family};
 use netlink::route::{self, Link};
 use netlink::{Result, Socket};
 
-use super::{Bridge, There};
+use super::{Bridge, Parent, There};
 use crate::plan::Plan;
 
 /// Below `/proc/sys/net`, of the whole host.
@@ -66,6 +66,11 @@ impl Seen {
             wanted: plan.subnets.iter().filter_map(|subnet| plan.bridge_address(subnet)).collect(),
             there: self.links.iter().find(|link| link.name == plan.link).map(there),
         }
+    }
+
+    pub(crate) fn parent(&self, plan: &Plan) -> Parent {
+        let found = self.links.iter().find(|link| link.name == plan.link);
+        Parent { network: plan.name.clone(), link: plan.link.clone(), up: found.map(|link| link.up) }
     }
 
     /// Links with a default route, without repetition.

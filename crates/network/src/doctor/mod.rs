@@ -54,6 +54,8 @@ impl Finding {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) bridges: Vec<Bridge>,
+    /// Of networks without a bridge.
+    pub(crate) parents: Vec<Parent>,
     /// The largest packet of the way outside.
     pub(crate) way_out_mtu: u32,
     /// Below `/proc/sys/net`, those which there are.
@@ -88,6 +90,15 @@ pub(crate) struct Bridge {
     pub(crate) there: Option<There>,
 }
 
+/// The host's link that a network's containers stand on.
+#[derive(Clone, Debug)]
+pub(crate) struct Parent {
+    pub(crate) network: String,
+    pub(crate) link: String,
+    /// `None`: it is not there.
+    pub(crate) up: Option<bool>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct There {
     pub(crate) mtu: u32,
@@ -114,6 +125,7 @@ pub(crate) struct Rules {
 pub(crate) fn findings(facts: &Facts) -> Vec<Finding> {
     [
         checks::bridges(facts),
+        checks::parents(facts),
         checks::mtu(facts),
         checks::forwarding(facts),
         checks::bridge_filter(facts),

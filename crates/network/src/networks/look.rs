@@ -83,6 +83,11 @@ impl Networks {
             stale: own.iter().filter(|name| !kept(name) && !shared.is_spare(name)).cloned().collect(),
             lost: lost.collect(),
             bridges,
+            parents: nets
+                .iter()
+                .filter(|net| net.plan.driver != Driver::Bridge)
+                .map(|net| seen.parent(&net.plan))
+                .collect(),
             uplinks,
         };
         Ok(doctor::findings(&facts))

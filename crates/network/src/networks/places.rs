@@ -261,11 +261,18 @@ impl Networks {
 
 impl Shared {
     pub(super) fn plug(&self, net: &Net) -> Result<Plug<'_>> {
+        let child = child_kind(net.plan.driver);
+        // nobody tells us when the host makes it anew: it has another number then
+        if child.is_some()
+            && let Err(e) = self.find_parent(net)
+        {
+            let (name, link) = (&net.plan.name, &net.plan.link);
+            return Err(e.context(format!("the parent interface {link} of network {name} is not there")));
+        }
         let link = net.link.load(Ordering::Relaxed);
         if link == 0 {
             return Err(Error::internal(format!("network {} is not up: the daemon's log says why", net.plan.name)));
         }
-        let child = child_kind(net.plan.driver);
         let mtu = net.mtu.load(Ordering::Relaxed);
         Ok(Plug { owner: &self.owner, link, mtu, way_out: self.route_limit(net), isolated: !net.plan.icc, child })
     }

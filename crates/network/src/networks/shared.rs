@@ -164,10 +164,7 @@ impl Shared {
             if let Some(kind) = child_kind(plan.driver) {
                 child::check(&mut self.host(), kind)?;
             }
-            let parent = child::parent(&mut self.host(), &self.owner, &plan.link)?;
-            net.mtu.store(plan.mtu.unwrap_or(parent.mtu), Ordering::Relaxed);
-            net.link.store(parent.index, Ordering::Relaxed);
-            return Ok(());
+            return self.find_parent(net);
         }
         let mtu = match plan.mtu {
             Some(mtu) => mtu,
@@ -186,6 +183,13 @@ impl Shared {
         }
         net.mtu.store(mtu, Ordering::Relaxed);
         net.link.store(index, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn find_parent(&self, net: &Net) -> Result<()> {
+        let parent = child::parent(&mut self.host(), &self.owner, &net.plan.link)?;
+        net.mtu.store(net.plan.mtu.unwrap_or(parent.mtu), Ordering::Relaxed);
+        net.link.store(parent.index, Ordering::Relaxed);
         Ok(())
     }
 
