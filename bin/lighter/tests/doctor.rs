@@ -128,3 +128,29 @@ fn a_parent_that_went_and_came_back() {
     cable();
     daemon.run(&["run", "--rm", "--network", "lan", "busybox", "true"]).ok();
 }
+
+/// What is just being made or taken away is nothing odd.
+#[test]
+fn starts_and_ends_are_no_illness() {
+    let daemon = Daemon::with_images(&["busybox"]);
+    daemon.run(&["network", "create", "back"]).ok();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let findings = std::thread::scope(|scope| {
+        for network in ["back", "bridge"] {
+            let (daemon, is_over) = (&daemon, &is_over);
+            scope.spawn(move || {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    daemon.run(&["run", "--rm", "--network", network, "busybox", "true"]).ok();
+                }
+            });
+        }
+        let examine = || daemon.command(&["network", "doctor", "-q"]).output().map(|output| output.stdout);
+        let findings: Vec<_> = (0..25).map(|_| examine()).collect();
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        findings
+    });
+    for text in findings {
+        let text = String::from_utf8(text.unwrap()).unwrap();
+        assert!(!text.contains(" stale "), "{text}");
+    }
+}

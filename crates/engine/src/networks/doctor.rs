@@ -14,11 +14,12 @@ use crate::shared::{Shared, blocking};
 /// # Errors
 /// `Internal` with the kernel's words.
 pub async fn doctor(shared: &Arc<Shared>) -> Result<NetworkDoctor> {
-    let running: Vec<_> =
-        shared.registry.all().into_iter().filter(|container| container.state().is_running()).collect();
-    let live = running.iter().map(|container| (container.name(), container.volatile().endpoints)).collect::<Vec<_>>();
     let s = shared.clone();
     let mut findings = blocking(move || {
+        let live = || {
+            let running = s.registry.all().into_iter().filter(|container| container.state().is_running());
+            running.map(|container| (container.name(), container.volatile().endpoints)).collect()
+        };
         let mut findings = s.networks.examine(&live)?;
         findings.extend(ports(&crate::reach::warnings(&s)));
         Ok(findings)

@@ -1,5 +1,7 @@
 //! What there is on the host, and whether all is as it should be.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 use netlink::Socket;
 use netlink::route;
@@ -13,6 +15,20 @@ use crate::firewall;
 use crate::host_firewall::HostFirewall;
 use crate::plan::Driver;
 use crate::{egress, files, gate, owner};
+
+/// After it whoever was being made or taken away is there or gone.
+const A_MOMENT: Duration = Duration::from_millis(500);
+
+/// Containers' names and their places.
+pub type Live = Vec<(String, Vec<Endpoint>)>;
+
+/// A link that nobody should have, or somebody should.
+#[derive(PartialEq, Eq)]
+enum Odd {
+    Stale(String),
+    /// Container and network.
+    Lost(String, String),
+}
 
 /// An address of the host with its network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +66,8 @@ impl Networks {
         Ok(named.collect())
     }
 
-    /// Looks whether all is as it should be. `live`: names, ids and places of running containers.
-    pub fn examine(&self, live: &[(String, Vec<Endpoint>)]) -> Result<Vec<Finding>> {
+    /// Looks whether all is as it should be. `live`: names and places of the containers that run now.
+    pub fn examine(&self, live: &dyn Fn() -> Live) -> Result<Vec<Finding>> {
         let shared = &self.shared;
         let (seen, way_out_mtu) = {
             let mut host = shared.host();
@@ -63,12 +79,20 @@ impl Networks {
             .filter(|net| net.plan.driver == Driver::Bridge)
             .map(|net| seen.bridge(&net.plan, shared.route_limit(net)))
             .collect();
-        let own: Vec<String> = shared.own_links()?.into_iter().map(|(_, stale)| stale.link).collect();
-        let kept = |name: &str| self.is_kept(name, live);
-        let lost = live.iter().flat_map(|(name, endpoints)| {
-            let missing = endpoints.iter().filter(|e| !e.host_ifname.is_empty() && !seen.has_link(&e.host_ifname));
-            missing.map(|endpoint| (name.clone(), endpoint.network.clone()))
-        });
+        let (own, mut odd) = self.odd_links(&live())?;
+        if !odd.is_empty() {
+            // what is just being made or taken away is one thing in the kernel and another in memory
+            std::thread::sleep(A_MOMENT);
+            let (_, still) = self.odd_links(&live())?;
+            odd.retain(|one| still.contains(one));
+        }
+        let (mut stale, mut lost) = (vec![], vec![]);
+        for one in odd {
+            match one {
+                Odd::Stale(link) => stale.push(link),
+                Odd::Lost(container, network) => lost.push((container, network)),
+            }
+        }
         let mut rules = shared.firewall().examine().map_err(failed)?;
         let gates = [gate::out(&shared.owner), gate::back(&shared.owner)];
         rules.gate = rules.gate.map(|tables| tables && gates.iter().all(|name| seen.has_link(name)));
@@ -80,8 +104,8 @@ impl Networks {
             nameservers: files::resolv::servers(),
             firewall: self.host_firewall()?,
             rules,
-            stale: own.iter().filter(|name| !kept(name) && !shared.is_spare(name)).cloned().collect(),
-            lost: lost.collect(),
+            stale,
+            lost,
             bridges,
             parents: nets
                 .iter()
@@ -91,6 +115,18 @@ impl Networks {
             uplinks,
         };
         Ok(doctor::findings(&facts))
+    }
+
+    /// The daemon's links, and what is odd about them.
+    fn odd_links(&self, live: &Live) -> Result<(Vec<String>, Vec<Odd>)> {
+        let own: Vec<String> = self.shared.own_links()?.into_iter().map(|(_, stale)| stale.link).collect();
+        let stale = own.iter().filter(|name| !self.is_kept(name, live) && !self.shared.is_spare(name));
+        let mut odd: Vec<Odd> = stale.cloned().map(Odd::Stale).collect();
+        for (container, endpoints) in live {
+            let lost = endpoints.iter().filter(|e| !e.host_ifname.is_empty() && !own.contains(&e.host_ifname));
+            odd.extend(lost.map(|endpoint| Odd::Lost(container.clone(), endpoint.network.clone())));
+        }
+        Ok((own, odd))
     }
 
     /// The firewall of the host as it is now, for what it says about ports.
