@@ -166,6 +166,35 @@ fn a_push_that_ends_while_it_compresses_leaves_nothing() {
 }
 
 #[test]
+fn an_image_removed_while_it_is_pushed_is_pushed_and_gone() {
+    let (registry, d) = (Registry::start(), daemon(&[]));
+    let name = registry.name("made:1");
+    d.run(&[
+        "run",
+        "--name",
+        "cc",
+        "busybox",
+        "sh",
+        "-c",
+        "head -c 60000000 /dev/urandom >/noise; sha1sum /noise >/sum",
+    ])
+    .ok();
+    d.run(&["commit", "cc", &name]).ok();
+    d.run(&["rm", "cc"]).ok();
+    let blobs = || std::fs::read_dir(d.directory.join("data/images/blobs/sha256")).unwrap().count();
+    let before = blobs();
+    let mut client = d.command(&["push", &name]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let ingest = d.directory.join("data/images/ingest");
+    eventually("it compresses", || std::fs::read_dir(&ingest).unwrap().count() > 0);
+    d.run(&["rmi", &name]).ok();
+    assert!(client.wait().unwrap().success());
+    // its layer, configuration and manifest
+    eventually("nothing is left", || blobs() == before - 3);
+    d.run(&["pull", "-q", &name]).ok();
+    d.run(&["run", "--rm", &name, "sha1sum", "-c", "/sum"]).ok().stdout("/noise: OK\n");
+}
+
+#[test]
 fn run_fetches_what_is_missing() {
     let (mut registry, d) = (Registry::start(), daemon(&[]));
     let name = registry.name("app:latest");

@@ -1,10 +1,12 @@
 //! What work in progress needs, kept from being thrown away.
 
+use std::sync::Arc;
+
 use oci::image::Descriptor;
 use sys::crash;
-use values::{Digest, Result};
+use values::{Digest, Error, Result};
 
-use crate::{content::Staged, images::Images};
+use crate::{content::Staged, images::Images, parts::Parts};
 
 /// Pins on blobs and layers, which end with it.
 pub(crate) struct Lease<'a> {
@@ -113,6 +115,39 @@ impl Drop for Lease<'_> {
         for chain_id in &self.layers {
             ledger.drop_layer(chain_id);
         }
+        drop(ledger);
+        // What could not be thrown away is swept at the next opening.
+        let _ = self.images.collect();
+    }
+}
+
+/// Blobs that somebody passes on. Dropped, it throws away what nobody needs any more, which may take a while.
+pub struct Hold {
+    images: Arc<Images>,
+    blobs: Vec<Digest>,
+}
+
+impl Images {
+    /// Keeps what an image consists of.
+    ///
+    /// # Errors
+    /// `NotFound` where something was removed since it was looked up.
+    pub fn keep_for_now(self: &Arc<Self>, parts: &Parts) -> Result<Hold> {
+        let mut hold = Hold { images: self.clone(), blobs: Vec::new() };
+        for Descriptor { digest, .. } in parts.blobs.iter().chain(&parts.manifests) {
+            if !self.ledger().use_blob(digest) {
+                return Err(Error::not_found(format!("content {digest}: not found")));
+            }
+            hold.blobs.push(digest.clone());
+        }
+        Ok(hold)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut ledger = self.images.ledger();
+        self.blobs.iter().for_each(|digest| ledger.drop_blob(digest));
         drop(ledger);
         // What could not be thrown away is swept at the next opening.
         let _ = self.images.collect();

@@ -61,6 +61,7 @@ pub use image::Image;
 pub use images::{Config, Images};
 pub use import::ImportOptions;
 pub use keep::Kept;
+pub use lease::Hold;
 pub use parts::Parts;
 pub use pull::{PullEvent, PullRequest, PullStage, Pulled, Remote};
 pub use report::{HistoryItem, Loaded, Progress, Removed, Use};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::registry::{Access, Credentials, Failure, OnUpload, Repository, UploadEvent, Uploaded};
 use api::progress::{JsonMessage, ProgressDetail};
-use image::{Compressed, Instead, Parts};
+use image::{Compressed, Hold, Instead, Parts};
 use oci::image::{Descriptor, media};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
@@ -108,7 +108,7 @@ impl Push<'_> {
     async fn one(&self, platform: Option<&Platform>) -> Result<()> {
         let (shared, name) = (self.shared.clone(), self.reference.to_string());
         let (platform, domain) = (platform.cloned(), self.reference.domain.clone());
-        let (mut parts, sources, selected, plain) = blocking(move || {
+        let (mut parts, hold, sources, selected, plain) = blocking(move || {
             let image = shared.images.resolve(&name)?;
             let top = match &platform {
                 Some(wanted) => shared.images.manifest_for(&image.id, Some(wanted))?,
@@ -116,9 +116,13 @@ impl Push<'_> {
             };
             let selected = shared.images.manifest_for(&image.id, None)?;
             let plain = Plain { layers: shared.images.plain_layers(&image.id, &top)?, image: image.id.clone() };
-            Ok((shared.images.parts(&top)?, shared.images.sources(&domain), selected, plain))
+            let parts = shared.images.parts(&top)?;
+            let hold = shared.images.keep_for_now(&parts)?;
+            Ok((parts, hold, shared.images.sources(&domain), selected, plain))
         })
         .await?;
+        // who removes the image meanwhile does not end the push
+        let _held = Held(Some(hold));
         let mut not_whole = None;
         if !parts.missing.is_empty() && !self.has_all(&parts.missing).await? {
             // A registry takes no index of which something is missing: what is here goes without it.
@@ -217,6 +221,16 @@ impl Push<'_> {
             json!({ "manifestPushedInsteadOfIndex": true, "originalIndex": original, "selectedManifest": selected });
         let detail = Some(ProgressDetail::default());
         let _ = self.messages.send(JsonMessage { progress_detail: detail, aux: Some(aux), ..JsonMessage::default() });
+    }
+}
+
+/// What is on its way, until the push ends, however it does.
+struct Held(Option<Hold>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let hold = self.0.take();
+        tokio::task::spawn_blocking(move || drop(hold));
     }
 }
 
