@@ -275,7 +275,6 @@ fn many_questions_at_the_same_time() {
     });
 }
 
-/// Answers what it has read in a while
 /// Answers nobody before so many wait, unless no more come; then all of them at once.
 fn late_answers(at: &str, wait: usize) {
     let socket = UdpSocket::bind((at, 53)).unwrap();

@@ -46,6 +46,9 @@ pub enum Origin {
     Host,
     /// A container's.
     Inside(Arc<Networks>, Arc<OwnedFd>),
+    /// The test's own, where a socket is waited for as for one of a container.
+    #[cfg(test)]
+    Late,
 }
 
 impl Origin {
@@ -57,6 +60,11 @@ impl Origin {
                 let (sender, opened) = oneshot::channel();
                 networks.socket_inside(netns.clone(), family, kind, |socket| drop(sender.send(socket)));
                 opened.await.map_err(|_| io::ErrorKind::NotConnected)?
+            }
+            #[cfg(test)]
+            Origin::Late => {
+                tokio::task::yield_now().await;
+                Ok(socket_with(family, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?)
             }
         }
     }
@@ -78,11 +86,12 @@ impl Origin {
 pub struct Lines {
     pub origin: Origin,
     shared: Mutex<HashMap<(Id, SocketAddr), Weak<Line>>>,
+    opening: tokio::sync::Mutex<()>,
 }
 
 impl Lines {
     pub fn from(origin: Origin) -> Self {
-        Self { origin, shared: Mutex::default() }
+        Self { origin, ..Self::default() }
     }
 
     /// Asks one server by UDP for whoever has that share of the sockets, and waits as long as it takes.
@@ -103,10 +112,14 @@ impl Lines {
         if let Some(line) = self.present(&place) {
             return Ok(line);
         }
+        // all of a flood come here while the first one waits for its socket
+        let _one = self.opening.lock().await;
+        if let Some(line) = self.present(&place) {
+            return Ok(line);
+        }
         let line = Arc::new(Line::open(self.origin.datagrams(to).await?, to)?);
         let mut shared = lock(&self.shared);
         shared.retain(|_, line| line.strong_count() > 0);
-        // several may have opened one at the same time: each serves whoever opened it
         shared.insert(place, Arc::downgrade(&line));
         Ok(line)
     }
@@ -323,6 +336,20 @@ mod tests {
         server.send_to(&answer, from).await.unwrap();
         assert!(asked.await.unwrap().unwrap(), "by a socket of its own");
         floods.iter().for_each(|one| one.abort());
+    }
+
+    #[tokio::test]
+    async fn those_that_come_while_a_shared_one_is_opened_have_it_too() {
+        let (lines, share) = (Arc::new(Lines::from(Origin::Late)), Stock::of(0).share());
+        let (server, to) = server("127.0.0.1:0").await;
+        let flood: Vec<_> =
+            (b'a'..=b'z').map(|name| tokio::spawn(ask(lines.clone(), to, name, share.clone()))).collect();
+        let mut ports = std::collections::HashSet::new();
+        for _ in &flood {
+            ports.insert(next(&server).await.1);
+        }
+        assert_eq!(ports.len(), 1);
+        flood.iter().for_each(|one| one.abort());
     }
 
     #[tokio::test]
