@@ -20,6 +20,7 @@ use crate::{
     images::Images,
     lease::Lease,
     platform,
+    records::IMAGES,
 };
 use layer::Task;
 pub(crate) use partial::{KEPT, Partials};
@@ -61,7 +62,14 @@ impl Images {
         if let Some(pulled) = self.known_as(request)? {
             return Ok(pulled);
         }
-        let Some(own) = self.own(request, remote)? else { return self.fetch(request, remote, None) };
+        let Some(own) = self.own(request, remote)? else {
+            let digest = &request.descriptor.digest;
+            if request.reference.is_none() && !self.store.contains(&IMAGES, digest.as_str()) {
+                // an image more, which nobody has a name for, mends none
+                return Err(Error::not_found(format!("manifest {digest}: it does not tell what the one here was")));
+            }
+            return self.fetch(request, remote, None);
+        };
         let descriptor = own.record.descriptor.clone();
         let as_here = PullRequest { descriptor, bytes: &own.bytes, ..*request };
         self.fetch(&as_here, &Decompressing { registry: remote, own: &own }, Some(&own))

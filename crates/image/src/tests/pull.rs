@@ -258,3 +258,19 @@ fn zeros_of_a_plain_layer_need_no_room() {
     let image = images.resolve("z:1").unwrap();
     assert_eq!(content_of(&images, &image, "end").as_deref(), Some("end"));
 }
+
+#[test]
+fn one_to_be_made_whole_is_no_other_that_the_registry_has() {
+    let scratch = Scratch::new();
+    let images = open_empty(&scratch);
+    let model = model("there:1", &["some"]);
+    let (table, bytes) = (Table::of(&[&model]), model.manifest());
+    let whole = || {
+        let descriptor = Descriptor::new(media::OCI_MANIFEST, crate::sha256(&bytes), bytes.len() as u64);
+        images.pull(&PullRequest { descriptor, bytes: &bytes, platform: None, reference: None }, &table)
+    };
+    assert_eq!(whole().unwrap_err().kind, values::ErrorKind::NotFound);
+    assert!(images.list().is_empty() && table.asked.lock().unwrap().is_empty());
+    pull(&images, &table, &model).unwrap();
+    assert!(!whole().unwrap().is_news);
+}
