@@ -176,6 +176,8 @@ impl Blob<'_> {
         let mut chunked = false;
         let mut renewed = false;
         let mut at = 0;
+        // the registry ever had of it: to be as far once more is no progress
+        let mut most = 0;
         loop {
             let begun = match place.take() {
                 Some(place) => Ok(place),
@@ -216,7 +218,8 @@ impl Blob<'_> {
             (place, at) = match last {
                 Some(last) => match self.progress_of(&last).await {
                     Some((place, there)) => {
-                        if there > at {
+                        if there > most {
+                            most = there;
                             tries.progressed();
                         }
                         (Some(place), there)

@@ -207,6 +207,24 @@ async fn an_upload_goes_on_in_chunks() {
     assert!(put.target.starts_with("/v2/a/blobs/uploads/2?digest=sha256%3A") && put.body.is_empty());
 }
 
+/// It takes all of it each time, and then neither keeps nor stores it.
+#[tokio::test]
+async fn an_upload_that_comes_to_the_same_place_again_is_given_up() {
+    const ENOUGH: usize = 20;
+    let (puts, looks) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let web = Web::serve("127.0.0.1", move |asked| match asked.method.as_str() {
+        _ if asked.target == "/v2/" => Told::body("{}"),
+        "HEAD" => Told::status(404),
+        "GET" if looks.fetch_add(1, Ordering::Relaxed) % 2 == 1 => Told::status(404),
+        "GET" => Told::status(204).with("Location", "/v2/a/blobs/uploads/1").with("Range", "0-99999"),
+        "PUT" if puts.fetch_add(1, Ordering::Relaxed) < ENOUGH => Told::status(500),
+        "PUT" => Told::status(201),
+        _ => Told::status(202).with("Location", "/v2/a/blobs/uploads/1"),
+    });
+    let repository = open(config(), &web.host(), "a", &Credentials::default(), Access::Push).await.unwrap();
+    assert_eq!(upload(&repository, &[7; 100_000], &[]).await.unwrap_err().status, 500);
+}
+
 /// Uploads that get on are not given up, however often they break: the registry has a bit more each time, says so in its own way,
 /// and forgets a token.
 #[tokio::test]
