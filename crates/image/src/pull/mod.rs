@@ -20,7 +20,7 @@ use crate::{
     images::Images,
     lease::Lease,
     platform,
-    records::IMAGES,
+    records::{IMAGES, ImageRecord},
 };
 use layer::Task;
 pub(crate) use partial::{KEPT, Partials};
@@ -158,6 +158,12 @@ impl Images {
     ) -> Result<Descriptor> {
         let host = Platform::host();
         let wanted = request.platform.unwrap_or(&host);
+        // what is to be made whole is the one that it was, also where nothing is left to tell its platform
+        let known: Option<ImageRecord> = match request.reference {
+            None => self.store.get(&IMAGES, request.descriptor.digest.as_str())?,
+            Some(_) => None,
+        };
+        let is_known = |one: &&Descriptor| known.as_ref().is_some_and(|known| known.manifest.digest == one.digest);
         let mut current = request.descriptor.clone();
         for _ in 0..DEPTH_MAX {
             if !media::is_index(&current.media_type) {
@@ -165,7 +171,8 @@ impl Images {
             }
             let index: Index =
                 json(&self.content.read(&current.digest)?).during(|| format!("index {}", current.digest))?;
-            let found = platform::matching(&index.manifests, wanted).first().copied().cloned();
+            let found = index.manifests.iter().find(is_known);
+            let found = found.or_else(|| platform::matching(&index.manifests, wanted).first().copied()).cloned();
             let Some(found) = found else {
                 return Err(Error::not_found(format!(
                     "no matching manifest for {wanted} in the manifest list entries"

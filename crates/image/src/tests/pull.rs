@@ -274,3 +274,33 @@ fn one_to_be_made_whole_is_no_other_that_the_registry_has() {
     pull(&images, &table, &model).unwrap();
     assert!(!whole().unwrap().is_news);
 }
+
+#[test]
+fn one_of_another_platform_is_made_whole_as_that() {
+    let scratch = Scratch::new();
+    let here = model("some:1", &["here"]);
+    let other = Model { platform: ("linux", "riscv64"), ..model("some:1", &["there"]) };
+    let manifests: Vec<_> = [&here, &other]
+        .map(|model| {
+            serde_json::json!({"mediaType": media::OCI_MANIFEST, "digest": model.id(), "size": model.manifest().len(),
+                "platform": {"os": "linux", "architecture": model.platform.1}})
+        })
+        .into();
+    let index = serde_json::json!({"schemaVersion": 2, "mediaType": media::OCI_INDEX, "manifests": manifests});
+    let (table, bytes) = (Table::of(&[&here, &other]), index.to_string().into_bytes());
+    let id = crate::sha256(&bytes);
+    let (name, platform) = ("some:1".parse().unwrap(), "linux/riscv64".parse().unwrap());
+    let descriptor = || Descriptor::new(media::OCI_INDEX, id.clone(), bytes.len() as u64);
+    let request =
+        PullRequest { descriptor: descriptor(), bytes: &bytes, platform: Some(&platform), reference: Some(&name) };
+    let images = open_empty(&scratch);
+    images.pull(&request, &table).unwrap();
+    drop(images);
+    let config = crate::sha256(&other.config());
+    fs::remove_file(scratch.path().join("images/blobs/sha256").join(config.hex())).unwrap();
+    let images = scratch.open();
+    assert!(images.resolve("some:1").is_err());
+    let request = PullRequest { descriptor: descriptor(), bytes: &bytes, platform: None, reference: None };
+    assert_eq!(images.pull(&request, &table).unwrap().platform.architecture, "riscv64");
+    assert_eq!(images.resolve("some:1").unwrap().platform.architecture, "riscv64");
+}
