@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::origin::Origin;
 use crate::repository::{Repository, given_up, has_content};
 use crate::retry::Tries;
-use crate::transport::{Ask, Reply};
+use crate::transport::{Ask, DOCUMENT_MAX, Reply};
 
 /// Pieces on their way to the reader.
 const IN_FLIGHT: usize = 4;
@@ -61,8 +61,13 @@ impl Repository {
     /// A small blob (a configuration) whole, of exactly its size.
     ///
     /// # Errors
-    /// The registry's.
+    /// The registry's; `InvalidArgument` for one that is not small: its manifest may say any size, and it comes into memory.
     pub async fn small_blob(self: &Arc<Self>, descriptor: &Descriptor) -> Result<Vec<u8>, Failure> {
+        if descriptor.size > DOCUMENT_MAX as u64 {
+            let Descriptor { digest, size, .. } = descriptor;
+            let text = format!("content {digest} is too large for a configuration: {size} bytes");
+            return Err(Failure::new(Error::invalid(text)));
+        }
         let mut pieces = self.receive(descriptor.clone(), 0, Arc::new(|_| {}), false);
         let mut all = Vec::new();
         while let Some(piece) = pieces.recv().await {

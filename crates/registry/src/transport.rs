@@ -26,8 +26,8 @@ use crate::tls;
 /// What one read of a connection may bring: a body comes in pieces of that size.
 const BUFFER: usize = 128 << 10;
 const REDIRECTS_MAX: usize = 5;
-/// Of a manifest, a token, a list of tags.
-const DOCUMENT_MAX: usize = 16 << 20;
+/// Of a manifest, a configuration, a token, a list of tags.
+pub(crate) const DOCUMENT_MAX: usize = 16 << 20;
 /// Idle connections to one origin.
 const IDLE_MAX: usize = 8;
 

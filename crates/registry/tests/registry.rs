@@ -207,6 +207,18 @@ async fn an_upload_goes_on_in_chunks() {
     assert!(put.target.starts_with("/v2/a/blobs/uploads/2?digest=sha256%3A") && put.body.is_empty());
 }
 
+/// What comes into memory is bounded, whatever a manifest says.
+#[tokio::test]
+async fn a_configuration_that_is_none_is_not_fetched() {
+    let web = Web::serve("127.0.0.1", |_| Told::body("{}"));
+    let repository = open(config(), &web.host(), "a", &Credentials::default(), Access::Pull).await.unwrap();
+    let of = |size| Descriptor::new("", Digest::from_sha256(&Sha256::digest(b"{}")), size);
+    assert_eq!(repository.small_blob(&of(2)).await.unwrap(), b"{}");
+    let said = repository.small_blob(&of(100 << 30)).await.unwrap_err().error.message;
+    assert!(said.ends_with("is too large for a configuration: 107374182400 bytes"), "{said}");
+    assert_eq!(web.count("/blobs/"), 1);
+}
+
 /// It takes all of it each time, and then neither keeps nor stores it.
 #[tokio::test]
 async fn an_upload_that_comes_to_the_same_place_again_is_given_up() {
