@@ -20,8 +20,9 @@ const PORT: u16 = 53;
 const SERVERS: usize = 3;
 /// For one server's answer; then the next one is asked.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Answers remembered, and for how long at most.
+/// Answers remembered, of how many bytes and for how long at most: who asks may be who answers, too.
 const REMEMBERED: usize = 4096;
+const LARGEST: usize = 4096;
 const LONGEST: u32 = 300;
 
 /// What was asked whom, and by which container where it was asked from there: another one may find somebody else at the same
@@ -147,6 +148,9 @@ impl Upstream {
     }
 
     fn remember(&self, key: Key, reply: &[u8]) {
+        if reply.len() > LARGEST {
+            return;
+        }
         let Some(lifetime) = message::lifetime(reply).map(|seconds| seconds.min(LONGEST)).filter(|s| *s > 0) else {
             return;
         };
@@ -198,4 +202,28 @@ pub async fn read_framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut message = vec![0; length.into()];
     stream.read_exact(&mut message).await?;
     Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_small() {
+        let upstream = Upstream::default();
+        let question = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 16, 0, 1];
+        let key = || (Query::parse(&question).unwrap().key().unwrap(), vec![], None);
+        let answer = |bytes: u16| {
+            let mut answer = question.to_vec();
+            (answer[2], answer[7]) = (0x81, 1);
+            answer.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60]);
+            answer.extend(bytes.to_be_bytes());
+            answer.resize(answer.len() + usize::from(bytes), 1);
+            answer
+        };
+        upstream.remember(key(), &answer(60_000));
+        assert_eq!(upstream.recall(&key()), None);
+        upstream.remember(key(), &answer(2_000));
+        assert_eq!(upstream.recall(&key()).map(|answer| answer.len()), Some(question.len() + 12 + 2_000));
+    }
 }
