@@ -95,7 +95,7 @@ impl Upstream {
         }
         let mut failure = None;
         // in there it would be asked by itself
-        for server in servers.iter().take(SERVERS).filter(|server| **server != network::dns::ADDRESS) {
+        for server in servers.iter().take(SERVERS).filter(|server| server.to_canonical() != network::dns::ADDRESS) {
             let to = SocketAddr::new(*server, PORT);
             let asked = async {
                 match by_tcp {

@@ -28,6 +28,8 @@ use tool::{SIGKILL, Streams, Tool};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For `kill`: the daemon takes a shim for stuck that has not killed within five seconds.
 const KILL_PATIENCE: Duration = Duration::from_secs(3);
+/// The same of one that the last signal hung at: several in a row and SIGKILL must be done before the daemon gives the shim up.
+const DEAF_PATIENCE: Duration = Duration::from_secs(1);
 /// For the whole start of an exec. The daemon waits a little longer for the answer.
 const EXEC_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -98,9 +100,10 @@ impl External {
             return directly();
         }
         let words = ["kill".into(), self.id.clone(), signal.to_string()];
+        let patience = if self.deaf.get() { DEAF_PATIENCE } else { KILL_PATIENCE };
         let begin = Instant::now();
-        let outcome = self.tool.run(&words, Streams::Null, KILL_PATIENCE);
-        self.deaf.set(begin.elapsed() >= KILL_PATIENCE);
+        let outcome = self.tool.run(&words, Streams::Null, patience);
+        self.deaf.set(begin.elapsed() >= patience);
         match outcome {
             Err(_) if signal == SIGKILL => directly(),
             // who asked does not wait to hear it

@@ -15,7 +15,7 @@ use sys::program::Strings;
 /// <https://man7.org/linux/man-pages/man7/signal.7.html>
 pub const SIGKILL: i32 = 9;
 /// For a killed program to end.
-const DEATH: Duration = Duration::from_secs(2);
+const DEATH: Duration = Duration::from_secs(1);
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The program with all that comes before a command.
@@ -107,8 +107,11 @@ impl Tool {
 
     /// What is said of one that had to be ended.
     pub fn late(&self, command: &str, patience: Duration) -> String {
-        let seconds = patience.as_secs();
-        format!("the OCI runtime {} has not finished `{command}` for {seconds} seconds and was killed", self.words[0])
+        let time = match patience.as_secs() {
+            1 => "1 second".to_owned(),
+            seconds => format!("{seconds} seconds"),
+        };
+        format!("the OCI runtime {} has not finished `{command}` for {time} and was killed", self.words[0])
     }
 
     fn last_error(&self) -> Option<String> {
