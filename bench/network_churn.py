@@ -17,8 +17,9 @@ from chaos import CACHE, Daemon, Refused, instance, read
 
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
-#: Whom the daemon asks what it does not know: a server of ours, which knows nothing.
-OUTSIDE = f"127.67.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+#: Whom the daemon asks, from within the containers, what it does not know: a server of ours, which knows nothing. The host has
+#: the address for so long (of RFC 2544's for benchmarks).
+OUTSIDE = f"198.18.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
 
 
 def inside(pid, work):
@@ -79,12 +80,16 @@ class Outside(threading.Thread):
     def __init__(self):
         super().__init__(daemon=True)
         self.socket, self.asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), collections.Counter()
+        subprocess.run(["ip", "address", "add", OUTSIDE + "/32", "dev", "lo"], check=True)
         self.socket.bind((OUTSIDE, 53))
 
     def run(self):
         while True:
             data, back = self.socket.recvfrom(2048)
             self.socket.sendto(data[:2] + b"\x81\x83" + data[4:], back)
+
+    def close(self):
+        subprocess.run(["ip", "address", "del", OUTSIDE + "/32", "dev", "lo"], check=True)
 
 
 class Box:
@@ -131,6 +136,7 @@ class Box:
 class Churn:
     def __init__(self, options):
         self.options, self.broken, self.stop = options, [], threading.Event()
+        self.outside = None
         self.directory = options.directory or f"/tmp/lighter-netchurn-{os.getpid()}"
         os.makedirs(self.directory + "/data", exist_ok=True)
         subprocess.check_call(["mount", "-t", "tmpfs", "-o", "size=1g", "netchurn", self.directory + "/data"])
@@ -292,8 +298,9 @@ class Churn:
                 self.check(not calm, f"{asker.name} asked for {name}: no answer within {asker.patience} s")
                 self.counts["not answered while the daemon was away"] += 1
             else:
-                code = 0 if wanted else 3
-                self.check(got == (code, wanted), f"{asker.name} asked for {name}: {got}, not {(code, wanted)}")
+                # who is on no network asks nobody outside either
+                codes = [0] if wanted else [3] if asker.places else [2, 3]
+                self.check(got in [(code, wanted) for code in codes], f"{asker.name} asked for {name}: {got}, not {codes} {wanted}")
                 self.counts["answered"] += 1
 
     # ---- what happens to us
@@ -337,7 +344,8 @@ class Churn:
 
     def run(self):
         d, options = self.daemon, self.options
-        Outside().start()
+        self.outside = Outside()
+        self.outside.start()
         d.start()
         with open(CACHE + "/busybox.tar", "rb") as f:
             subprocess.run([options.programs + "/lighter", "import", "-", "busybox:latest"], stdin=f, check=True,
@@ -460,6 +468,8 @@ class Churn:
 
     def close(self):
         self.stop.set()
+        if self.outside:
+            self.outside.close()
         process = self.daemon.process
         if process and process.poll() is None:
             for one in self.daemon.json("GET", "/containers/json?all=1"):
