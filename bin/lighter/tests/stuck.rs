@@ -190,8 +190,9 @@ fn one_whose_runtime_hangs() {
     std::fs::remove_file(&program).unwrap();
 }
 
-/// A runtime whose `verb` hangs, and where the processes that do so are written down.
-fn hangs_at(d: &Daemon, verb: &str) -> (String, PathBuf) {
+/// A daemon with a runtime `hung` whose `verb` hangs, and where the processes that do so are written down.
+fn hangs_at(verb: &str) -> (Daemon, PathBuf) {
+    let mut d = Daemon::with_images(&["busybox"]);
     let (program, hung) = (d.directory.join("runtime"), d.directory.join("hung"));
     let own = testkit::binaries().join("lighter-runtime");
     let wait = format!("echo $$ >>{}; exec sleep 1000", hung.display());
@@ -199,7 +200,10 @@ fn hangs_at(d: &Daemon, verb: &str) -> (String, PathBuf) {
         format!("#!/bin/sh\nfor a; do [ \"$a\" = {verb} ] && {{ {wait}; }}; done\nexec {} \"$@\"\n", own.display());
     std::fs::write(&program, text).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    (program.display().to_string(), hung)
+    d.stop();
+    d.set_flags(&[&format!("--add-runtime=hung={}", program.display())]);
+    d.start_again();
+    (d, hung)
 }
 
 fn those_that_hang(file: &std::path::Path) -> Vec<PathBuf> {
@@ -209,11 +213,7 @@ fn those_that_hang(file: &std::path::Path) -> Vec<PathBuf> {
 
 #[test]
 fn one_whose_runtime_hangs_at_signals() {
-    let mut d = Daemon::with_images(&["busybox"]);
-    let (program, hung) = hangs_at(&d, "kill");
-    d.stop();
-    d.set_flags(&[&format!("--add-runtime=hung={program}")]);
-    d.start_again();
+    let (d, hung) = hangs_at("kill");
     d.run(&["run", "-d", "--name", "held", "--runtime", "hung", "--network", "none", "busybox", "sleep", "1000"]).ok();
     d.run(&["kill", "-s", "USR1", "held"]).ok();
     d.run(&["kill", "-s", "USR2", "held"]).ok();
@@ -231,11 +231,7 @@ fn one_whose_runtime_hangs_at_signals() {
 
 #[test]
 fn a_call_of_a_runtime_ends_with_its_shim() {
-    let mut d = Daemon::with_images(&["busybox"]);
-    let (program, hung) = hangs_at(&d, "create");
-    d.stop();
-    d.set_flags(&[&format!("--add-runtime=hung={program}")]);
-    d.start_again();
+    let (d, hung) = hangs_at("create");
     std::thread::scope(|scope| {
         let words = ["run", "--name", "held", "--runtime", "hung", "--network", "none", "busybox", "true"];
         let run = scope.spawn(move || d.run(&words).status(125));

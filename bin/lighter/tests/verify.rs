@@ -106,6 +106,18 @@ fn content_is_fetched_again_with_the_users_credentials_or_it_is_said_why_not() {
     d.run(&["run", "--rm", "busybox", "echo", "hi"]).ok().stdout("hi\n");
 }
 
+/// Something happens to an image's blobs, with `restart` while the daemon is away.
+fn harmed(d: &mut Daemon, name: &str, restart: bool, harm: impl FnOnce(&[PathBuf])) {
+    let blobs = blobs(d, name);
+    if restart {
+        d.stop();
+    }
+    harm(&blobs);
+    if restart {
+        d.start_again();
+    }
+}
+
 fn a_pull_mends(mut d: Daemon, name: &str) {
     let id = d.inspect(name, "{{.Id}} {{.RepoDigests}}");
     d.run(&["system", "verify"]).ok().stdout_has("all is well\n");
@@ -118,14 +130,7 @@ fn a_pull_mends(mut d: Daemon, name: &str) {
     for (what, harm) in damage {
         for restart in [false, true] {
             for n in 0..4 {
-                let blobs = blobs(&d, name);
-                if restart {
-                    d.stop();
-                }
-                harm(&blobs[n]);
-                if restart {
-                    d.start_again();
-                }
+                harmed(&mut d, name, restart, |blobs| harm(&blobs[n]));
                 let found = d.run(&["system", "verify"]).status(1);
                 found.stdout_has(name).stdout_has("pull 127.0.0.1");
                 d.run(&["pull", "-q", name]).ok();
@@ -139,14 +144,9 @@ fn a_pull_mends(mut d: Daemon, name: &str) {
     }
     // all at once
     for restart in [false, true] {
-        let blobs = blobs(&d, name);
-        if restart {
-            d.stop();
-        }
-        blobs.iter().for_each(|blob| std::fs::remove_file(blob).expect("remove"));
-        if restart {
-            d.start_again();
-        }
+        harmed(&mut d, name, restart, |blobs| {
+            blobs.iter().for_each(|blob| std::fs::remove_file(blob).expect("remove"));
+        });
         d.run(&["pull", "-q", name]).ok();
         d.run(&["system", "verify"]).ok();
         assert_eq!(d.inspect(name, "{{.Id}} {{.RepoDigests}}"), id, "{restart}");
@@ -155,14 +155,7 @@ fn a_pull_mends(mut d: Daemon, name: &str) {
     // nor need anybody pull it
     for restart in [false, true] {
         for n in 0..4 {
-            let blobs = blobs(&d, name);
-            if restart {
-                d.stop();
-            }
-            flip(&blobs[n]);
-            if restart {
-                d.start_again();
-            }
+            harmed(&mut d, name, restart, |blobs| flip(&blobs[n]));
             let repaired = d.run(&["system", "verify", "--repair"]);
             assert!(
                 repaired.status == 0 && repaired.stdout.contains("fetched again from 127.0.0.1"),

@@ -30,8 +30,7 @@ pub fn plan(version: Version, resources: &Resources) -> Result<Vec<Write>> {
         plan.cpu(cpu)?;
     }
     if let Some(limit) = resources.pids.as_ref().and_then(|pids| pids.limit) {
-        // 0 allows no task besides the first. As 1, which says the same, the first can be made within the group.
-        plan.push("pids", "pids.max", number_or_max(if limit == 0 { 1 } else { limit }));
+        plan.push("pids", "pids.max", number_or_max(most_tasks(limit).unwrap_or(-1)));
     }
     if let Some(block) = &resources.block_io {
         plan.block(block)?;
@@ -287,6 +286,12 @@ impl Plan {
 /// -1 as 64 bits without a sign is what callers of runc say for "as it is".
 fn swappiness(memory: &Memory) -> Option<u64> {
     memory.swappiness.filter(|value| *value != u64::MAX)
+}
+
+/// Tasks of a `pids.limit`; `None`: as many as there are. 0 allows none besides the first: as 1, which says the same, the first can
+/// be made within the group, and systemd takes it.
+pub(crate) fn most_tasks(limit: i64) -> Option<i64> {
+    (limit >= 0).then(|| limit.max(1))
 }
 
 fn number_or_max(value: i64) -> String {

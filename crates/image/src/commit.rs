@@ -31,6 +31,21 @@ pub(crate) struct Draft {
     pub(crate) published: Option<Digest>,
 }
 
+impl Draft {
+    /// Of a manifest that was made here.
+    pub(crate) fn made_here(
+        manifest: Descriptor,
+        config: Descriptor,
+        parsed: oci::image::Image,
+        chain: Vec<Digest>,
+        blobs: Vec<Digest>,
+        plain: Vec<Digest>,
+    ) -> Self {
+        let descriptor = manifest.clone();
+        Self { descriptor, manifest, config, parsed, chain, blobs, pulled: false, plain, published: None }
+    }
+}
+
 /// A manifest and its configuration, found to belong together.
 pub(crate) struct Parsed {
     pub(crate) manifest: Manifest,

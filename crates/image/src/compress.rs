@@ -17,7 +17,7 @@ use std::{
 use archive::gzip;
 use oci::image::{Descriptor, Manifest, media};
 use store::{Batch, Durability};
-use values::{Digest, Error, Result, ResultExt};
+use values::{Digest, Result, ResultExt};
 
 use crate::{
     commit::json,
@@ -91,9 +91,7 @@ impl Images {
             return Ok(alive);
         }
         let mut lease = self.lease();
-        if !lease.blob(plain) {
-            return Err(Error::not_found(format!("content {plain}: not found")));
-        }
+        lease.need_blob(plain)?;
         let mut was_full = false;
         let staged = loop {
             let mut tar = self.content.open_sound(plain)?;

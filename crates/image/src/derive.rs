@@ -85,17 +85,7 @@ impl Images {
         blobs.push(manifest.digest.clone());
         blobs.sort_unstable();
         blobs.dedup();
-        let draft = Draft {
-            descriptor: manifest.clone(),
-            manifest,
-            config,
-            parsed: image,
-            chain,
-            blobs,
-            plain,
-            pulled: false,
-            published: None,
-        };
+        let draft = Draft::made_here(manifest, config, image, chain, blobs, plain);
         Ok(self.commit(draft, options.reference.as_ref())?.0)
     }
 

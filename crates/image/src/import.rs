@@ -102,17 +102,7 @@ impl Images {
         let manifest = place(&mut lease, self.content.stage_bytes(&to_json(&manifest)?)?, media::OCI_MANIFEST)?;
         let blobs = [&manifest, &config, &layer].map(|d| d.digest.clone()).to_vec();
         let plain = chain.iter().filter(|diff_id| **diff_id == layer.digest).cloned().collect();
-        let draft = Draft {
-            descriptor: manifest.clone(),
-            manifest,
-            config,
-            parsed: image,
-            chain,
-            blobs,
-            plain,
-            pulled: false,
-            published: None,
-        };
+        let draft = Draft::made_here(manifest, config, image, chain, blobs, plain);
         Ok(self.commit(draft, reference)?.0)
     }
 

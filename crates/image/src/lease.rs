@@ -33,6 +33,14 @@ impl Lease<'_> {
         found
     }
 
+    /// Pins a blob.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none: it was removed since it was looked up.
+    pub(crate) fn need_blob(&mut self, digest: &Digest) -> Result<()> {
+        if self.blob(digest) { Ok(()) } else { Err(Error::not_found(format!("content {digest}: not found"))) }
+    }
+
     /// Pins a blob that is there and is what it must be.
     pub(crate) fn sound_blob(&mut self, descriptor: &Descriptor) -> bool {
         self.blob(&descriptor.digest) && self.images.content.is_sound(descriptor)
@@ -133,23 +141,17 @@ impl Images {
     /// # Errors
     /// `NotFound` where something was removed since it was looked up.
     pub fn keep_for_now(self: &Arc<Self>, parts: &Parts) -> Result<Hold> {
-        let mut hold = Hold { images: self.clone(), blobs: Vec::new() };
-        for Descriptor { digest, .. } in parts.blobs.iter().chain(&parts.manifests) {
-            if !self.ledger().use_blob(digest) {
-                return Err(Error::not_found(format!("content {digest}: not found")));
-            }
-            hold.blobs.push(digest.clone());
+        let mut lease = self.lease();
+        for part in parts.blobs.iter().chain(&parts.manifests) {
+            lease.need_blob(&part.digest)?;
         }
-        Ok(hold)
+        Ok(Hold { images: self.clone(), blobs: std::mem::take(&mut lease.blobs) })
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let mut ledger = self.images.ledger();
-        self.blobs.iter().for_each(|digest| ledger.drop_blob(digest));
-        drop(ledger);
-        // What could not be thrown away is swept at the next opening.
-        let _ = self.images.collect();
+        let mut lease = self.images.lease();
+        lease.blobs = std::mem::take(&mut self.blobs);
     }
 }

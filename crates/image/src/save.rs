@@ -124,9 +124,7 @@ impl Images {
         let mut blobs: Vec<&Digest> = selection.images.iter().flat_map(|s| &s.blobs).collect();
         blobs.sort_unstable();
         blobs.dedup();
-        if let Some(gone) = blobs.iter().find(|blob| !lease.blob(blob)) {
-            return Err(Error::not_found(format!("content {gone}: not found")));
-        }
+        blobs.iter().try_for_each(|blob| lease.need_blob(blob))?;
         let mut tar = Writer::new(out);
         tar.entry(&Entry::new(Kind::Directory, *b"blobs/"))?;
         tar.entry(&Entry::new(Kind::Directory, *b"blobs/sha256/"))?;

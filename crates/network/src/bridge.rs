@@ -126,9 +126,13 @@ pub(crate) fn remove(socket: &mut Socket, owner: &str, name: &str) -> Result<()>
     }
 }
 
-/// What the kernel's dev_valid_name asks for. `%d` it would replace by a number, and the bridge have another name.
+/// What the kernel's dev_valid_name asks for. `%d` it would replace by a number, and the link have another name.
+pub fn may_name_link(c: char) -> bool {
+    !matches!(c, '/' | ':' | '%') && !c.is_whitespace()
+}
+
 fn check_name(name: &str) -> Result<()> {
-    let bad = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace();
+    let bad = |c| !may_name_link(c);
     if name.is_empty() || name.len() >= libc::IFNAMSIZ || name == "." || name == ".." || name.contains(bad) {
         return Err(Error::invalid(format!(
             "invalid bridge name {name:?}: 1 to 15 bytes without '/', ':', '%' or spaces"

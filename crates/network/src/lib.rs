@@ -42,6 +42,7 @@ mod pool;
 mod ports;
 mod sandbox;
 
+pub use bridge::may_name_link;
 pub use config::{BridgeConfig, Ipv6Config, Options};
 pub use doctor::{Finding, Severity};
 pub use endpoint::{Endpoint, EndpointRequest, ways_out};

@@ -1,8 +1,10 @@
 //! Options of netlink sockets that rustix has no name for (netlink(7), "Socket options").
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 
 use rustix::io::{Errno, Result};
+
+use crate::socket::set_option;
 
 /// Asks the kernel for what makes a netlink socket pleasant: extended acknowledgements (errors in words, since
 /// Linux 4.12), acknowledgements without a copy of the request, and strict checking of dump requests, so that a
@@ -22,23 +24,4 @@ pub fn set_netlink_options(socket: impl AsFd) -> Result<()> {
 pub fn make_room(socket: impl AsFd, bytes: usize) -> Result<()> {
     let size = libc::c_int::try_from(bytes).map_err(|_| Errno::MSGSIZE)?;
     set_option(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, size)
-}
-
-pub(crate) fn set_option(
-    socket: &impl AsFd,
-    level: libc::c_int,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> Result<()> {
-    // SAFETY: `value` outlives the call and its size is given.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            option,
-            (&raw const value).cast(),
-            size_of_val(&value) as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)) }
 }

@@ -6,6 +6,7 @@ use values::{Error, Result};
 
 use super::message::Value;
 use crate::Version;
+use crate::plan::most_tasks;
 
 /// Where a container's scope is: `SLICE:PREFIX:NAME` as in OCI's `cgroupsPath`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,8 +144,7 @@ pub fn limits(version: Version, resources: &Resources) -> Vec<(String, Value)> {
         }
     }
     if let Some(limit) = resources.pids.as_ref().and_then(|pids| pids.limit) {
-        // It takes no 0; 1 says the same of a container's group.
-        add("TasksMax", Value::U64(if limit >= 0 { bytes(limit.max(1)) } else { u64::MAX }));
+        add("TasksMax", Value::U64(most_tasks(limit).map_or(u64::MAX, bytes)));
     }
     list
 }

@@ -120,8 +120,7 @@ fn any(plan: &mut Plan, key: &str, value: &str) -> Result<()> {
     match key {
         "com.docker.network.driver.mtu" | "mtu" => plan.mtu = mtu(key, value)?,
         "com.docker.network.container_iface_prefix" => {
-            let bad_byte = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace();
-            if value.is_empty() || value.len() > 12 || value.contains(bad_byte) {
+            if value.is_empty() || value.len() > 12 || !value.chars().all(network::may_name_link) {
                 return Err(bad(key, value, "it must be a beginning of a link's name, at most 12 bytes"));
             }
             plan.ifname_prefix = value.into();
