@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::{Daemon, eventually};
+use testkit::{AtEnd, Daemon, eventually};
 
 fn crashes() -> u32 {
     std::env::var("LIGHTER_CRASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(8)
@@ -62,13 +62,13 @@ fn nothing_is_lost_and_nothing_leaks() {
             };
             scope.spawn(move || user(command, number, stop));
         }
+        let _end = AtEnd(&stop);
         for crash in 0..crashes() {
             std::thread::sleep(jitter(crash + 1));
             d.kill();
             d.start_again();
             assert_eq!(d.inspect("ticks", "{{.State.Status}} {{.State.Pid}}"), format!("running {pid}"));
         }
-        stop.store(true, Ordering::Relaxed);
     });
     agrees_with_the_kernel(&d);
     d.run(&["stop", "-t", "0", "ticks"]).ok();

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use testkit::world::{alone, beside, ip as set_ip};
-use testkit::{Cli, Daemon, eventually, real_docker};
+use testkit::{AtEnd, Cli, Daemon, eventually, real_docker};
 
 fn run(daemon: &Daemon, name: &str, flags: &[&str]) {
     daemon.run(&[&["run", "-d", "--name", name][..], flags, &["busybox", "sleep", "1000"]].concat()).ok();
@@ -347,15 +347,6 @@ fn servers_that_refuse_are_passed_over() {
     assert_eq!(asked("none")[3] & 15, REFUSED, "as it was said");
 }
 
-/// Tells a flood that it is over, also where an assertion fails beside it.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
-}
-
 /// Questions that nobody outside answers wait, but not so many that nothing is left for others. They wait for three servers, one
 /// after the other: who is told before that has asked too much.
 #[test]
@@ -387,7 +378,7 @@ fn who_asks_too_much_is_told() {
     };
     std::thread::scope(|scope| {
         let flooding = scope.spawn(|| inside(&daemon, "web", flood));
-        let ending = Ending(&is_over);
+        let ending = AtEnd(&is_over);
         eventually("one is told that it asks too much", || is_told.load(Relaxed) || flooding.is_finished());
         inside(&daemon, "other", || {
             for number in 0..100 {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use testkit::world::{alone, ip};
-use testkit::{Daemon, World};
+use testkit::{AtEnd, Daemon, World};
 
 fn nft(rules: &str) {
     let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().expect("nft");
@@ -145,9 +145,8 @@ fn starts_and_ends_are_no_illness() {
             });
         }
         let examine = || daemon.command(&["network", "doctor", "-q"]).output().map(|output| output.stdout);
-        let findings: Vec<_> = (0..25).map(|_| examine()).collect();
-        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
-        findings
+        let _end = AtEnd(&is_over);
+        (0..25).map(|_| examine()).collect::<Vec<_>>()
     });
     for text in findings {
         let text = String::from_utf8(text.unwrap()).unwrap();

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::{Daemon, binaries};
+use testkit::{AtEnd, Daemon, binaries};
 
 const SECRET: &str = "the-hosts-own-secret";
 
@@ -293,9 +293,8 @@ fn while_exchanging<T>(one: &Path, other: &Path, act: impl FnOnce() -> T) -> T {
                 renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
             }
         });
-        let result = act();
-        stop.store(true, Ordering::Relaxed);
-        result
+        let _end = AtEnd(&stop);
+        act()
     })
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use testkit::world::{alone, beside, own_mounts};
-use testkit::{Cli, Daemon, real_docker};
+use testkit::{AtEnd, Cli, Daemon, real_docker};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A question by a datagram is asked again after this, as resolvers do: a daemon that is just coming back may have lost it.
@@ -78,15 +78,6 @@ struct Calm {
     expected: [Option<Ipv4Addr>; 2],
 }
 
-/// Lets the other thread end, whatever becomes of this one.
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// While commands are given, another container asks without pause: what it asks after a command has returned, and before the
 /// next, is answered as things are then.
 #[test]
@@ -111,7 +102,7 @@ fn no_answer_is_older_than_the_last_command() {
                     }
                 });
             });
-            let _done = Done(&done);
+            let _done = AtEnd(&done);
             let mut give = |command: &[&str], after: &'static str| {
                 daemon.run(command).ok();
                 let since = Instant::now();

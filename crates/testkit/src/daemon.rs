@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::net::sockopt::socket_peercred;
+
 use crate::disk::Disk;
 use crate::{Finished, Leftovers};
 
@@ -178,10 +180,16 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .expect("start the daemon");
+        let own = rustix::process::Pid::from_child(&child);
         self.process = Some(child);
         let socket = self.socket();
+        // One that was killed may listen for a moment yet: a child that it had just begun to make has its descriptors.
+        let is_there = || {
+            let peer = UnixStream::connect(&socket).ok().and_then(|stream| socket_peercred(stream).ok());
+            peer.is_some_and(|peer| peer.pid == own)
+        };
         let begin = std::time::Instant::now();
-        while UnixStream::connect(&socket).is_err() {
+        while !is_there() {
             if let Some(ended) = self.process.as_mut().and_then(|p| p.try_wait().ok().flatten()) {
                 return Err(ended);
             }

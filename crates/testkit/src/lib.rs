@@ -8,6 +8,7 @@
 //! Each [`Daemon`] has its own roots, socket, bridge and table; when it is dropped, also by a failing test, its containers
 //! are removed, it is stopped, and what it leaves on the machine (mounts, links, cgroups, processes, files) fails the test.
 
+mod at_end;
 mod daemon;
 mod disk;
 mod leftovers;
@@ -19,6 +20,7 @@ mod upload;
 mod web;
 pub mod world;
 
+pub use at_end::AtEnd;
 pub use daemon::{Cli, Daemon, binaries, real_docker};
 pub use leftovers::{Leftovers, instance};
 pub use output::Finished;
