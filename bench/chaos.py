@@ -37,7 +37,9 @@ class Daemon:
         log = open(self.directory + "/log", "ab")
         command = [self.programs + "/lighter", "daemon", "--data-root", self.directory + "/data", "--exec-root",
                    self.directory + "/run", "-H", "unix://" + self.socket]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        # in a session of its own, as service managers start it
+        start = lambda: subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self.process = start()
         begin = time.time()
         while time.time() - begin < 60:
             try:
@@ -46,7 +48,7 @@ class Daemon:
             except OSError:
                 if self.process.poll() is not None:
                     # no disk, no descriptors: it says so and ends; a service manager would try again
-                    self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                    self.process = start()
                     time.sleep(0.2)
                 time.sleep(0.02)
         sys.exit("the daemon does not start: see " + self.directory + "/log")
@@ -183,8 +185,9 @@ class Chaos:
                 time.sleep(0.05)
 
     def watch(self, over, answers):
-        """Times `ps` and `inspect`, in a process of its own: beside the users' threads it would time their interpreter's lock."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        """Times `ps` and `inspect`, in a process and session of its own: beside the users' threads it would time their
+        interpreter's lock, and their share of the processors."""
+        os.setsid()
         times = {"ps": [], "inspect": []}
         calls = (("ps", "/containers/json"), ("inspect", f"/containers/{self.tickers[0]}/json"))
         while not over.wait(0.03):

@@ -102,3 +102,27 @@ fn unknown_keys_are_refused_by_name() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("nonsense"), "{text}");
 }
+
+/// docs/adr/0026-the-daemon-comes-first.md
+#[test]
+fn a_service_gets_its_share_before_containers() {
+    let share = |process: u32| std::fs::read_to_string(format!("/proc/{process}/autogroup")).ok();
+    let Some(ours) = share(std::process::id()) else {
+        eprintln!("skipped: this kernel does not share processors out by sessions");
+        return;
+    };
+    let d = Daemon::as_service();
+    d.import("busybox");
+    let nice = |process| share(process).unwrap().rsplit_once(" nice ").unwrap().1.trim_end().to_owned();
+    assert_eq!(nice(d.pid()), "-5");
+    d.run(&["run", "-d", "--name", "web", "busybox", "sleep", "1000"]).ok();
+    let web: u32 = d.inspect("web", "{{.State.Pid}}").parse().unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{web}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let shim: u32 = fields[1].parse().unwrap();
+    assert_eq!((nice(web), nice(shim), fields[16]), ("0".into(), "0".into(), "0"));
+
+    // one that shares a session with others leaves it as it is
+    let guest = Daemon::start();
+    assert_eq!(share(guest.pid()).unwrap(), ours);
+}

@@ -14,6 +14,7 @@ mod hosts;
 mod log;
 mod memory;
 pub mod options;
+mod precedence;
 mod roots;
 mod run;
 mod settings;

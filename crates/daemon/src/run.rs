@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::sockets::{self, Sockets};
 use crate::systemd::{self, Notifier};
-use crate::{log, memory};
+use crate::{log, memory, precedence};
 
 const SHIM: &str = "lighter-shim";
 /// Threads for what never blocks: more would only cost memory.
@@ -40,6 +40,7 @@ pub fn run(configuration: Configuration) -> Result<()> {
     }
     rustix::process::umask(Mode::from_raw_mode(0o022));
     log::start(configuration.settings.log);
+    precedence::take();
     let files = raise_file_limit();
     let roots = Roots::take(&configuration.settings)?;
     let workers = std::thread::available_parallelism().map_or(*WORKERS.start(), usize::from);

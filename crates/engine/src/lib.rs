@@ -188,14 +188,16 @@ impl Engine {
         container::create::create(&self.shared, name, platform, body).await
     }
 
+    /// Gives the containers one after the other.
     pub fn container_list(
         &self,
         all: bool,
         limit: i64,
         size: bool,
         filters: &Filters,
-    ) -> Result<Vec<ContainerSummary>> {
-        container::list::list(&self.shared, all, limit, size, filters)
+        each: impl FnMut(ContainerSummary),
+    ) -> Result<()> {
+        container::list::list(&self.shared, all, limit, size, filters, each)
     }
 
     pub fn container_inspect(&self, id: &str, size: bool) -> Result<ContainerInspect> {

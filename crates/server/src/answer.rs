@@ -48,9 +48,14 @@ impl Answer {
     /// A value as compact JSON with a newline behind it, as Go's encoder writes it.
     pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Answer {
         match json_line(value) {
-            Ok(line) => Answer::Reply(with_type(status, JSON, Body::full(line))),
+            Ok(line) => Answer::json_text(status, line),
             Err(e) => Answer::Reply(error(&e)),
         }
+    }
+
+    /// The same for what is JSON already.
+    pub(crate) fn json_text(status: StatusCode, text: Vec<u8>) -> Answer {
+        Answer::Reply(with_type(status, JSON, Body::full(text)))
     }
 
     /// An archive, as it is written. Where writing fails the connection is cut: what came so far is not the whole.

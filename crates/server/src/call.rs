@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use values::Result;
 
 use crate::answer::Answer;
+use crate::json_list::JsonList;
 use crate::{request_body, upload};
 
 /// A request that the router has matched.
@@ -108,5 +109,12 @@ impl<S, E: Endpoint<Reply = Json<T>>, T: Serialize + Lower> Call<S, E> {
     pub(crate) fn reply_with(&self, status: StatusCode, mut value: T) -> Answer {
         value.lower(self.raw.version);
         Answer::json(status, &value)
+    }
+}
+
+impl<S, E: Endpoint<Reply = Json<Vec<T>>>, T: Serialize + Lower> Call<S, E> {
+    /// A reply that is written entry by entry, in the shape of the client's version.
+    pub(crate) fn list(&self) -> JsonList<T> {
+        JsonList::new(self.raw.version)
     }
 }

@@ -12,6 +12,7 @@ mod connection;
 mod detach_keys;
 mod handlers;
 mod hijack;
+mod json_list;
 mod listener;
 mod media;
 mod not_yet;

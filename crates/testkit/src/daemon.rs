@@ -47,6 +47,8 @@ pub struct Daemon {
     cli: Cli,
     /// What its data root is on, where that is a file system of its own.
     disk: Option<Disk>,
+    /// In a session of its own, as service managers start it.
+    service: bool,
     /// What may be an error in its log.
     forgiven: Vec<String>,
 }
@@ -87,8 +89,17 @@ impl Daemon {
             flags: flags.iter().map(|f| (*f).to_owned()).collect(),
             cli: Cli::Lighter,
             disk: None,
+            service: false,
             forgiven: vec![],
         }
+    }
+
+    /// A daemon in a session of its own, as service managers start it.
+    pub fn as_service() -> Self {
+        let mut daemon = Self::unborn(&[]);
+        daemon.service = true;
+        daemon.spawn();
+        daemon
     }
 
     /// A daemon whose data root is a disk of so many megabytes.
@@ -164,7 +175,11 @@ impl Daemon {
     fn try_spawn(&mut self) -> Result<(), ExitStatus> {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).expect("log file");
-        let child = Command::new(binaries().join("lighter"))
+        let mut command = Command::new(binaries().join("lighter"));
+        if self.service {
+            sys::session::in_new_session(&mut command);
+        }
+        let child = command
             .arg("daemon")
             .arg("--data-root")
             .arg(self.directory.join("data"))

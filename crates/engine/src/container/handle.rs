@@ -132,6 +132,12 @@ impl Container {
         self.state.borrow().state.clone()
     }
 
+    /// As it is now, without a copy: nobody can change it as long as this is held. Who asks the container for its state
+    /// again meanwhile may wait for ever, behind a writer who waits for this.
+    pub fn look(&self) -> watch::Ref<'_, Volatile> {
+        self.state.borrow()
+    }
+
     pub fn volatile(&self) -> Volatile {
         self.state.borrow().clone()
     }

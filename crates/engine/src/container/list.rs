@@ -32,19 +32,21 @@ const FILTERS: &[&str] = &[
 const HEALTHS: &[&str] = &["none", "starting", "healthy", "unhealthy"];
 const STATUSES: &[&str] = &["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
+/// Gives one after the other, newest first: of hundreds there are never two in memory.
 pub fn list(
     shared: &Arc<Shared>,
     all: bool,
     limit: i64,
     size: bool,
     filters: &Filters,
-) -> Result<Vec<ContainerSummary>> {
+    mut each: impl FnMut(ContainerSummary),
+) -> Result<()> {
     let wanted = Wanted::new(shared, filters)?;
     // asking for a status means those that do not run, too
     let all = all || limit > 0 || filters.contains("status") || filters.contains("exited");
     let mut found: Vec<_> = shared.registry.all();
     found.retain(|c| {
-        let phase = c.state().phase;
+        let phase = c.look().state.phase;
         let up = matches!(phase, Phase::Running { .. } | Phase::Backoff);
         phase != Phase::Gone && (all || up || wanted.is_relative()) && wanted.matches(shared, c)
     });
@@ -56,7 +58,8 @@ pub fn list(
     let links = super::links::names(shared);
     let of = |c: &Container| links.get(&c.id).map_or(&[][..], Vec::as_slice);
     let mut images = view::ImageNames::default();
-    found.iter().map(|c| view::summary(shared, c, size, of(c), &mut images)).collect()
+    found.iter().for_each(|c| each(view::summary(shared, c, size, of(c), &mut images)));
+    Ok(())
 }
 
 struct Wanted<'a> {

@@ -1,6 +1,6 @@
 //! A container as `inspect` and lists show it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use api::types::{
@@ -92,16 +92,16 @@ pub fn summary(
     size: bool,
     links: &[String],
     images: &mut ImageNames,
-) -> Result<ContainerSummary> {
+) -> ContainerSummary {
     let record = container.record();
-    let volatile = container.volatile();
+    let volatile = &*container.look();
     // one that is removed meanwhile has nothing any more: that shall not keep the others from being listed
     let usage = if size { shared.snapshots.usage(record.id.as_str()).map_or(0, |usage| usage.bytes) } else { 0 };
     let mut names: Vec<String> = links.to_vec();
     names.push(format!("/{}", record.name));
     names.sort();
     names.dedup();
-    Ok(ContainerSummary {
+    ContainerSummary {
         id: record.id.to_string(),
         names: Some(names),
         image: images.of(shared, &record),
@@ -121,16 +121,16 @@ pub fn summary(
         },
         labels: record.config.labels.clone().unwrap_or_default(),
         state: volatile.state.status().into(),
-        status: status(container, &volatile),
+        status: status(container, volatile),
         health: Some(health_summary(volatile.health.as_ref())),
         host_config: SummaryHostConfig {
             network_mode: record.host.network_mode.clone(),
             annotations: record.host.annotations.clone(),
         },
-        network_settings: SummaryNetworkSettings { networks: network_settings(shared, &record, &volatile).networks },
+        network_settings: SummaryNetworkSettings { networks: Some(attached(shared, &record, volatile)) },
         mounts: record.mounts.clone(),
         ..ContainerSummary::default()
-    })
+    }
 }
 
 /// The program and its arguments, those with blanks in quotes.
@@ -240,32 +240,30 @@ fn network_settings(shared: &Shared, record: &Record, volatile: &Volatile) -> Ne
     } else {
         PortMap::default()
     };
-    let shown = record.attachments().into_iter().map(|(name, asked)| {
-        let settings = endpoint_settings(shared, record, volatile, &name, asked);
-        (name, settings)
-    });
     NetworkSettings {
         sandbox_id: if own { shared.network_id(record.id.as_str()) } else { String::new() },
         sandbox_key: if own { format!("/proc/{}/ns/net", volatile.state.pid) } else { String::new() },
         ports: Some(ports),
-        networks: Some(shown.collect()),
+        networks: Some(attached(shared, record, volatile)),
         ..NetworkSettings::default()
     }
 }
 
-/// What was asked of one network, and what came of it.
-fn endpoint_settings(
-    shared: &Shared,
-    record: &Record,
-    volatile: &Volatile,
-    name: &str,
-    asked: EndpointSettings,
-) -> EndpointSettings {
-    let mut settings = asked;
+/// The networks it is on, by name.
+fn attached(shared: &Shared, record: &Record, volatile: &Volatile) -> BTreeMap<String, EndpointSettings> {
+    let mut all = record.attachments();
+    for (name, settings) in &mut all {
+        complete(shared, record, volatile, name, settings);
+    }
+    all
+}
+
+/// Adds to what was asked of one network what came of it.
+fn complete(shared: &Shared, record: &Record, volatile: &Volatile, name: &str, settings: &mut EndpointSettings) {
     // as Docker, not before it runs for the first time
     let ran = volatile.state.is_running() || volatile.state.exits > 0;
     if ran && !crate::networks::is_predefined(name) {
-        settings.dns_names = Some(networks::dns_names(record, &settings));
+        settings.dns_names = Some(networks::dns_names(record, settings));
     }
     let found = volatile.endpoints.iter().find(|endpoint| endpoint.network == name);
     if volatile.state.is_running() || volatile.state.exits > 0 {
@@ -282,7 +280,7 @@ fn endpoint_settings(
             // as Docker: what it had is gone, what was asked for is in the configuration
             settings.mac_address.clear();
         }
-        return settings;
+        return;
     };
     let text = |ip: Option<String>| ip.unwrap_or_default();
     settings.endpoint_id.clone_from(&endpoint.endpoint_id);
@@ -293,7 +291,6 @@ fn endpoint_settings(
     settings.global_ipv6_address = text(endpoint.ip6.map(|ip| ip.to_string()));
     settings.global_ipv6_prefix_len = i64::from(endpoint.prefix_len6);
     settings.ipv6_gateway = text(endpoint.gateway6.filter(|ip| !ip.is_unspecified()).map(|ip| ip.to_string()));
-    settings
 }
 
 #[cfg(test)]

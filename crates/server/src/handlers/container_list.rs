@@ -14,6 +14,7 @@ pub(crate) async fn container_list(call: Call<Engine, ContainerList>) -> Result<
             query.filters.add(key, value);
         }
     }
-    let list = call.state().container_list(query.all, query.limit, query.size, &query.filters)?;
-    Ok(call.reply(list))
+    let mut list = call.list();
+    call.state().container_list(query.all, query.limit, query.size, &query.filters, |one| list.push(one))?;
+    list.answer()
 }

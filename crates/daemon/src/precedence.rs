@@ -1,0 +1,43 @@
+//! Where the kernel shares processors out by sessions, the daemon's gets more than a container's: hundreds of busy ones
+//! shall not keep those waiting who ask what they do. docs/adr/0026-the-daemon-comes-first.md
+//! <https://man7.org/linux/man-pages/man7/sched.7.html> ("The autogroup feature")
+
+use std::fs;
+
+/// Three times the share of one that asks for nothing, as `CPUWeight=` in packaging/lighter.service.in.
+const NICE: i32 = -5;
+const OURS: &str = "/proc/self/autogroup";
+
+/// Takes precedence if this session is the daemon's own and nobody has said what share it gets. Without autogroups, or
+/// the right to it, all stays as it is.
+pub fn take() {
+    let own = rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid());
+    let untouched = || fs::read_to_string(OURS).ok().and_then(|text| nice(&text)) == Some(0);
+    if own
+        && untouched()
+        && let Err(error) = fs::write(OURS, NICE.to_string())
+    {
+        tracing::debug!(%error, "no precedence over containers");
+    }
+}
+
+/// Of `/autogroup-25 nice 0`.
+fn nice(text: &str) -> Option<i32> {
+    text.trim_end().rsplit_once(" nice ")?.1.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nice_of_a_session() {
+        let check = |text: &str, expected| assert_eq!(nice(text), expected, "{text:?}");
+        check("/autogroup-25 nice 0\n", Some(0));
+        check("/autogroup-7 nice -5\n", Some(-5));
+        check("/autogroup-7 nice 19", Some(19));
+        check("", None);
+        check("/autogroup-7", None);
+        check("/autogroup-7 nice \n", None);
+    }
+}
