@@ -1,10 +1,10 @@
-//! Where the kernel shares processors out by sessions, the daemon's gets more than a container's: hundreds of busy ones
-//! shall not keep those waiting who ask what they do. docs/adr/0026-the-daemon-comes-first.md
+//! Where the kernel shares processors out by sessions, the daemon's gets more than others: hundreds of busy containers and
+//! shims shall not keep those waiting who ask what they do. docs/adr/0026-the-daemon-comes-first.md
 //! <https://man7.org/linux/man-pages/man7/sched.7.html> ("The autogroup feature")
 
 use std::fs;
 
-/// Three times the share of one that asks for nothing, as `CPUWeight=` in packaging/lighter.service.in.
+/// Three times the share of another session, as `CPUWeight=` in packaging/lighter.service.in.
 const NICE: i32 = -5;
 const OURS: &str = "/proc/self/autogroup";
 

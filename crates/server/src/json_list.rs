@@ -24,6 +24,9 @@ impl<T: Serialize + Lower> JsonList<T> {
     }
 
     pub(crate) fn push(&mut self, mut entry: T) {
+        if self.failed.is_some() {
+            return;
+        }
         entry.lower(self.version);
         if self.text.len() > 1 {
             self.text.push(b',');

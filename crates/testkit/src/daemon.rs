@@ -94,7 +94,7 @@ impl Daemon {
         }
     }
 
-    /// A daemon in a session of its own, as service managers start it.
+    /// A daemon in a session of its own, as service managers start it: a terminal's Ctrl-C does not reach it.
     pub fn as_service() -> Self {
         let mut daemon = Self::unborn(&[]);
         daemon.service = true;

@@ -12,6 +12,7 @@ use values::{Error, Id, Result, Timestamp};
 use network::{Endpoint, Published};
 
 use super::health;
+use super::health::Health;
 use super::record::{Record, Volatile};
 use super::state::{Ask, Fact, Phase, Policy, Refusal, State};
 use super::waiting::Waiting;
@@ -132,10 +133,20 @@ impl Container {
         self.state.borrow().state.clone()
     }
 
-    /// As it is now, without a copy: nobody can change it as long as this is held. Who asks the container for its state
-    /// again meanwhile may wait for ever, behind a writer who waits for this.
-    pub fn look(&self) -> watch::Ref<'_, Volatile> {
-        self.state.borrow()
+    pub fn phase(&self) -> Phase {
+        self.state.borrow().state.phase
+    }
+
+    /// What lists need: all but what the health probes said.
+    pub fn outline(&self) -> Volatile {
+        let now = self.state.borrow();
+        Volatile {
+            number: now.number,
+            state: now.state.clone(),
+            endpoints: now.endpoints.clone(),
+            ports: now.ports.clone(),
+            health: now.health.as_ref().map(|health| Health { log: Vec::new(), ..*health }),
+        }
     }
 
     pub fn volatile(&self) -> Volatile {

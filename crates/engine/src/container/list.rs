@@ -32,7 +32,7 @@ const FILTERS: &[&str] = &[
 const HEALTHS: &[&str] = &["none", "starting", "healthy", "unhealthy"];
 const STATUSES: &[&str] = &["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
-/// Gives one after the other, newest first: of hundreds there are never two in memory.
+/// Gives one after the other, newest first: hundreds need not be in memory at once.
 pub fn list(
     shared: &Arc<Shared>,
     all: bool,
@@ -46,7 +46,7 @@ pub fn list(
     let all = all || limit > 0 || filters.contains("status") || filters.contains("exited");
     let mut found: Vec<_> = shared.registry.all();
     found.retain(|c| {
-        let phase = c.look().state.phase;
+        let phase = c.phase();
         let up = matches!(phase, Phase::Running { .. } | Phase::Backoff);
         phase != Phase::Gone && (all || up || wanted.is_relative()) && wanted.matches(shared, c)
     });

@@ -94,7 +94,7 @@ pub fn summary(
     images: &mut ImageNames,
 ) -> ContainerSummary {
     let record = container.record();
-    let volatile = &*container.look();
+    let volatile = &container.outline();
     // one that is removed meanwhile has nothing any more: that shall not keep the others from being listed
     let usage = if size { shared.snapshots.usage(record.id.as_str()).map_or(0, |usage| usage.bytes) } else { 0 };
     let mut names: Vec<String> = links.to_vec();
