@@ -4,6 +4,8 @@
 
 use std::fs;
 
+use rustix::process::{getpid, getpriority_process, getsid};
+
 /// Three times the share of another session, as `CPUWeight=` in packaging/lighter.service.in.
 const NICE: i32 = -5;
 const OURS: &str = "/proc/self/autogroup";
@@ -11,8 +13,9 @@ const OURS: &str = "/proc/self/autogroup";
 /// Takes precedence if this session is the daemon's own and nobody has said what share it gets. Without autogroups, or
 /// the right to it, all stays as it is.
 pub fn take() {
-    let own = rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid());
-    let untouched = || fs::read_to_string(OURS).ok().and_then(|text| nice(&text)) == Some(0);
+    let own = getsid(None).is_ok_and(|session| session == getpid());
+    let untouched =
+        || getpriority_process(None) == Ok(0) && fs::read_to_string(OURS).ok().and_then(|text| nice(&text)) == Some(0);
     if own
         && untouched()
         && let Err(error) = fs::write(OURS, NICE.to_string())
