@@ -167,8 +167,14 @@ impl Registry {
 
     /// It goes away; what it has stays.
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.process.take() {
+        if self.process.is_some() {
             let _ = std::fs::write(self.directory.join(STOPPED), "");
+        }
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(mut child) = self.process.take() {
             drop(child.stdin.take());
             let _ = child.wait();
         }
@@ -181,7 +187,8 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.stop();
+        // whoever keeps it removes its directory: the thread that drops it may be ended with the test's process
+        self.end();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
