@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustix::process::{Pid, getpriority_process};
 use testkit::{Daemon, eventually};
 
 #[test]
@@ -107,15 +108,11 @@ fn unknown_keys_are_refused_by_name() {
 #[test]
 fn a_service_gets_its_share_before_containers() {
     let share = |process: u32| std::fs::read_to_string(format!("/proc/{process}/autogroup")).ok();
-    let stat = |process: u32| {
-        let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-        text.rsplit_once(')').unwrap().1.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-    };
     let Some(ours) = share(std::process::id()) else {
         eprintln!("skipped: this kernel does not share processors out by sessions");
         return;
     };
-    if !may_be_nice() || stat(std::process::id())[16] != "0" {
+    if !may_be_nice() || getpriority_process(None) != Ok(0) {
         eprintln!("skipped: CAP_SYS_NICE is missing here, or somebody has made these tests nice");
         return;
     }
@@ -125,9 +122,8 @@ fn a_service_gets_its_share_before_containers() {
     assert_eq!(nice(d.pid()), "-5");
     d.run(&["run", "-d", "--name", "web", "busybox", "sleep", "1000"]).ok();
     let web: u32 = d.inspect("web", "{{.State.Pid}}").parse().unwrap();
-    let fields = stat(web);
-    let shim: u32 = fields[1].parse().unwrap();
-    assert_eq!((nice(web), nice(shim), fields[16].as_str()), ("0".into(), "0".into(), "0"));
+    assert_eq!((nice(web), nice(d.shim("web"))), ("0".into(), "0".into()));
+    assert_eq!(getpriority_process(Pid::from_raw(web.cast_signed())), Ok(0));
 
     // one that shares a session with others leaves it as it is
     let guest = Daemon::start();

@@ -528,7 +528,7 @@ fn we_have_no_abstract_sockets() {
     let d = Daemon::with_images(&["busybox"]);
     d.run(&["run", "-d", "--name", "cc", "--network", "host", "busybox", "sleep", "1000"]).ok();
     let table = std::fs::read_to_string("/proc/net/unix").unwrap();
-    let shim = parent(d.inspect("cc", "{{.State.Pid}}").parse().unwrap());
+    let shim = d.shim("cc");
     let mut own = 0;
     for pid in [d.pid(), shim] {
         for fd in std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
@@ -547,11 +547,6 @@ fn we_have_no_abstract_sockets() {
     for socket in sockets {
         assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600, "{}", socket.display());
     }
-}
-
-fn parent(pid: u32) -> u32 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 // ---- words of an image that look like ours ----
@@ -589,7 +584,7 @@ fn a_flood_of_output_is_bounded() {
         d.command(&["attach", "--no-stdin", "ff"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     quickly("ps", || d.run(&["ps"]).ok());
-    let shim = parent(d.inspect("ff", "{{.State.Pid}}").parse().unwrap());
+    let shim = d.shim("ff");
     assert!(peak(shim) < 40_000, "the shim swelled to {} KiB", peak(shim));
     quickly("stop", || d.run(&["stop", "-t", "0", "ff"]).ok());
     let path = d.inspect("ff", "{{.LogPath}}");

@@ -155,14 +155,9 @@ fn a_parent_of_its_own_and_nothing_left_of_it() {
     };
     daemon.run(&["run", "-d", "--name", "kept", "--cgroup-parent", &parent, "busybox", "sleep", "1000"]).ok();
     assert!(left() > 0);
-    let shim = {
-        let pid = daemon.inspect("kept", "{{.State.Pid}}");
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse::<i32>().unwrap()
-    };
+    let shim = rustix::process::Pid::from_raw(daemon.shim("kept").cast_signed()).unwrap();
     daemon.kill();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(shim).unwrap(), rustix::process::Signal::KILL)
-        .unwrap();
+    rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
     daemon.start_again();
     assert_eq!(daemon.inspect("kept", "{{.State.Status}}"), "exited");
     eventually("the group of the killed container goes", || left() == 0);

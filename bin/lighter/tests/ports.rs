@@ -70,9 +70,8 @@ fn a_port_does_not_wait_for_a_stopped_shim() {
     serve(&daemon, "still", &["-p", &format!("{}:80", free_port())]);
     let at = address(&daemon, "still", "80");
     assert_eq!(page(&at).as_deref(), Some("still"));
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.inspect("still", "{{.State.Pid}}"))).unwrap();
-    let shim = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).and_then(|pid| pid.parse().ok()).unwrap();
-    let signal = |signal| rustix::process::kill_process(rustix::process::Pid::from_raw(shim).unwrap(), signal).unwrap();
+    let shim = rustix::process::Pid::from_raw(daemon.shim("still").cast_signed()).unwrap();
+    let signal = |signal| rustix::process::kill_process(shim, signal).unwrap();
     daemon.kill();
     signal(rustix::process::Signal::STOP);
     daemon.start_again();

@@ -4,13 +4,6 @@ use std::time::{Duration, Instant};
 
 use testkit::{Daemon, eventually};
 
-/// The shim of a running container.
-fn shim(d: &Daemon, container: &str) -> u32 {
-    let pid = d.inspect(container, "{{.State.Pid}}");
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
@@ -28,7 +21,7 @@ fn within<T>(seconds: u64, act: impl FnOnce() -> T) -> T {
 
 fn start(d: &Daemon, name: &str) -> u32 {
     d.run(&["run", "-d", "--name", name, "--network", "none", "busybox", "sleep", "1000"]).ok();
-    shim(d, name)
+    d.shim(name)
 }
 
 /// What a command that fails says; an exec's error comes on its stream, as Docker's.
@@ -102,7 +95,7 @@ fn a_daemons_start_waits_for_no_shim() {
     let mut d = Daemon::with_images(&["busybox"]);
     let script = "trap 'echo bye; exit 7' TERM; while :; do sleep 0.1; done";
     d.run(&["run", "-d", "--name", "told", "--network", "none", "busybox", "sh", "-c", script]).ok();
-    let told = shim(&d, "told");
+    let told = d.shim("told");
     let given_up = start(&d, "given-up");
     start(&d, "paused");
     d.run(&["pause", "paused"]).ok();

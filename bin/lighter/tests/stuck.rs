@@ -236,9 +236,8 @@ fn a_call_of_a_runtime_ends_with_its_shim() {
         let words = ["run", "--name", "held", "--runtime", "hung", "--network", "none", "busybox", "true"];
         let run = scope.spawn(move || d.run(&words).status(125));
         eventually("it hangs", || !those_that_hang(&hung).is_empty());
-        let status = std::fs::read_to_string(those_that_hang(&hung)[0].join("stat")).unwrap();
-        let shim = status.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap();
-        let shim = rustix::process::Pid::from_raw(shim).unwrap();
+        let call = those_that_hang(&hung)[0].file_name().unwrap().to_str().unwrap().parse().unwrap();
+        let shim = rustix::process::Pid::from_raw(sys::stat::Stat::of(call).unwrap().ppid).unwrap();
         rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
         eventually("its call ends with it", || those_that_hang(&hung).is_empty());
         run.join().unwrap();

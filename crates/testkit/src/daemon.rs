@@ -343,6 +343,12 @@ impl Daemon {
         self.run(&["inspect", "--format", format, container]).ok().text().to_owned()
     }
 
+    /// The shim of a running container.
+    pub fn shim(&self, container: &str) -> u32 {
+        let process = self.inspect(container, "{{.State.Pid}}").parse().expect("a process id");
+        sys::stat::Stat::of(process).expect("it runs").ppid.cast_unsigned()
+    }
+
     /// A raw HTTP exchange over the socket: what comes back until the end.
     pub fn raw(&self, request: &str) -> String {
         use std::io::Read;
