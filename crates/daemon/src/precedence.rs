@@ -13,15 +13,21 @@ const OURS: &str = "/proc/self/autogroup";
 /// Takes precedence if this session is the daemon's own and nobody has said what share it gets. Without autogroups, or
 /// the right to it, all stays as it is.
 pub fn take() {
-    let own = getsid(None).is_ok_and(|session| session == getpid());
-    let untouched =
-        || getpriority_process(None) == Ok(0) && fs::read_to_string(OURS).ok().and_then(|text| nice(&text)) == Some(0);
-    if own
-        && untouched()
-        && let Err(error) = fs::write(OURS, NICE.to_string())
-    {
+    if !is_own_session() || !is_usual_share() {
+        return;
+    }
+    if let Err(error) = fs::write(OURS, NICE.to_string()) {
         tracing::debug!(%error, "no precedence over containers");
     }
+}
+
+fn is_own_session() -> bool {
+    getsid(None).is_ok_and(|session| session == getpid())
+}
+
+fn is_usual_share() -> bool {
+    let session = fs::read_to_string(OURS).ok().and_then(|text| nice(&text));
+    session == Some(0) && getpriority_process(None) == Ok(0)
 }
 
 /// Of `/autogroup-25 nice 0`.
