@@ -62,7 +62,10 @@ fn image_usage(shared: &Shared) -> Result<ImageUsage> {
 
 fn container_usage(shared: &Arc<Shared>) -> Result<ContainerUsage> {
     let mut items = Vec::new();
-    list::list(shared, true, 0, true, &Filters::default(), |item| items.push(item))?;
+    list::list(shared, true, 0, true, &Filters::default(), |item| {
+        items.push(item);
+        Ok(())
+    })?;
     let active = |state: &str| matches!(state, "running" | "paused" | "restarting");
     let size = |item: &api::types::ContainerSummary| item.size_rw;
     Ok(ContainerUsage {

@@ -188,14 +188,14 @@ impl Engine {
         container::create::create(&self.shared, name, platform, body).await
     }
 
-    /// Gives the containers one after the other.
+    /// Gives the containers one after the other, until `each` fails.
     pub fn container_list(
         &self,
         all: bool,
         limit: i64,
         size: bool,
         filters: &Filters,
-        each: impl FnMut(ContainerSummary),
+        each: impl FnMut(ContainerSummary) -> Result<()>,
     ) -> Result<()> {
         container::list::list(&self.shared, all, limit, size, filters, each)
     }

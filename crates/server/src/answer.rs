@@ -75,9 +75,15 @@ impl Answer {
 
 /// A value as one line of JSON.
 pub(crate) fn json_line<T: Serialize>(value: &T) -> values::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(value).map_err(|e| Error::internal(format!("cannot encode a reply: {e}")))?;
+    let mut line = Vec::with_capacity(128);
+    write_json(&mut line, value)?;
     line.push(b'\n');
     Ok(line)
+}
+
+/// Adds a value as JSON.
+pub(crate) fn write_json<T: Serialize>(text: &mut Vec<u8>, value: &T) -> values::Result<()> {
+    serde_json::to_writer(text, value).map_err(|e| Error::internal(format!("cannot encode a reply: {e}")))
 }
 
 /// The reply to a request that failed.

@@ -6,50 +6,39 @@ use api::Version;
 use api::versions::Lower;
 use http::StatusCode;
 use serde::Serialize;
-use values::{Error, Result};
+use values::Result;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, write_json};
 
 /// Entries of one kind, for a client of one version.
 pub(crate) struct JsonList<T> {
     version: Version,
     text: Vec<u8>,
-    failed: Option<serde_json::Error>,
     entries: PhantomData<T>,
 }
 
 impl<T: Serialize + Lower> JsonList<T> {
     pub(crate) fn new(version: Version) -> JsonList<T> {
-        JsonList { version, text: vec![b'['], failed: None, entries: PhantomData }
+        JsonList { version, text: vec![b'['], entries: PhantomData }
     }
 
-    pub(crate) fn push(&mut self, mut entry: T) {
-        if self.failed.is_some() {
-            return;
-        }
+    /// # Errors
+    /// `Internal` where it cannot be written: then there is no list.
+    pub(crate) fn push(&mut self, mut entry: T) -> Result<()> {
         entry.lower(self.version);
         if self.text.len() > 1 {
             self.text.push(b',');
         }
-        if let Err(e) = serde_json::to_writer(&mut self.text, &entry) {
-            self.failed = Some(e);
-        }
+        write_json(&mut self.text, &entry)
     }
 
-    /// # Errors
-    /// `Internal` where an entry could not be written.
-    pub(crate) fn answer(self) -> Result<Answer> {
-        self.text().map(|text| Answer::json_text(StatusCode::OK, text))
+    pub(crate) fn answer(self) -> Answer {
+        Answer::json_text(StatusCode::OK, self.text())
     }
 
-    fn text(mut self) -> Result<Vec<u8>> {
-        match self.failed {
-            Some(e) => Err(Error::internal(format!("cannot encode a reply: {e}"))),
-            None => {
-                self.text.extend(b"]\n");
-                Ok(self.text)
-            }
-        }
+    fn text(mut self) -> Vec<u8> {
+        self.text.extend(b"]\n");
+        self.text
     }
 }
 
@@ -67,9 +56,9 @@ mod tests {
             let mut whole: Vec<_> =
                 (0..count).map(|n| ContainerSummary { id: format!("{n}"), ..ContainerSummary::default() }).collect();
             let mut list = JsonList::new(version);
-            whole.iter().cloned().for_each(|entry| list.push(entry));
+            whole.iter().cloned().try_for_each(|entry| list.push(entry)).unwrap();
             whole.lower(version);
-            assert_eq!(list.text().unwrap(), json_line(&whole).unwrap());
+            assert_eq!(list.text(), json_line(&whole).unwrap());
         }
     }
 
@@ -86,7 +75,6 @@ mod tests {
             fn lower(&mut self, _: Version) {}
         }
         let mut list = JsonList::new(Version::new(1, 40));
-        list.push(Unwritable);
-        assert_eq!(list.text().unwrap_err().message, "cannot encode a reply: no way");
+        assert_eq!(list.push(Unwritable).unwrap_err().message, "cannot encode a reply: no way");
     }
 }

@@ -32,14 +32,14 @@ const FILTERS: &[&str] = &[
 const HEALTHS: &[&str] = &["none", "starting", "healthy", "unhealthy"];
 const STATUSES: &[&str] = &["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
-/// Gives one after the other, newest first: hundreds need not be in memory at once.
+/// Gives one after the other, newest first, until `each` fails: hundreds need not be in memory at once.
 pub fn list(
     shared: &Arc<Shared>,
     all: bool,
     limit: i64,
     size: bool,
     filters: &Filters,
-    mut each: impl FnMut(ContainerSummary),
+    mut each: impl FnMut(ContainerSummary) -> Result<()>,
 ) -> Result<()> {
     let wanted = Wanted::new(shared, filters)?;
     // asking for a status means those that do not run, too
@@ -58,8 +58,7 @@ pub fn list(
     let links = super::links::names(shared);
     let of = |c: &Container| links.get(&c.id).map_or(&[][..], Vec::as_slice);
     let mut images = view::ImageNames::default();
-    found.iter().for_each(|c| each(view::summary(shared, c, size, of(c), &mut images)));
-    Ok(())
+    found.iter().try_for_each(|c| each(view::summary(shared, c, size, of(c), &mut images)))
 }
 
 struct Wanted<'a> {

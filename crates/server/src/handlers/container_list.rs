@@ -16,5 +16,5 @@ pub(crate) async fn container_list(call: Call<Engine, ContainerList>) -> Result<
     }
     let mut list = call.list();
     call.state().container_list(query.all, query.limit, query.size, &query.filters, |one| list.push(one))?;
-    list.answer()
+    Ok(list.answer())
 }
