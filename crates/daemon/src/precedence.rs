@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use rustix::process::{getpid, getpriority_process, getsid};
+use rustix::process::getpriority_process;
 
 /// Three times the share of another session, as `CPUWeight=` in packaging/lighter.service.in.
 const NICE: i32 = -5;
@@ -13,16 +13,12 @@ const OURS: &str = "/proc/self/autogroup";
 /// Takes precedence if this session is the daemon's own and nobody has said what share it gets. Without autogroups, or
 /// the right to it, all stays as it is.
 pub fn take() {
-    if !is_own_session() || !is_usual_share() {
+    if !sys::session::is_own() || !is_usual_share() {
         return;
     }
     if let Err(error) = fs::write(OURS, NICE.to_string()) {
         tracing::debug!(%error, "no precedence over containers");
     }
-}
-
-fn is_own_session() -> bool {
-    getsid(None).is_ok_and(|session| session == getpid())
 }
 
 fn is_usual_share() -> bool {

@@ -19,6 +19,7 @@ const TESTS: &[Test] = &[
     ("a_killed_daemon_leaves_nothing_in_the_way", a_killed_daemon_leaves_nothing_in_the_way),
     ("it_reads_its_file_again", it_reads_its_file_again),
     ("it_takes_systemds_sockets", it_takes_systemds_sockets),
+    ("it_starts_in_a_pid_namespace_of_another_session", it_starts_in_a_pid_namespace_of_another_session),
     ("it_says_what_is_wrong", it_says_what_is_wrong),
 ];
 
@@ -177,6 +178,20 @@ fn a_killed_daemon_leaves_nothing_in_the_way(scratch: &Scratch) {
         assert!(socket.exists() && ping(&socket).is_none());
     }
     assert!(scratch.start("a").ping().is_some());
+}
+
+/// As in a CI's sandbox: the session's leader has no number there.
+fn it_starts_in_a_pid_namespace_of_another_session(scratch: &Scratch) {
+    let (socket, daemon) = (scratch.at("a.sock"), scratch.command("a"));
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--mount-proc", "--fork", "--kill-child"]).arg(daemon.get_program()).args(daemon.get_args());
+    command.args(["-H", &format!("unix://{socket}")]).stderr(Stdio::piped());
+    let mut daemon = Daemon { child: command.spawn().unwrap(), socket: socket.into() };
+    until("the daemon answers or ends", || daemon.ping().is_some() || daemon.child.try_wait().unwrap().is_some());
+    if daemon.ping().is_none() {
+        panic!("{}", daemon.end().1);
+    }
+    assert_eq!(std::fs::read_to_string(scratch.at("a-run/lighter.pid")).unwrap(), "1");
 }
 
 fn it_reads_its_file_again(scratch: &Scratch) {

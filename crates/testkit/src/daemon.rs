@@ -206,6 +206,7 @@ impl Daemon {
         let begin = std::time::Instant::now();
         while !is_there() {
             if let Some(ended) = self.process.as_mut().and_then(|p| p.try_wait().ok().flatten()) {
+                self.process = None;
                 return Err(ended);
             }
             assert!(begin.elapsed() < Duration::from_secs(20), "the daemon does not listen:\n{}", self.log());
@@ -372,12 +373,14 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         let failing = std::thread::panicking();
-        if self.process.is_none() {
-            self.spawn();
-        }
         self.cli = Cli::Lighter;
-        self.remove_all();
-        self.stop();
+        let started = if self.process.is_some() { Ok(()) } else { self.try_spawn() };
+        // the panic under way has said why it does not start: one in here would hide it
+        assert!(failing || started.is_ok(), "the daemon did not start ({started:?}):\n{}", self.log());
+        if started.is_ok() {
+            self.remove_all();
+            self.stop();
+        }
         let log = self.log();
         if failing {
             eprintln!("== the daemon's log\n{log}");
