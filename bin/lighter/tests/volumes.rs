@@ -250,3 +250,111 @@ fn usage_and_events() {
     df.stdout_has("Local Volumes 1 0 5kB 5kB (100%)\n");
     d.run(&["volume", "rm", "data"]).ok();
 }
+
+/// `volume-subpath`: a directory or a file of a volume, and nothing of what is beside it.
+#[test]
+fn a_part_of_one() {
+    let mut daemon = Daemon::with_images(&["busybox"]);
+    through_both(&mut daemon, |d| {
+        let part = |path: &str| format!("type=volume,src=data,dst=/p,volume-subpath={path}");
+        sh(
+            d,
+            &["-v", "data:/v"],
+            "mkdir -p /v/a/b; echo deep > /v/a/b/f; echo top > /v/f; ln -s a/b /v/in; ln -s / /v/out",
+        );
+        assert_eq!(sh(d, &["--mount", &part("a/b")], "ls -A /p; cat /p/f; echo more > /p/g"), "f\ndeep\n");
+        assert_eq!(sh(d, &["--mount", &part("./in")], "cat /p/g"), "more\n", "a link that stays in the volume");
+        assert_eq!(sh(d, &["--mount", &part("f")], "cat /p"), "top\n", "a file");
+        let read_only = format!("{},readonly", part("a/b"));
+        assert_eq!(
+            sh(d, &["--mount", &read_only], "touch /p/x 2>&1 | grep -o Read-only; cat /p/f"),
+            "Read-only\ndeep\n"
+        );
+        let refused = |path: &str, status: i32, words: &str| {
+            d.run(&["run", "--rm", "--mount", &part(path), "busybox", "true"]).status(status).stderr_has(words);
+        };
+        refused("../x", 125, "subpath must be a relative path within the volume");
+        refused("a/nowhere/x", 127, "/_data/a/nowhere: no such file or directory");
+        refused("out", 125, "path concatenation escapes the base directory");
+        refused("out/etc", 125, "path concatenation escapes the base directory");
+        let anonymous = "type=volume,dst=/p,volume-subpath=a";
+        let run = d.run(&["run", "--rm", "--mount", anonymous, "busybox", "true"]);
+        run.status(125).stderr_has("must not set Subpath when using anonymous volumes");
+        assert_eq!(d.run(&["ps", "-aq"]).ok().text(), "");
+
+        // what is there when it starts counts
+        d.run(&["create", "--name", "cc", "--mount", &part("a"), "busybox", "sh", "-c", "ls /p; sleep 1000"]).ok();
+        let host = d.directory.join("data/volumes/data/_data");
+        std::fs::rename(host.join("a"), host.join("away")).unwrap();
+        d.run(&["start", "cc"]).status(1).stderr_has("cannot access path ");
+        std::os::unix::fs::symlink("/etc", host.join("a")).unwrap();
+        d.run(&["start", "cc"]).status(1).stderr_has("escapes the base directory");
+        std::fs::remove_file(host.join("a")).unwrap();
+        std::fs::rename(host.join("away"), host.join("a")).unwrap();
+        // copied to and from while it does not run
+        std::fs::write(d.directory.join("in"), "copied\n").unwrap();
+        d.run(&["cp", d.directory.join("in").to_str().unwrap(), "cc:/p/in"]).ok();
+        assert_eq!(std::fs::read_to_string(host.join("a/in")).unwrap(), "copied\n");
+        d.run(&["start", "cc"]).ok();
+        d.run(&["exec", "cc", "ls", "/p"]).ok().stdout("b\nin\n");
+        assert_eq!(sh(d, &["--volumes-from", "cc"], "ls /p"), "b\nin\n");
+        d.run(&["restart", "-t", "0", "cc"]).ok();
+        d.run(&["exec", "cc", "cat", "/p/b/f"]).ok().stdout("deep\n");
+        d.run(&["rm", "-f", "cc"]).ok();
+        d.run(&["volume", "rm", "data"]).ok();
+    });
+}
+
+/// What an image has goes into an empty part, as into an empty volume.
+#[test]
+fn an_empty_part_gets_what_the_image_has() {
+    let d = Daemon::with_images(&["busybox"]);
+    sh(&d, &["-v", "data:/v"], "mkdir /v/empty /v/full; echo own > /v/full/f");
+    let part = |path: &str| format!("type=volume,src=data,dst=/etc,volume-subpath={path}");
+    sh(&d, &["--mount", &part("empty")], "true");
+    sh(&d, &["--mount", &part("full")], "true");
+    let host = d.directory.join("data/volumes/data/_data");
+    assert!(host.join("empty/passwd").exists() && !host.join("passwd").exists());
+    assert!(!host.join("full/passwd").exists());
+}
+
+/// Somebody exchanges a directory of the volume for a link to the host's, again and again.
+#[test]
+fn no_race_leads_out_of_one() {
+    let d = Daemon::with_images(&["busybox"]);
+    sh(&d, &["-v", "data:/v"], "mkdir /v/dir; echo mine > /v/dir/f");
+    let host = d.directory.join("data/volumes/data/_data");
+    let canary = d.directory.join("canary");
+    std::fs::create_dir(&canary).unwrap();
+    std::fs::write(canary.join("f"), "the host's").unwrap();
+    std::os::unix::fs::symlink(&canary, host.join("link")).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use rustix::fs::{CWD, RenameFlags, renameat_with};
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                renameat_with(CWD, host.join("dir"), CWD, host.join("link"), RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        let mount = "type=volume,src=data,dst=/p,volume-subpath=dir,volume-nocopy";
+        let tries = (0..30).map(|_| {
+            d.run(&[
+                "run",
+                "--rm",
+                "--network",
+                "none",
+                "--mount",
+                mount,
+                "busybox",
+                "sh",
+                "-c",
+                "cat /p/f; echo x > /p/new",
+            ])
+        });
+        let outputs: Vec<String> = tries.map(|run| run.stdout.clone()).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(outputs.iter().all(|output| output.is_empty() || output == "mine\n"), "{outputs:?}");
+    });
+    let left: Vec<_> = std::fs::read_dir(&canary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["f"]);
+}

@@ -20,7 +20,7 @@ pub fn create(data: &[u8]) {
 
 fn try_create(data: &[u8]) -> Option<runtime::Launch> {
     let mut body: ContainerCreateRequest = serde_json::from_slice(data).ok()?;
-    api::versions::raise_create(&mut body, api::version::Version::MIN);
+    api::versions::raise_create(&mut body, api::version::Version::MIN).ok()?;
     let limits = Limits { memory: true, swap: true, cpu_cfs: true, pids: true, ..Limits::default() };
     let machine =
         Machine { cpus: 2, cgroup_version: 1, limits, seccomp: true, cgroup_namespaces: true, ..Machine::default() };

@@ -1,6 +1,6 @@
 //! `system df -v`: what each byte below the data root is kept for, and where that is not plain, what would free it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,7 +108,9 @@ fn why_image(shared: &Shared, policy: &garbage::Policy, rest: &Rest) -> String {
     };
     let users = create::uses(shared, &rest.id);
     if !users.is_empty() {
-        return format!("{} stands on it", containers(shared, users.iter().map(|user| user.container.as_str())));
+        // it may be mounted in who stands on it
+        let users: BTreeSet<&str> = users.iter().map(|user| user.container.as_str()).collect();
+        return format!("{} stands on it", containers(shared, users.into_iter()));
     }
     if let Some(why) = garbage::pin(policy, &image) {
         return why;

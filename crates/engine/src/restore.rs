@@ -516,7 +516,7 @@ fn sweep(
         }
     }
     for key in shared.snapshots.prepared()? {
-        if !is_known(&key) {
+        if !is_known(crate::container::mounts::images::owner(&key)) {
             shared.snapshots.remove(&key)?;
         }
     }

@@ -145,7 +145,7 @@ pub fn verify_recent(shared: &Arc<Shared>) {
 }
 
 fn stands_on(container: &Container, layer: &Digest) -> bool {
-    container.record().layers.contains(layer)
+    container.record().all_layers().contains(layer)
 }
 
 /// Names of the containers that run, or are about to, on a layer.
@@ -165,7 +165,7 @@ fn shown(shared: &Shared, finding: &Finding) -> VerifyFinding {
     };
     let needs = |container: &&Arc<Container>| match &finding.part {
         Part::Layer(layer) => stands_on(container, layer),
-        _ => finding.images.contains(&container.record().image),
+        _ => container.record().all_images().any(|image| finding.images.contains(image)),
     };
     let all = shared.registry.all();
     let containers: BTreeSet<String> = all.iter().filter(needs).map(|c| c.record().name.clone()).collect();
@@ -199,7 +199,7 @@ fn of_container(shared: &Shared, container: &Container, repair: bool) -> Option<
         repaired,
         remedy,
     };
-    if let Some(layer) = record.layers.iter().find(|layer| !shared.images.has_layer(layer)) {
+    if let Some(layer) = record.all_layers().iter().find(|layer| !shared.images.has_layer(layer)) {
         let remedy = format!("pull its image again, or remove {}", record.name);
         return Some(finding(&format!("there is no record of its layer {layer}"), false, remedy));
     }

@@ -65,7 +65,7 @@ impl Ledger {
     pub(crate) fn uses_of(&self, id: &Digest, in_use: &dyn Fn(&Digest) -> Vec<Use>) -> Vec<Use> {
         let mut uses = in_use(id);
         if self.kept.contains_key(id) {
-            uses.push(Use { container: BEING_CREATED.into(), running: true });
+            uses.push(Use { container: BEING_CREATED.into(), mount: String::new(), running: true });
         }
         uses
     }

@@ -12,6 +12,7 @@ use crate::{
     images::{Config, Images},
     ledger::{Ledger, Tag},
     records::{FACTS, HOLDS, IMAGES, ImageRecord, LAYERS, SEEDED, TAGS, USES},
+    report::owner,
 };
 
 impl Images {
@@ -98,7 +99,7 @@ impl Images {
         let prepared: HashSet<String> = self.snapshots.prepared()?.into_iter().collect();
         let mut batch = Batch::new();
         let mut ledger = self.ledger();
-        let gone: Vec<_> = ledger.holds.extract_if(|container, _| !prepared.contains(container)).collect();
+        let gone: Vec<_> = ledger.holds.extract_if(|holder, _| !prepared.contains(owner(holder))).collect();
         for (container, top) in gone {
             ledger.drop_layer(&top);
             batch.delete(&HOLDS, &container);

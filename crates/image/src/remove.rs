@@ -90,8 +90,7 @@ impl Images {
         names.iter().for_each(|name| batch.delete(&TAGS, &name.to_string()));
         batch.delete(&IMAGES, id.as_str());
         batch.delete(&USES, id.as_str());
-        let held: Vec<_> =
-            top.iter().flat_map(|top| uses.iter().map(|user| (user.container.clone(), top.clone()))).collect();
+        let held: Vec<_> = top.iter().flat_map(|top| uses.iter().map(|user| (user.holder(), top.clone()))).collect();
         for (container, top) in &held {
             batch.put(&HOLDS, container, &HoldRecord { top: top.clone() })?;
         }
@@ -134,8 +133,8 @@ impl Images {
             batch.delete(&USES, image.id.as_str());
             if let Some(top) = image.chain.last() {
                 for user in uses {
-                    batch.put(&HOLDS, &user.container, &HoldRecord { top: top.clone() })?;
-                    held.push((user.container.clone(), top.clone()));
+                    batch.put(&HOLDS, &user.holder(), &HoldRecord { top: top.clone() })?;
+                    held.push((user.holder(), top.clone()));
                 }
             }
         }

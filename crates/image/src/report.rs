@@ -35,7 +35,21 @@ pub enum Removed {
 pub struct Use {
     /// The container's full id.
     pub container: String,
+    /// Where it is mounted in the container, if it is not the container's own; empty: it is.
+    pub mount: String,
     pub running: bool,
+}
+
+impl Use {
+    /// What layers are held for. It lasts as long as the container's root filesystem: see [`owner`].
+    pub(crate) fn holder(&self) -> String {
+        if self.mount.is_empty() { self.container.clone() } else { format!("{}-{}", self.container, self.mount) }
+    }
+}
+
+/// The container of a [`Use::holder`].
+pub(crate) fn owner(holder: &str) -> &str {
+    holder.split('-').next().unwrap_or_default()
 }
 
 /// One row of an image's history, newest first.

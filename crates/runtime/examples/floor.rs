@@ -46,6 +46,7 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
             user: Some(String::new()),
             additional_groups: Vec::new(),
             map_root: false,
+            sources: Vec::new(),
             bundle: None,
         };
         let null = || -> Result<OwnedFd, Box<dyn std::error::Error>> {

@@ -5,7 +5,7 @@ use oci::runtime::Spec;
 use serde::{Deserialize, Serialize};
 use values::RootMount;
 
-use crate::{SeccompProgram, StartError};
+use crate::{SeccompProgram, Source, StartError};
 
 /// Everything needed to create a container, as data.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Launch {
     /// The ids on disk of the root file system are those inside the container's user namespace: it is mounted mapped.
     #[serde(default)]
     pub map_root: bool,
+    /// Of binds whose source is not just a path of the host's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// Where hooks find `config.json`, and `rootfs`, an empty directory: the root file system is there for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<PathBuf>,

@@ -9,7 +9,6 @@ use rustix::fs::CWD;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 use sys::mount::{Attributes, Propagation};
 
-use crate::StartError;
 use crate::copy_up;
 use crate::failure::text;
 use crate::foreign_tree;
@@ -17,6 +16,7 @@ use crate::mount_options::Options;
 use crate::process::c_string;
 use crate::program::{Mount, Program, Slot, Step, What};
 use crate::user_namespace::{Mapping, UserNamespace};
+use crate::{Source, StartError, is_part_refused};
 
 /// Files in a procfs over which a mount is harmless: what lxcfs offers, and two switches.
 const COVERABLE: &[&str] = &[
@@ -58,6 +58,8 @@ pub(crate) struct How<'a> {
     pub(crate) user: Option<&'a UserNamespace>,
     /// The SELinux context of files in what is mounted anew; empty: none.
     pub(crate) label: &'a str,
+    /// Of some of the binds.
+    pub(crate) sources: &'a [Source],
 }
 
 /// File systems that have labels of their own, as with runc.
@@ -68,6 +70,9 @@ pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], how: &How<'_>) ->
     let mut made = Made::default();
     for mount in mounts {
         one(program, mount, how, &mut made).map_err(|error| {
+            if is_part_refused(&error.message) {
+                return error;
+            }
             let source = if mount.source.is_empty() { &mount.kind } else { &mount.source };
             let message = format!("error mounting {source:?} to rootfs at {:?}: {}", mount.destination, error.message);
             StartError { message, ..error }
@@ -77,7 +82,7 @@ pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], how: &How<'_>) ->
 }
 
 fn one(program: &mut Program, mount: &OciMount, how: &How<'_>, made: &mut Made) -> Result<(), StartError> {
-    let How { cgroup, user, label } = *how;
+    let How { cgroup, user, label, .. } = *how;
     let mapping = user.map(|user| &user.mapping);
     let mut options = Options::parse(&mount.options)?;
     let target = destination(&mount.destination)?;
@@ -90,7 +95,7 @@ fn one(program: &mut Program, mount: &OciMount, how: &How<'_>, made: &mut Made) 
     }
     if binds {
         made.dev_is_bound |= target == "/dev";
-        return bind(program, mount, &options, &target, user);
+        return bind(program, mount, &options, &target, how);
     }
     if options.map_ids.is_some() || !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
         return Err(StartError::other("only bind mounts can be id-mapped"));
@@ -163,13 +168,16 @@ fn bind(
     mount: &OciMount,
     options: &Options,
     target: &str,
-    user: Option<&UserNamespace>,
+    how: &How<'_>,
 ) -> Result<(), StartError> {
-    let source = &mount.source;
-    let tree = source_tree(source, options.bind == Some(true))
-        .map_err(|errno| StartError::other(format!("stat {source}: {}", text(errno))))?;
+    let (source, recursive) = (&mount.source, options.bind == Some(true));
+    let tree = match how.sources.iter().find(|source| source.destination == mount.destination) {
+        Some(source) => source.mount(recursive, how.user)?,
+        None => source_tree(source, recursive)
+            .map_err(|errno| StartError::other(format!("stat {source}: {}", text(errno))))?,
+    };
     let failed = |errno| StartError::other(format!("set mount options: {}", text(errno)));
-    map_ids(&tree, mount, options, user)?;
+    map_ids(&tree, mount, options, how.user)?;
     attributes(&tree, options).map_err(failed)?;
     let stat = rustix::fs::fstat(&tree).map_err(failed)?;
     let file = !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir();

@@ -73,7 +73,12 @@ impl Ground<'_> {
             program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
         }
         let view = CgroupView { group: cgroup, private: namespaces.has(NamespaceKind::Cgroup) };
-        let how = mounts::How { cgroup: &view, user: namespaces.user.as_ref(), label: &linux.mount_label };
+        let how = mounts::How {
+            cgroup: &view,
+            user: namespaces.user.as_ref(),
+            label: &linux.mount_label,
+            sources: &launch.sources,
+        };
         let made = mounts::plan(&mut program, &spec.mounts, &how)?;
         if !made.dev_is_bound {
             devices::plan(&mut program, &linux.devices, mapping)?;

@@ -57,36 +57,80 @@ pub(crate) fn mount_mapped(
         RootMount::Directory { path } => {
             private_mounts::mapped(path, user.fd.as_fd()).map_err(|errno| failed(path, errno))
         }
-        RootMount::Stack { .. } => Err(StartError::other("a read-only stack cannot be a container's root file system")),
+        RootMount::Stack { lower } => {
+            let top = lower.first().map_or(Path::new(""), Lower::path);
+            mapped_stack(lower, Mapped::of(user)?).map_err(|errno| failed(top, errno))
+        }
         RootMount::Overlay { lower, upper, work, volatile } => {
             // overlayfs wants both of them on one mount
             let own = upper.parent().filter(|own| work.parent() == Some(own));
             let own =
                 own.ok_or_else(|| StartError::other("the upper and work directories are not in one directory"))?;
-            let owner = user.mapping.uid(0).zip(user.mapping.gid(0));
-            let (uid, gid) = owner.ok_or_else(|| StartError::other("root is not mapped in the user namespace"))?;
             let changes = Changes { upper, work, volatile: *volatile, label };
-            private_mounts::within(|| {
-                let directories = lower.iter().filter_map(|layer| match layer {
-                    Lower::Directory(path) => Some(path.as_path()),
-                    Lower::Erofs(_) => None,
-                });
-                for path in directories.chain([own]) {
-                    private_mounts::attach(&private_mounts::mapped(path, user.fd.as_fd())?, path)?;
-                }
-                // last, so that none of the others hides one
-                let places = with_shared(lower, lowest).map(|(layer, shared)| match layer {
-                    Lower::Directory(path) => Ok(Layer::Path(path)),
-                    Lower::Erofs(erofs) => attach_mapped(erofs, shared, user.fd.as_fd()).map(Layer::Path),
-                });
-                let places = places.collect::<Result<Vec<_>, Errno>>()?;
-                // overlayfs works as who mounted it, and must be somebody in its own layers
-                sys::identity::set_file_owner(uid, gid)?;
-                overlay_of(&places, Several::of(lower), Some(changes))
-            })
-            .map_err(|errno| failed(upper, errno))
+            let user = Mapped::of(user)?;
+            mapped_overlay(lower, lowest, user, Some((own, changes))).map_err(|errno| failed(upper, errno))
         }
     }
+}
+
+/// A user namespace, and its root outside.
+#[derive(Clone, Copy)]
+struct Mapped<'a> {
+    user: BorrowedFd<'a>,
+    uid: u32,
+    gid: u32,
+}
+
+impl<'a> Mapped<'a> {
+    fn of(user: &'a UserNamespace) -> Result<Self, StartError> {
+        let owner = user.mapping.uid(0).zip(user.mapping.gid(0));
+        let (uid, gid) = owner.ok_or_else(|| StartError::other("root is not mapped in the user namespace"))?;
+        Ok(Self { user: user.fd.as_fd(), uid, gid })
+    }
+}
+
+fn mapped_stack(lower: &[Lower], mapped: Mapped<'_>) -> Result<OwnedFd, Errno> {
+    if let [only] = lower {
+        let tree = match only {
+            Lower::Directory(path) => private_mounts::mapped(path, mapped.user)?,
+            Lower::Erofs(erofs) => {
+                let tree = sys::erofs::mount(&erofs.index, &erofs.devices)?;
+                sys::mount::map_ids(tree.as_fd(), mapped.user, false)?;
+                tree
+            }
+        };
+        let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
+        return sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree);
+    }
+    mapped_overlay(lower, None, mapped, None)
+}
+
+/// `changes`, with the directory they are in; without them it is read-only.
+fn mapped_overlay(
+    lower: &[Lower],
+    lowest: Option<BorrowedFd<'_>>,
+    Mapped { user, uid, gid }: Mapped<'_>,
+    changes: Option<(&Path, Changes<'_>)>,
+) -> Result<OwnedFd, Errno> {
+    let (own, changes) = changes.unzip();
+    private_mounts::within(|| {
+        let directories = lower.iter().filter_map(|layer| match layer {
+            Lower::Directory(path) => Some(path.as_path()),
+            Lower::Erofs(_) => None,
+        });
+        for path in directories.chain(own) {
+            private_mounts::attach(&private_mounts::mapped(path, user)?, path)?;
+        }
+        // last, so that none of the others hides one
+        let places = with_shared(lower, lowest).map(|(layer, shared)| match layer {
+            Lower::Directory(path) => Ok(Layer::Path(path)),
+            Lower::Erofs(erofs) => attach_mapped(erofs, shared, user).map(Layer::Path),
+        });
+        let places = places.collect::<Result<Vec<_>, Errno>>()?;
+        // overlayfs works as who mounted it, and must be somebody in its own layers
+        sys::identity::set_file_owner(uid, gid)?;
+        overlay_of(&places, Several::of(lower), changes)
+    })
 }
 
 /// Mounts an EROFS, its ids mapped, over the directory its index is in, which is returned.

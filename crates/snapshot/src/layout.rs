@@ -210,8 +210,10 @@ impl Layout {
 
 /// Everybody in a container can go through its root, whatever the image says of it, as with Docker: images made of a
 /// directory of `mktemp -d` have one that is root's alone.
+pub(crate) const ROOT_MODE: u16 = 0o755;
+
 pub(crate) fn open_root(path: &Path) -> io::Result<()> {
-    Ok(chmod(path, 0o755.into())?)
+    Ok(chmod(path, u32::from(ROOT_MODE).into())?)
 }
 
 /// A default ACL that the data root has of its administrator (acl(5)) must not come to be on files of layers and containers.

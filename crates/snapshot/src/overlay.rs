@@ -188,6 +188,28 @@ impl Overlay {
         image
     }
 
+    /// What a view is made of, topmost first; what is made for it is in `dir`.
+    fn view_in(&self, dir: &Path, dirs: Vec<PathBuf>, packed: &[Digest]) -> Result<Vec<Lower>> {
+        let mut lower = Vec::new();
+        if let Some(first) = dirs.first() {
+            let top = dir.join("top");
+            fs::create_dir(&top)?;
+            become_root(&top, Root::open(first).map_err(io::Error::from)?)?;
+            lower.push(Lower::from(top));
+        }
+        lower.extend(dirs.into_iter().map(Lower::from));
+        if !packed.is_empty() {
+            let places = self.places();
+            let mut tree = places.flatten(packed)?;
+            tree.meta_mut(Tree::ROOT).mode = layout::ROOT_MODE;
+            let index = Packed::new(dir.to_owned()).image();
+            places.write(&tree, &index)?;
+            let devices = places.devices(&index)?;
+            lower.push(Lower::Erofs(Erofs { index, devices }));
+        }
+        Ok(lower)
+    }
+
     /// An unmount takes its time.
     fn end(&self, images: Vec<Arc<Image>>) {
         if !images.is_empty() {
@@ -216,11 +238,7 @@ impl Overlay {
     fn make(&self, dir: &Path, layers: &Layers) -> io::Result<()> {
         let upper = dir.join("upper");
         match fs::create_dir(&upper) {
-            // The merged root shows the attributes of its topmost directory, which is this one.
-            Ok(()) => {
-                copy_attributes(layers.top()?.as_fd(), Root::open(&upper)?.as_fd())?;
-                layout::open_root(&upper)?;
-            }
+            Ok(()) => become_root(&upper, layers.top()?)?,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(e),
         }
@@ -414,22 +432,14 @@ impl Snapshotter for Overlay {
         let (packed, above) = layers.split_at(places.count_packed(layers));
         let (packed, above) = places.shown(packed, above);
         let dirs = places.directories(above)?;
-        match (&dirs[..], packed) {
-            ([], []) => Err(Error::invalid("a view needs a layer")),
-            // an overlay of one read-only directory is that directory
-            ([only], []) => Ok(RootMount::Directory { path: only.clone() }),
-            (_, []) => Ok(RootMount::Stack { lower: dirs.into_iter().map(Lower::from).collect() }),
-            _ => {
-                let dir = self.make_dir(id)?;
-                let path = Packed::new(dir.clone()).image();
-                let written = places.flatten(packed).and_then(|tree| places.write(&tree, &path));
-                let devices = written.and_then(|()| places.devices(&path)).inspect_err(|_| {
-                    let _ = self.layout.trash.throw(&dir);
-                });
-                let image = Lower::Erofs(Erofs { index: path, devices: devices.during(|| format!("view {id}"))? });
-                Ok(RootMount::Stack { lower: dirs.into_iter().map(Lower::from).chain([image]).collect() })
-            }
+        if dirs.is_empty() && packed.is_empty() {
+            return Err(Error::invalid("a view needs a layer"));
         }
+        let dir = self.make_dir(id)?;
+        let made = self.view_in(&dir, dirs, packed).inspect_err(|_| {
+            let _ = self.layout.trash.throw(&dir);
+        });
+        made.map(|lower| RootMount::Stack { lower }).during(|| format!("view {id}"))
     }
 
     fn mounts(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount> {
@@ -504,4 +514,10 @@ impl Snapshotter for Overlay {
     fn trash(&self) -> &Arc<Trash> {
         &self.layout.trash
     }
+}
+
+/// The merged root shows the attributes of its topmost directory, which `top` becomes: those of the one `below`.
+fn become_root(top: &Path, below: impl AsFd) -> io::Result<()> {
+    copy_attributes(below.as_fd(), Root::open(top)?.as_fd())?;
+    layout::open_root(top)
 }

@@ -310,6 +310,9 @@ fn layers_are_merged(open: fn(&Path) -> Box<dyn Snapshotter>) {
     let view = Mounted::new(&driver.view("v1", &chain).unwrap());
     assert_eq!(view.read("srv/b").unwrap(), "changed");
     assert!(!view.at("proc").exists());
+    // native has nothing but the layer itself
+    let mode = if driver.driver() == "native" { 0o711 } else { 0o755 };
+    assert_eq!(fs::metadata(view.at(".")).unwrap().mode() & 0o7777, mode);
 }
 
 fn a_container_writes_its_own(open: fn(&Path) -> Box<dyn Snapshotter>) {

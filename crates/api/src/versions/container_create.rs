@@ -1,12 +1,20 @@
 //! `POST /containers/create`
 
+use values::{Error, Result};
+
 use crate::types::{ContainerCreateRequest, HostConfig, Mount};
 use crate::version::Version;
 
 /// Gives a request of an older version the meaning it had then: fields that did not exist are dropped, and defaults
 /// that changed since are written out.
-pub fn raise_create(request: &mut ContainerCreateRequest, version: Version) {
+///
+/// # Errors
+/// `InvalidArgument` in Docker's words for what a version did not have yet, and cannot be dropped.
+pub fn raise_create(request: &mut ContainerCreateRequest, version: Version) -> Result<()> {
     if let Some(host) = &mut request.host_config {
+        if version.below(48) && host.mounts.iter().any(|mount| mount.kind == "image") {
+            return Err(Error::invalid("Mount type \"Image\" needs API v1.48 or newer"));
+        }
         raise_host_config(host, version);
     }
     if version.below(44)
@@ -18,6 +26,7 @@ pub fn raise_create(request: &mut ContainerCreateRequest, version: Version) {
         request.config.mac_address.clear();
     }
     move_mac_address(request);
+    Ok(())
 }
 
 fn raise_host_config(host: &mut HostConfig, version: Version) {

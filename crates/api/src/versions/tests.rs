@@ -174,7 +174,7 @@ fn info_by_version() {
 
 fn raised(body: Value, minor: u16) -> Value {
     let mut request: ContainerCreateRequest = serde_json::from_value(body).expect("a request");
-    raise_create(&mut request, Version::new(1, minor));
+    raise_create(&mut request, Version::new(1, minor)).expect("nothing that version does not have");
     serde_json::to_value(request).expect("plain data")
 }
 
@@ -191,6 +191,15 @@ fn old_defaults_of_create() {
     check(40, "IpcMode", json!(""));
     check(40, "CgroupnsMode", json!("host"));
     check(41, "CgroupnsMode", json!(""));
+}
+
+#[test]
+fn images_were_no_mounts() {
+    let body = json!({"HostConfig": {"Mounts": [{"Type": "image", "Source": "a", "Target": "/b"}]}});
+    assert_eq!(raised(body.clone(), 48)["HostConfig"]["Mounts"], body["HostConfig"]["Mounts"]);
+    let mut request: ContainerCreateRequest = serde_json::from_value(body).expect("a request");
+    let refused = raise_create(&mut request, Version::new(1, 47)).expect_err("1.47 has none");
+    assert_eq!(refused.message, "Mount type \"Image\" needs API v1.48 or newer");
 }
 
 #[test]

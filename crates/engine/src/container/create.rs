@@ -57,6 +57,7 @@ pub async fn create(
     name_host(shared, &mut config, &host, &id)?;
     let mut resolved = mounts::of_new(shared, &host, &config.volumes.clone().unwrap_or_default())?;
     mounts::place(shared, &mut resolved);
+    let mounted = mounts::images::keep(shared, &mut resolved)?;
     let labels = labels(shared, &mut host)?;
     let networks = Some(super::networks::attachments(shared, &config, &host, &networking)?);
     let record = Record {
@@ -70,6 +71,8 @@ pub async fn create(
         layers: image.chain.clone(),
         platform: "linux".into(),
         mounts: mounts::to_mount_points(&resolved),
+        images: mounts::images::all(&resolved),
+        parts: mounts::parts_of(&resolved),
         networks,
         link_targets,
         process_label: labels.process,
@@ -86,8 +89,8 @@ pub async fn create(
         crash::point("create.supervised");
         shared.emit_container("create", &container);
         shared.garbage.soon();
-        // and the registry says that the image is in use
-        drop((kept, holds));
+        // and the registry says that the images are in use
+        drop((kept, mounted, holds));
         Ok(())
     })
     .await?;
@@ -126,7 +129,7 @@ async fn make(
 ) -> Result<Vec<volumes::Hold>> {
     let (s, r, image) = (shared.clone(), record.clone(), image.clone());
     let mut holds = Vec::new();
-    if resolved.iter().any(mounts::Resolved::is_tree) {
+    if resolved.iter().any(mounts::Resolved::is_on_host) {
         let s = shared.clone();
         (holds, resolved) = blocking(move || {
             let holds = make_volumes(&s, &resolved)?;
@@ -135,7 +138,9 @@ async fn make(
             Ok((holds, resolved))
         })
         .await?;
-        let others: Vec<_> = resolved.iter().filter(|mount| !reached.contains(mount)).cloned().collect();
+        let others = resolved.iter().filter(|mount| !reached.contains(mount));
+        // a part of a volume may still be made until the container starts
+        let others: Vec<_> = others.map(|mount| mounts::Resolved { part: String::new(), ..mount.clone() }).collect();
         mounts::reach(shared, &others).await?;
     }
     blocking(move || {
@@ -161,7 +166,7 @@ async fn make(
         write_down(&s, &r, &mut holds)?;
         crash::point("create.recorded");
         undo.commit();
-        s.image_used(&r.image);
+        r.all_images().for_each(|image| s.image_used(image));
         Ok(holds)
     })
     .await
@@ -264,7 +269,14 @@ fn host_name() -> String {
 
 /// Removing an image asks who needs it. (Those that are being created from it keep it themselves.)
 pub fn uses(shared: &Shared, image: &values::Digest) -> Vec<image::Use> {
-    let all = shared.registry.all();
-    let of = all.iter().filter(|c| c.record().image == *image);
-    of.map(|c| image::Use { container: c.id.to_string(), running: c.state().is_running() }).collect()
+    let mut uses = Vec::new();
+    for container in shared.registry.all().iter() {
+        let (record, running) = (container.record(), container.state().is_running());
+        let own = (record.image == *image).then(String::new);
+        let mounted =
+            record.images.iter().filter(|mounted| mounted.id == *image).map(|mounted| mounted.number.to_string());
+        let all = own.into_iter().chain(mounted);
+        uses.extend(all.map(|mount| image::Use { container: container.id.to_string(), mount, running }));
+    }
+    uses
 }

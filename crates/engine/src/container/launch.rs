@@ -269,6 +269,9 @@ fn outcome(reply: Reply, prefix: &str) -> Result<protocol::Started, Failure> {
 
 /// By what failed, or else, as Docker's clients do, by the words of the failure.
 pub fn exit_code(kind: FailureKind, message: &str) -> i32 {
+    if runtime::is_part_refused(message) {
+        return 128;
+    }
     let message = message.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| message.contains(w));
     match kind {
@@ -283,7 +286,7 @@ pub fn exit_code(kind: FailureKind, message: &str) -> i32 {
 /// What Docker's daemon finds out itself has no prefix of the runtime.
 pub fn is_daemons_own(message: &str) -> bool {
     let own = ["unable to find user ", "unable to find group ", "uids and gids must be in range "];
-    own.iter().any(|words| message.starts_with(words))
+    own.iter().any(|words| message.starts_with(words)) || runtime::is_part_refused(message)
 }
 
 /// From here on the supervisor owns the shim.
@@ -401,6 +404,8 @@ fn prepare(
     let etc = etc::write(shared, record, endpoints, links)?;
     // until the state says that it is being started, which it does: then its layers are not exchanged either
     let _inside = shared.images.enter(&record.layers)?;
+    let mut mounts = mounts.to_vec();
+    let _mounted = super::mounts::images::open(shared, &record.id, &mut mounts)?;
     let root = || shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options());
     let rootfs = match (root(), shared.images.get(&record.image)) {
         // a layer has vanished from the disk
@@ -417,10 +422,10 @@ fn prepare(
         // overlayfs refuses an upper directory that a volatile mount has used (Documentation/filesystems/overlayfs)
         let _ = std::fs::remove_dir_all(work.join("work/incompat"));
     }
-    relabel(record, &etc, mounts)?;
+    relabel(record, &etc, &mounts)?;
     let cgroup_path = shared.cgroup_place(record).told;
     let link_env = super::links::variables(links, &record.name);
-    let input = input(shared, record, mounts, etc.as_input(), cgroup_path, joined, rootfs);
+    let input = input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs);
     oci::launch(&oci::Input { link_env: &link_env, ..input })
 }
 
@@ -433,7 +438,8 @@ fn relabel(record: &Record, etc: &etc::Files, mounts: &[super::mounts::Resolved]
     for file in [&etc.hostname, &etc.hosts, &etc.resolv_conf].into_iter().filter(|file| file.exists()) {
         selinux::relabel(file, label, Reach::Private)?;
     }
-    let wanted = mounts.iter().filter_map(|mount| Some((mount.host_path(), mount.relabel()?)));
+    let wanted = mounts.iter().filter(|mount| mount.is_on_host());
+    let wanted = wanted.filter_map(|mount| Some((mount.host_path(), mount.relabel()?)));
     wanted.into_iter().try_for_each(|(source, reach)| selinux::relabel(Path::new(source), label, reach))
 }
 

@@ -1,19 +1,21 @@
-//! What of the host a container sees in its tree: binds and volumes (`-v SRC:DST[:OPTIONS]`), mounts (`--mount`), and what it
-//! has from other containers (`--volumes-from`).
+//! What a container sees in its tree besides its image's files: binds and volumes (`-v SRC:DST[:OPTIONS]`), mounts (`--mount`),
+//! and what it has from other containers (`--volumes-from`).
 //!
 //! The request's languages become one list of [`Resolved`] mounts, in the order in which they are made.
 //! Errors are in Docker's words.
 
+pub mod images;
 mod inherited;
+mod parts;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::lenient::Empty;
 use api::types::{HostConfig, Mount, MountPoint, TmpfsOptions};
-use values::{Error, Result};
+use values::{Error, Result, RootMount};
 
-use crate::container::record::Record;
+use crate::container::record::{MountedImage, Record};
 use crate::selinux::Reach;
 use crate::shared::Shared;
 use crate::volumes;
@@ -28,6 +30,8 @@ pub enum Kind {
     Volume,
     /// An empty file system in memory.
     Tmpfs,
+    /// The files of an image, read-only.
+    Image,
 }
 
 /// How mounts below a read-only bind behave.
@@ -46,10 +50,17 @@ pub enum SubMounts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub kind: Kind,
-    /// Absolute and clean; empty for a tmpfs, and for a volume until [`place`] says where it is.
+    /// Absolute and clean; empty for a tmpfs, and for a volume until [`place`] says where it is. Of an image what the user
+    /// called it, and its id once it is known.
     pub source: String,
+    /// What of a volume or an image is mounted, relative to its root; empty: all.
+    pub part: String,
     /// Of a volume.
     pub volume: Option<Volume>,
+    /// Of an image, once it is known.
+    pub image: Option<MountedImage>,
+    /// Of an image, while it is about to be mounted: see [`images::open`].
+    pub view: Option<RootMount>,
     /// Absolute and clean.
     pub destination: String,
     /// The options as the user wrote them (`ro,z`), for `inspect`.
@@ -84,9 +95,25 @@ impl Resolved {
         backing.unwrap_or(&self.source)
     }
 
-    /// It is a tree of the host's, not a filesystem of its own.
+    /// Files that were there before: everything but a tmpfs.
     pub fn is_tree(&self) -> bool {
         self.kind != Kind::Tmpfs
+    }
+
+    /// It is below a path of the host's.
+    pub fn is_on_host(&self) -> bool {
+        matches!(self.kind, Kind::Bind | Kind::Volume)
+    }
+
+    /// What the runtime needs besides a path.
+    pub fn runtime_source(&self) -> Option<runtime::Source> {
+        let root = match self.kind {
+            Kind::Image => self.view.clone()?,
+            Kind::Volume if !self.part.is_empty() => RootMount::Directory { path: self.host_path().into() },
+            _ => return None,
+        };
+        let (destination, part) = (self.destination.clone(), self.part.clone());
+        Some(runtime::Source { destination, root, part, map_ids: self.kind == Kind::Image })
     }
 
     /// Whose it is to become for SELinux, where that was asked.
@@ -106,7 +133,7 @@ const DEFAULT_PROPAGATION: &str = "rprivate";
 /// alone: what is at the sources is for [`reach`] to see.
 ///
 /// # Errors
-/// `InvalidArgument` in Docker's words; `NotImplemented` for images.
+/// `InvalidArgument` in Docker's words; `NotImplemented` for volumes of a cluster.
 pub fn resolve(host: &HostConfig) -> Result<Vec<Resolved>> {
     let mut list = Vec::new();
     let mut taken = BTreeSet::new();
@@ -185,9 +212,10 @@ pub fn of(shared: &Shared, record: &Record) -> Result<Vec<Resolved>> {
         match list.iter_mut().find(|mount| mount.destination == point.destination) {
             Some(Resolved { volume: Some(volume), .. }) => volume.request.name.clone_from(&point.name),
             Some(_) => {}
-            None => list.extend(inherited::from_point(point, false)),
+            None => list.extend(inherited::from_point(point, record.part(point), false)),
         }
     }
+    images::recall(record, &mut list);
     place(shared, &mut list);
     sort(&mut list);
     Ok(list)
@@ -207,6 +235,12 @@ pub fn place(shared: &Shared, mounts: &mut [Resolved]) {
     }
 }
 
+/// What of their sources is mounted, where that is not all.
+pub fn parts_of(mounts: &[Resolved]) -> BTreeMap<String, String> {
+    let parts = mounts.iter().filter(|mount| !mount.part.is_empty());
+    parts.map(|mount| (mount.destination.clone(), mount.part.clone())).collect()
+}
+
 /// Names of the volumes that a request names.
 pub fn named_volumes(host: &HostConfig) -> BTreeSet<String> {
     let list = resolve(host).unwrap_or_default();
@@ -220,9 +254,14 @@ pub fn to_mount_points(mounts: &[Resolved]) -> Vec<MountPoint> {
             Kind::Bind => "bind",
             Kind::Volume => "volume",
             Kind::Tmpfs => "tmpfs",
+            Kind::Image => "image",
         }
         .into(),
-        name: mount.volume.as_ref().map_or_else(String::new, |volume| volume.request.name.clone()),
+        name: match (&mount.volume, &mount.image) {
+            (Some(volume), _) => volume.request.name.clone(),
+            (None, Some(image)) => image.name.clone(),
+            (None, None) => String::new(),
+        },
         driver: if mount.kind == Kind::Volume { volumes::LOCAL.into() } else { String::new() },
         source: mount.source.clone(),
         destination: mount.destination.clone(),
@@ -276,17 +315,12 @@ pub fn parse_bind(raw: &str) -> Result<Resolved> {
         .context(invalid()));
     }
     Ok(Resolved {
-        kind: Kind::Bind,
-        volume: None,
         source: clean(source),
-        destination: clean(target),
-        mode: mode.to_owned(),
         read_only: options.read_only,
         recursive: true,
-        sub_mounts: SubMounts::ReadOnly,
         propagation: options.propagation.unwrap_or(DEFAULT_PROPAGATION).to_owned(),
         create_source: true,
-        data: String::new(),
+        ..bare(Kind::Bind, target, mode)
     })
 }
 
@@ -334,7 +368,7 @@ fn parse_mode(mode: &str) -> Option<Mode<'_>> {
 /// Checks one mount of `HostConfig.Mounts`.
 ///
 /// # Errors
-/// `InvalidArgument` in Docker's words; `NotImplemented` for images and parts of volumes.
+/// `InvalidArgument` in Docker's words; `NotImplemented` for volumes of a cluster.
 pub fn from_mount(mount: &Mount) -> Result<Resolved> {
     let fail = |e: Error| e.context(format!("invalid mount config for type \"{}\"", mount.kind));
     if mount.target.is_empty() {
@@ -345,7 +379,7 @@ pub fn from_mount(mount: &Mount) -> Result<Resolved> {
         "bind" => bind_mount(mount).map_err(fail),
         "tmpfs" => tmpfs_mount(mount).map_err(fail),
         "volume" => volume_mount(mount).map_err(fail),
-        "image" => Err(Error::not_implemented("mounts of type \"image\" are not supported yet")),
+        "image" => image_mount(mount).map_err(fail),
         "cluster" => Err(Error::not_implemented("mounts of type \"cluster\" are not supported yet")),
         _ => Err(fail(Error::invalid("mount type unknown"))),
     }
@@ -376,17 +410,13 @@ fn bind_mount(mount: &Mount) -> Result<Resolved> {
         return Err(Error::invalid("mount options conflict: NonRecursive and ReadOnlyForceRecursive"));
     }
     Ok(Resolved {
-        kind: Kind::Bind,
-        volume: None,
         source: clean(&mount.source),
-        destination: clean(&mount.target),
-        mode: String::new(),
         read_only: mount.read_only,
         recursive: !options.non_recursive,
         sub_mounts,
         propagation: if options.propagation.is_empty() { DEFAULT_PROPAGATION.into() } else { options.propagation },
         create_source: options.create_mountpoint,
-        data: String::new(),
+        ..bare(Kind::Bind, &mount.target, "")
     })
 }
 
@@ -396,9 +426,10 @@ fn volume_mount(mount: &Mount) -> Result<Resolved> {
         return Err(Error::invalid("must not set ReadOnly mode when using anonymous volumes"));
     }
     let options = mount.volume_options.clone().unwrap_or_default();
-    if !options.subpath.is_empty() {
-        return Err(Error::not_implemented("volume-subpath is not supported yet"));
+    if !options.subpath.is_empty() && mount.source.is_empty() {
+        return Err(Error::invalid("must not set Subpath when using anonymous volumes"));
     }
+    let part = part(&options.subpath)?;
     let driver = options.driver_config.unwrap_or_default();
     let request = volumes::Request {
         name: mount.source.clone(),
@@ -407,11 +438,44 @@ fn volume_mount(mount: &Mount) -> Result<Resolved> {
         labels: options.labels,
     };
     let wanted = Volume { request, copy: !options.no_copy, backing: None };
-    Ok(Resolved { read_only: mount.read_only, ..volume(&mount.target, "z", wanted) })
+    Ok(Resolved { read_only: mount.read_only, part, ..volume(&mount.target, "z", wanted) })
+}
+
+fn image_mount(mount: &Mount) -> Result<Resolved> {
+    refuse_options_but(mount, "ImageOptions")?;
+    if mount.source.is_empty() {
+        return Err(Error::invalid("field Source must not be empty"));
+    }
+    let part = part(&mount.image_options.clone().unwrap_or_default().subpath)?;
+    Ok(image(&mount.source, &mount.target, part))
+}
+
+/// Nobody writes there, whatever the request says.
+fn image(source: &str, destination: &str, part: String) -> Resolved {
+    Resolved {
+        source: source.to_owned(),
+        part,
+        read_only: true,
+        propagation: DEFAULT_PROPAGATION.into(),
+        ..bare(Kind::Image, destination, "")
+    }
 }
 
 fn volume(destination: &str, mode: &str, volume: Volume) -> Resolved {
     Resolved { volume: Some(volume), ..bare(Kind::Volume, destination, mode) }
+}
+
+/// The shortest path with the same words' meaning, empty for all; Docker calls an image a volume here, too.
+fn part(path: &str) -> Result<String> {
+    let mut depth = 0_i32;
+    let stays = path.split('/').filter(|name| !name.is_empty() && *name != ".").all(|name| {
+        depth += if name == ".." { -1 } else { 1 };
+        depth >= 0
+    });
+    match stays && !path.starts_with('/') && !path.contains('\0') {
+        true => Ok(clean(path)[1..].to_owned()),
+        false => Err(Error::invalid("subpath must be a relative path within the volume")),
+    }
 }
 
 fn tmpfs_mount(mount: &Mount) -> Result<Resolved> {
@@ -437,7 +501,10 @@ fn bare(kind: Kind, destination: &str, mode: &str) -> Resolved {
     Resolved {
         kind,
         source: String::new(),
+        part: String::new(),
         volume: None,
+        image: None,
+        view: None,
         destination: clean(destination),
         mode: mode.to_owned(),
         read_only: false,

@@ -30,6 +30,12 @@ pub struct Record {
     pub layers: Vec<Digest>,
     pub platform: String,
     pub mounts: Vec<MountPoint>,
+    /// Images that are mounted in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<MountedImage>,
+    /// What of a volume or an image is mounted, by destination, where that is not all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, String>,
     /// The networks it is on, by name. None in records of the first release.
     #[serde(default)]
     pub networks: Option<BTreeMap<String, EndpointSettings>>,
@@ -43,7 +49,37 @@ pub struct Record {
     pub mount_label: String,
 }
 
+/// An image that a container has mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountedImage {
+    /// Tells it from the others of the container.
+    pub number: u32,
+    /// Where.
+    pub destination: String,
+    /// What the user called it.
+    pub name: String,
+    pub id: Digest,
+    /// Its layers by chain id, lowest first.
+    pub layers: Vec<Digest>,
+}
+
 impl Record {
+    /// All layers whose files are seen in it, by chain id.
+    pub fn all_layers(&self) -> Vec<Digest> {
+        let mounted = self.images.iter().flat_map(|image| &image.layers);
+        self.layers.iter().chain(mounted).cloned().collect()
+    }
+
+    /// Its own image, and those that are mounted in it.
+    pub fn all_images(&self) -> impl Iterator<Item = &Digest> {
+        [&self.image].into_iter().chain(self.images.iter().map(|image| &image.id))
+    }
+
+    /// What of a mount's source is mounted; empty: all.
+    pub fn part(&self, mount: &MountPoint) -> &str {
+        self.parts.get(&mount.destination).map_or("", String::as_str)
+    }
+
     pub fn policy(&self) -> Policy {
         let policy = &self.host.restart_policy;
         let restart = match policy.name.as_str() {

@@ -68,7 +68,8 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
         if never_came_up {
             super::lost::end_cgroup(&shared.cgroup_path(&id));
         }
-        shared.image_used(&record.image);
+        record.all_images().for_each(|image| shared.image_used(image));
+        super::mounts::images::close(&shared, &record)?;
         shared.snapshots.remove(id.as_str())?;
         crash::point("remove.snapshot-gone");
         shared.remove_directories(&id)?;

@@ -134,6 +134,7 @@ pub fn launch(input: &Input<'_>) -> Result<runtime::Launch> {
         user: Some(input.config.user.clone()),
         additional_groups: input.host.group_add.clone().unwrap_or_default(),
         map_root: remap.is_some(),
+        sources: input.mounts.iter().filter_map(Resolved::runtime_source).collect(),
         bundle: None,
     };
     inject(input, &mut launch)?;

@@ -1,13 +1,12 @@
 //! What an image has where a volume is mounted goes into the volume, if that is empty.
 
-use std::fs;
 use std::io::{BufReader, BufWriter};
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
 
 use archive::pack::{Marks, Packer};
 use archive::unpack::{Copy, copy_attributes, unpack_copy};
 use archive::{Ids, Root};
+use rustix::fs::{Dir, DirEntry, Mode, OFlags};
 use rustix::io::Errno;
 use values::{Error, Result, ResultExt};
 
@@ -21,15 +20,19 @@ use crate::shared::Shared;
 /// # Errors
 /// `Internal` naming the volume.
 pub fn populate(shared: &Shared, record: &Record, mounts: &[Resolved]) -> Result<()> {
-    let wanted: Vec<&Resolved> = mounts.iter().filter(|mount| wants_copy(mount)).collect();
+    let mut wanted = Vec::new();
+    for mount in mounts.iter().filter(|mount| mount.volume.as_ref().is_some_and(|volume| volume.copy)) {
+        wanted.extend(empty_directory(mount)?.map(|target| (mount, target)));
+    }
     if wanted.is_empty() {
         return Ok(());
     }
     let work = || {
         let root = files::unstarted(shared, record)?;
         let ids = files::ids(shared, record);
-        wanted.iter().try_for_each(|mount| {
-            fill(&root, mount, &ids).during(|| format!("failed to copy the image's files to volume {}", mount.source))
+        wanted.into_iter().try_for_each(|(mount, target)| {
+            let failed = || format!("failed to copy the image's files to volume {}", mount.source);
+            fill(&root, &mount.destination, target, &ids).during(failed)
         })
     };
     // it changes what a thread's paths are relative to
@@ -37,18 +40,35 @@ pub fn populate(shared: &Shared, record: &Record, mounts: &[Resolved]) -> Result
     done.map_err(|_| Error::internal("copying to a volume failed unexpectedly"))?
 }
 
-fn wants_copy(mount: &Resolved) -> bool {
-    let is_empty = |path: &str| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    mount.volume.as_ref().is_some_and(|volume| volume.copy) && is_empty(mount.host_path())
+/// What of a volume is mounted, if that is a directory with nothing in it.
+fn empty_directory(mount: &Resolved) -> Result<Option<OwnedFd>> {
+    let place = match mount.open() {
+        Ok(place) => place,
+        // a part that is not there is no reason for a container not to be made, but for it not to be started
+        Err(_) if !mount.part.is_empty() => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = match rustix::fs::openat(&place, c".", flags, Mode::empty()) {
+        Ok(directory) => directory,
+        Err(Errno::NOTDIR) => return Ok(None),
+        Err(errno) => return Err(std::io::Error::from(errno).into()),
+    };
+    let is_name = |entry: rustix::io::Result<DirEntry>| match entry {
+        Ok(entry) => !matches!(entry.file_name().to_bytes(), b"." | b".."),
+        Err(_) => true,
+    };
+    let is_empty = !Dir::read_from(&directory).map_err(std::io::Error::from)?.any(is_name);
+    Ok(is_empty.then_some(directory))
 }
 
-fn fill(root: &Root, mount: &Resolved, ids: &Ids) -> Result<()> {
-    let source = match root.dir(mount.destination.as_bytes()) {
+fn fill(root: &Root, from: &str, target: OwnedFd, ids: &Ids) -> Result<()> {
+    let source = match root.dir(from.as_bytes()) {
         Ok(source) => source,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         Err(errno) => return Err(std::io::Error::from(errno).into()),
     };
-    let target = Root::open(Path::new(mount.host_path())).map_err(std::io::Error::from)?;
+    let target = Root::of(target);
     let (reader, writer) = std::io::pipe()?;
     let from = source.try_clone()?;
     std::thread::scope(|scope| {
@@ -66,6 +86,6 @@ fn fill(root: &Root, mount: &Resolved, ids: &Ids) -> Result<()> {
     copy_attributes(source.as_fd(), target.as_fd())?;
     let stat = rustix::fs::fstat(&source).map_err(std::io::Error::from)?;
     let (uid, gid) = ids.outside(stat.st_uid, stat.st_gid).map_err(std::io::Error::from)?;
-    std::os::unix::fs::chown(mount.host_path(), Some(uid), Some(gid))?;
+    std::os::unix::fs::fchown(target.as_fd(), Some(uid), Some(gid))?;
     Ok(())
 }

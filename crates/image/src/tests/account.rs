@@ -32,7 +32,7 @@ fn each_byte_is_somebodys() {
     assert!(found.images.iter().all(|rest| rest.standing == Standing::Own) && found.images.len() == 2);
     // a container on an image that is removed
     images.prepare("c1", &images.get(&a).unwrap(), snapshot::Options::default()).unwrap();
-    let stopped = |_: &Digest| vec![Use { container: "c1".into(), running: false }];
+    let stopped = |_: &Digest| vec![Use { container: "c1".into(), mount: String::new(), running: false }];
     images.remove(a.as_str(), true, false, &stopped).unwrap();
     let container = [Owner::Container("c1".into())];
     let held = account(&images).shares.into_iter().find(|share| share.owners == container).unwrap();

@@ -5,7 +5,7 @@ fn layer(text: &str) -> Vec<u8> {
 }
 
 fn used_by(running: bool) -> impl Fn(&Digest) -> Vec<Use> {
-    move |_| vec![Use { container: "c".repeat(64), running }]
+    move |_| vec![Use { container: "c".repeat(64), mount: String::new(), running }]
 }
 
 #[test]

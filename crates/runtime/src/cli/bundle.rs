@@ -189,6 +189,7 @@ pub(super) fn load(id: &str, bundle: Option<&str>, systemd: bool) -> Result<(Pat
         user: None,
         additional_groups: Vec::new(),
         map_root: false,
+        sources: Vec::new(),
         bundle: None,
     };
     Ok((bundle, launch))

@@ -59,6 +59,7 @@ impl Scratch {
             user: Some(String::new()),
             additional_groups: Vec::new(),
             map_root: false,
+            sources: Vec::new(),
             bundle: None,
         }
     }

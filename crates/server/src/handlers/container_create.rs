@@ -16,7 +16,7 @@ pub(crate) async fn container_create(mut call: Call<Engine, ContainerCreate>) ->
     if request.config == ContainerConfig::default() {
         return Err(Error::invalid("config cannot be empty in order to create a container"));
     }
-    raise_create(&mut request, call.version());
+    raise_create(&mut request, call.version())?;
     let platform = given(&query.platform).filter(|_| !call.version().below(41));
     let created = call.state().container_create(given(&query.name), platform, request).await?;
     Ok(call.reply_with(StatusCode::CREATED, created))

@@ -2,7 +2,7 @@
 
 use oci::runtime::{Mount, NamespaceKind, Root, Spec};
 use runtime::{Launch, StartError, mount_root};
-use rustix::fs::CWD;
+use rustix::fs::{CWD, FileType};
 use rustix::mount::MoveMountFlags;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -27,8 +27,9 @@ pub fn make(
     std::fs::create_dir_all(&rootfs).map_err(failed)?;
     let label = launch.spec.linux.as_ref().map_or("", |linux| &linux.mount_label);
     let root = mount_root(&launch.rootfs, lowest.map(AsFd::as_fd), label)?;
-    let spec = document(launch, &root, &rootfs, netns)?;
+    let mut spec = document(launch, &root, &rootfs, netns)?;
     attach(&root, &rootfs).map_err(|e| StartError::other(format!("mount {}: {e}", rootfs.display())))?;
+    attach_sources(&mut spec, launch, &bundle.join("sources"))?;
     let text = serde_json::to_vec(&spec).map_err(|e| StartError::other(e.to_string()))?;
     std::fs::write(bundle.join("config.json"), text).map_err(failed)
 }
@@ -39,6 +40,31 @@ fn attach(root: &OwnedFd, rootfs: &Path) -> rustix::io::Result<()> {
     let slave = Attributes { propagation: Some(Propagation::Slave), ..Attributes::default() };
     sys::mount::set_attributes(CWD, c"/", true, &slave)?;
     rustix::mount::move_mount(root, c"", CWD, rootfs, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// Sources that are no paths get one, in our mount namespace.
+fn attach_sources(spec: &mut Spec, launch: &Launch, places: &Path) -> Result<(), StartError> {
+    for (number, source) in launch.sources.iter().enumerate() {
+        let Some(mount) = spec.mounts.iter_mut().find(|mount| mount.destination == source.destination) else {
+            continue;
+        };
+        let recursive = mount.options.iter().any(|option| option == "rbind");
+        let tree = source.open(recursive)?;
+        let place = places.join(number.to_string());
+        let failed = |e: std::io::Error| StartError::other(format!("mount {}: {e}", place.display()));
+        make_place(&tree, &place).map_err(failed)?;
+        rustix::mount::move_mount(&tree, c"", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .map_err(|errno| failed(errno.into()))?;
+        mount.source = super::text(&place);
+    }
+    Ok(())
+}
+
+/// What `tree` can be mounted on: a directory, or a file.
+fn make_place(tree: &OwnedFd, place: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(place.parent().unwrap_or(place))?;
+    let is_directory = FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode).is_dir();
+    if is_directory { std::fs::create_dir_all(place) } else { std::fs::File::create(place).map(drop) }
 }
 
 fn document(launch: &Launch, root: &OwnedFd, rootfs: &Path, netns: Option<&OwnedFd>) -> Result<Spec, StartError> {

@@ -56,7 +56,7 @@ async fn reach<T: Send + 'static>(
     work: impl FnOnce(&Root, &Ids) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let record = container.record();
-    let (s, layers) = (shared.clone(), record.layers.clone());
+    let (s, layers) = (shared.clone(), record.all_layers());
     let work = move |root: &Root, ids: &Ids| {
         // it may end while we are at it: its layers must stay all the same
         let _inside = s.images.enter(&layers)?;
@@ -65,7 +65,7 @@ async fn reach<T: Send + 'static>(
     if let Some((root, _)) = running(container).await? {
         return in_running(root, ids(shared, &record), work).await;
     }
-    let binds = mounts::of(shared, &record)?;
+    let mut binds = mounts::of(shared, &record)?;
     // what binds are mounted on may have to be made
     let access = if binds.iter().any(|b| b.is_tree()) { Access::Write } else { access };
     let busy = || Error::conflict(format!("container {} is being started: try again", container.id));
@@ -91,6 +91,7 @@ async fn reach<T: Send + 'static>(
             Access::Read => s.snapshots.current(id.as_str(), &record.layers)?,
             Access::Write => s.snapshots.mounts(id.as_str(), &record.layers, record.snapshot_options())?,
         };
+        let _mounted = mounts::images::open(&s, &id, &mut binds)?;
         let place = s.config.run_root.join("files");
         let lowest = s.snapshots.lowest(&record.layers)?;
         // on the disk owners are as inside
@@ -245,26 +246,33 @@ fn stopped(mount: &RootMount, lowest: Option<&OwnedFd>, binds: &[Resolved], plac
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     rustix::mount::move_mount(&tree, c"", rustix::fs::CWD, place, flags).map_err(failed)?;
     for bind in binds.iter().filter(|b| b.is_tree()) {
-        attach(&tree, bind).map_err(|errno| failed(errno).context(bind.destination.clone()))?;
+        attach(&tree, &source(bind)?, bind).map_err(|errno| failed(errno).context(bind.destination.clone()))?;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(&tree, c".", flags, Mode::empty()).map_err(failed)
 }
 
-fn attach(root: &OwnedFd, bind: &Resolved) -> Result<(), Errno> {
+fn source(bind: &Resolved) -> Result<OwnedFd> {
+    if let Some(source) = bind.runtime_source() {
+        return source.open(bind.recursive).map_err(|e| Error::internal(e.message));
+    }
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if bind.recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    let tree = rustix::mount::open_tree(rustix::fs::CWD, bind.host_path(), flags)?;
+    rustix::mount::open_tree(rustix::fs::CWD, bind.host_path(), flags)
+        .map_err(|errno| failed(errno).context(bind.destination.clone()))
+}
+
+fn attach(root: &OwnedFd, tree: &OwnedFd, bind: &Resolved) -> Result<(), Errno> {
     if bind.read_only {
         let change = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
         sys::mount::set_attributes(tree.as_fd(), c"", bind.recursive, &change)?;
     }
-    let target = match FileType::from_raw_mode(rustix::fs::fstat(&tree)?.st_mode) {
+    let target = match FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode) {
         FileType::Directory => sys::path::mkdir_all_in_root(root, bind.destination.as_str(), Mode::from(0o755))?,
         _ => sys::path::create_file_in_root(root, bind.destination.as_str(), Mode::from(0o644))?,
     };
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(&tree, c"", &target, c"", flags)
+    rustix::mount::move_mount(tree, c"", &target, c"", flags)
 }

@@ -3,7 +3,7 @@
 use api::types::MountPoint;
 use values::{Error, Result};
 
-use super::{DEFAULT_PROPAGATION, Kind, Resolved, SubMounts, Volume, parse_mode};
+use super::{DEFAULT_PROPAGATION, Kind, Resolved, Volume, bare, images, parse_mode};
 use crate::shared::Shared;
 use crate::volumes;
 
@@ -20,11 +20,18 @@ pub fn inherited(shared: &Shared, spec: &str) -> Result<Vec<Resolved>> {
     };
     // a 404 would have clients look for the image
     let donor = shared.registry.find(donor).map_err(|e| Error::invalid(e.message))?.record();
-    Ok(donor.mounts.iter().filter_map(|point| from_point(point, read_only)).collect())
+    let points = donor.mounts.iter();
+    let mut mounts: Vec<_> = points.filter_map(|point| from_point(point, donor.part(point), read_only)).collect();
+    images::recall(&donor, &mut mounts);
+    Ok(mounts)
 }
 
-/// A mount as a container's record has it. `None` for a kind of which nothing is kept but in its own request.
-pub fn from_point(point: &MountPoint, read_only: bool) -> Option<Resolved> {
+/// A mount as its container's record has it; `part` of its source. `None` for a kind of which nothing is kept but in its own request.
+pub fn from_point(point: &MountPoint, part: &str, read_only: bool) -> Option<Resolved> {
+    let part = part.to_owned();
+    if point.kind == "image" {
+        return Some(super::image(&point.name, &point.destination, part));
+    }
     let kind = match point.kind.as_str() {
         "bind" => Kind::Bind,
         "volume" => Kind::Volume,
@@ -32,20 +39,16 @@ pub fn from_point(point: &MountPoint, read_only: bool) -> Option<Resolved> {
     };
     let request = volumes::Request { name: point.name.clone(), ..volumes::Request::default() };
     Some(Resolved {
-        kind,
         source: point.source.clone(),
+        part,
         volume: (kind == Kind::Volume).then(|| Volume { request, ..Volume::default() }),
-        destination: point.destination.clone(),
-        mode: String::new(),
         read_only: read_only || !point.rw,
         recursive: kind == Kind::Bind,
-        sub_mounts: SubMounts::ReadOnly,
         propagation: match point.propagation.as_str() {
             "" if kind == Kind::Bind => DEFAULT_PROPAGATION.into(),
             given => given.into(),
         },
-        create_source: false,
-        data: String::new(),
+        ..bare(kind, &point.destination, "")
     })
 }
 
@@ -63,6 +66,7 @@ mod tests {
             rw,
             ..MountPoint::default()
         };
+        let from_point = |point: &MountPoint, read_only: bool| super::from_point(point, "", read_only);
         let bind = from_point(&point("bind", true), false).unwrap();
         assert_eq!(
             (bind.kind, bind.read_only, bind.recursive, bind.propagation.as_str()),
@@ -72,6 +76,9 @@ mod tests {
         assert_eq!((volume.kind, volume.read_only, volume.propagation.as_str()), (Kind::Volume, true, ""));
         assert_eq!(volume.volume.unwrap().request.name, "data");
         assert!(from_point(&point("volume", false), false).unwrap().read_only);
+        let image = super::from_point(&point("image", false), "usr", false).unwrap();
+        assert_eq!((image.kind, image.source.as_str(), image.part.as_str()), (Kind::Image, "data", "usr"));
+        assert!(image.read_only);
         assert_eq!(from_point(&point("tmpfs", true), false), None);
     }
 }

@@ -61,7 +61,7 @@ impl Sources {
 
     /// Makes the missing sources of `-v`, and refuses the missing ones of `--mount`.
     fn prepare(&self, mounts: &[Resolved]) -> Result<()> {
-        mounts.iter().filter(|mount| mount.is_tree()).try_for_each(|mount| {
+        mounts.iter().filter(|mount| mount.is_on_host()).try_for_each(|mount| {
             let _look = self.look(mount.host_path());
             one(mount)
         })
@@ -73,7 +73,7 @@ impl Sources {
 /// # Errors
 /// `InvalidArgument` naming the path; `Unavailable` where its file system does not answer.
 pub async fn reach(shared: &Arc<Shared>, mounts: &[Resolved]) -> Result<()> {
-    if !mounts.iter().any(Resolved::is_tree) {
+    if !mounts.iter().any(Resolved::is_on_host) {
         return Ok(());
     }
     let stuck = |(path, since): (String, Timestamp)| {
@@ -98,6 +98,7 @@ pub async fn reach(shared: &Arc<Shared>, mounts: &[Resolved]) -> Result<()> {
 fn one(mount: &Resolved) -> Result<()> {
     let path = Path::new(mount.host_path());
     match std::fs::metadata(path) {
+        Ok(_) if !mount.part.is_empty() => mount.open().map(drop),
         Ok(_) => Ok(()),
         Err(e) if mount.kind == Kind::Volume => Err(unmountable(mount, &e)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && mount.create_source => std::fs::create_dir_all(path)

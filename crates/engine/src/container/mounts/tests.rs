@@ -1,7 +1,6 @@
 use super::*;
-use api::types::{BindOptions, VolumeOptions};
+use api::types::{BindOptions, ImageOptions, VolumeOptions};
 use std::collections::BTreeMap;
-use values::ErrorKind;
 
 #[test]
 fn binds() {
@@ -75,9 +74,20 @@ fn volumes() {
     let whole = from_mount(&of(VolumeOptions { no_copy: true, ..VolumeOptions::default() })).unwrap();
     assert_eq!((whole.kind, whole.volume.unwrap().copy, whole.mode.as_str()), (Kind::Volume, false, "z"));
     let refused = |mount: Mount| from_mount(&mount).unwrap_err();
+    let part = |path: &str| of(VolumeOptions { subpath: path.into(), ..VolumeOptions::default() });
+    for (path, expected) in [("x", "x"), ("a//b/", "a/b"), ("./x/../y", "y"), ("..x", "..x"), (".", ""), ("a/..", "")] {
+        assert_eq!(from_mount(&part(path)).unwrap().part, expected);
+    }
+    for path in ["/x", "..", "../x", "a/../../b", "a\0b"] {
+        assert_eq!(
+            refused(part(path)).message,
+            "invalid mount config for type \"volume\": subpath must be a relative path within the volume",
+            "{path:?}"
+        );
+    }
     assert_eq!(
-        refused(of(VolumeOptions { subpath: "x".into(), ..VolumeOptions::default() })).kind,
-        ErrorKind::NotImplemented
+        refused(Mount { source: String::new(), ..part("x") }).message,
+        "invalid mount config for type \"volume\": must not set Subpath when using anonymous volumes"
     );
     assert_eq!(
         refused(Mount { read_only: true, ..mount("volume", "", "/b") }).message,
@@ -86,6 +96,32 @@ fn volumes() {
     assert_eq!(
         refused(Mount { bind_options: Some(BindOptions::default()), ..mount("volume", "v", "/b") }).message,
         "invalid mount config for type \"volume\": field BindOptions must not be specified"
+    );
+}
+
+#[test]
+fn images() {
+    let of = |part: &str| Mount {
+        image_options: Some(ImageOptions { subpath: part.into() }),
+        ..mount("image", "busybox", "/b/")
+    };
+    let whole = from_mount(&of("")).unwrap();
+    assert_eq!((whole.kind, whole.source.as_str(), whole.destination.as_str()), (Kind::Image, "busybox", "/b"));
+    assert!(whole.read_only && whole.is_tree() && !whole.is_on_host());
+    assert_eq!(whole.runtime_source(), None, "nothing is mounted before it is known which image that is");
+    assert_eq!(from_mount(&of("usr/bin")).unwrap().part, "usr/bin");
+    let refused = |mount: Mount| from_mount(&mount).unwrap_err().message;
+    assert_eq!(
+        refused(of("../etc")),
+        "invalid mount config for type \"image\": subpath must be a relative path within the volume"
+    );
+    assert_eq!(
+        refused(mount("image", "", "/b")),
+        "invalid mount config for type \"image\": field Source must not be empty"
+    );
+    assert_eq!(
+        refused(Mount { bind_options: Some(BindOptions::default()), ..of("") }),
+        "invalid mount config for type \"image\": field BindOptions must not be specified"
     );
 }
 

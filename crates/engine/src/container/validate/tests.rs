@@ -229,7 +229,7 @@ fn volumes_where_something_is_mounted() {
 #[test]
 fn not_yet() {
     for json in [
-        r#"{"HostConfig":{"Mounts":[{"Type":"volume","Source":"v","Target":"/data","VolumeOptions":{"Subpath":"x"}}]}}"#,
+        r#"{"HostConfig":{"Mounts":[{"Type":"cluster","Source":"v","Target":"/data"}]}}"#,
         r#"{"HostConfig":{"LogConfig":{"Type":"syslog"}}}"#,
     ] {
         let error = outcome(json).expect_err(json);

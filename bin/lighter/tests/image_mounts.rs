@@ -1,0 +1,146 @@
+//! Images as mounts (`--mount type=image`): read-only, kept as long as somebody has them.
+
+use testkit::{Cli, Daemon, real_docker};
+
+/// Once with each client.
+fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        daemon.set_cli(cli);
+        check(daemon);
+    }
+}
+
+/// Of two layers; the upper one hides something of the lower.
+fn with_tools() -> Daemon {
+    let d = Daemon::with_images(&["busybox"]);
+    let script =
+        "mkdir -p /opt/t/sub; echo one > /opt/t/sub/f; ln -s /opt/t/sub /opt/abs; ln -s t/sub /opt/rel; rm /etc/group";
+    d.run(&["run", "--name", "making", "--network", "none", "busybox", "sh", "-c", script]).ok();
+    d.run(&["commit", "making", "tools:1"]).ok();
+    d.run(&["rm", "making"]).ok();
+    d
+}
+
+fn run(d: &Daemon, mount: &str, script: &str) -> testkit::Finished {
+    d.run(&["run", "--rm", "--network", "none", "--mount", mount, "busybox", "sh", "-c", script])
+}
+
+#[test]
+fn its_files_are_there_and_stay_as_they_are() {
+    let mut daemon = with_tools();
+    through_both(&mut daemon, |d| {
+        let before = d.stored();
+        let all =
+            run(d, "type=image,source=tools:1,target=/t", "cat /t/opt/t/sub/f; ls /t; ls /t/etc/group /t/proc/self");
+        all.status(1).stdout_has("one\n").stdout_has("\nopt\n").stderr_has("/t/etc/group").stderr_has("/t/proc/self");
+        run(d, "type=image,source=tools:1,target=/t", "touch /t/x").status(1).stderr_has("Read-only file system");
+        let part = "type=image,source=tools:1,target=/t,image-subpath=";
+        run(d, &format!("{part}opt/t/sub"), "ls -A /t; touch /t/f").status(1).stdout("f\n").stderr_has("Read-only");
+        run(d, &format!("{part}opt/rel"), "ls -A /t").ok().stdout("f\n");
+        run(d, &format!("{part}opt/t/sub/f"), "cat /t").ok().stdout("one\n");
+        run(d, &format!("{part}opt/abs"), "true")
+            .status(125)
+            .stderr_has("path concatenation escapes the base directory");
+        run(d, &format!("{part}nowhere"), "true").status(127).stderr_has("cannot access path /nowhere");
+        run(d, &format!("{part}../x"), "true")
+            .status(125)
+            .stderr_has("subpath must be a relative path within the volume");
+        let missing = run(d, "type=image,source=nowhere,target=/t", "true");
+        let missing = missing.status(125).stderr_has("No such image: nowhere:latest");
+        assert!(!missing.stderr.contains("Unable to find image"), "{}", missing.stderr);
+        run(d, "type=image,target=/t", "true").status(125);
+        assert_eq!(d.stored(), before);
+    });
+}
+
+#[test]
+fn it_is_in_use_and_told_of() {
+    let mut daemon = with_tools();
+    let id = daemon.run(&["images", "-q", "--no-trunc", "tools:1"]).ok().text().to_owned();
+    through_both(&mut daemon, |d| {
+        let mount =
+            ["--mount", "type=image,src=tools:1,dst=/t", "--mount", "type=image,src=tools:1,dst=/u,image-subpath=opt"];
+        d.run(&[&["run", "-d", "--name", "cc"][..], &mount, &["busybox", "sleep", "1000"]].concat()).ok();
+        let short = d.run(&["ps", "-q"]).ok().text().to_owned();
+        let mounts = d.inspect("cc", "{{json .Mounts}}");
+        let point = |place: &str| {
+            format!(
+                r#"{{"Type":"image","Name":"tools:1","Source":"{id}","Destination":"{place}","Mode":"","RW":false,"Propagation":"rprivate"}}"#
+            )
+        };
+        assert!(mounts.contains(&point("/t")) && mounts.contains(&point("/u")), "{mounts}");
+        d.run(&["ps", "--format", "{{.Mounts}}"]).ok().stdout_has("tools:1");
+        let refused = d.run(&["rmi", &id]);
+        refused
+            .status(1)
+            .stderr_has("cannot be forced")
+            .stderr_has(&format!("image is being used by running container {short}"));
+        d.run(&["image", "prune", "-af"]).ok();
+        d.run(&["stop", "-t", "0", "cc"]).ok();
+        d.run(&["rmi", &id]).status(1).stderr_has(&format!("image is being used by stopped container {short}"));
+        // it outlives its name
+        d.run(&["tag", "tools:1", "kept:1"]).ok();
+        d.run(&["rmi", "tools:1"]).ok();
+        d.run(&["start", "cc"]).ok();
+        d.run(&["exec", "cc", "cat", "/u/t/sub/f"]).ok().stdout("one\n");
+        let from = d.run(&["run", "--rm", "--network", "none", "--volumes-from", "cc", "busybox", "cat", "/u/t/sub/f"]);
+        from.ok().stdout("one\n");
+        d.run(&["tag", "kept:1", "tools:1"]).ok();
+        d.run(&["rmi", "kept:1"]).ok();
+        d.run(&["rm", "-f", "cc"]).ok();
+    });
+}
+
+/// By force it goes, but not from under its container, whatever becomes of the daemon.
+#[test]
+fn who_has_it_keeps_it() {
+    let mut d = with_tools();
+    let mount = "type=image,src=tools:1,dst=/t";
+    d.run(&["create", "--name", "cc", "--mount", mount, "busybox", "sh", "-c", "cat /t/opt/t/sub/f; sleep 1000"]).ok();
+    d.run(&["rmi", "-f", "tools:1"]).ok();
+    d.kill();
+    d.start_again();
+    d.run(&["start", "cc"]).ok();
+    d.run(&["exec", "cc", "cat", "/t/opt/t/sub/f"]).ok().stdout("one\n");
+    let out = d.directory.join("out");
+    d.run(&["cp", "cc:/t/opt/t/sub/f", out.to_str().unwrap()]).ok();
+    d.kill();
+    d.start_again();
+    d.run(&["exec", "cc", "cat", "/t/opt/t/sub/f"]).ok().stdout("one\n");
+    d.run(&["restart", "-t", "0", "cc"]).ok();
+    d.run(&["logs", "cc"]).ok().stdout("one\none\n");
+    d.run(&["stop", "-t", "0", "cc"]).ok();
+    d.run(&["cp", "cc:/t/opt/t/sub/f", out.to_str().unwrap()]).ok();
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "one\n");
+    d.run(&["cp", out.to_str().unwrap(), "cc:/t/new"]).status(1).stderr_has("read-only");
+    d.run(&["rm", "cc"]).ok();
+    d.run(&["rmi", "busybox"]).ok();
+    let layers = |entry: &&String| entry.starts_with("snapshots/roots") || entry.starts_with("containers");
+    assert_eq!(d.stored().iter().filter(layers).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// By another runtime's program, and with other ids inside than outside.
+#[test]
+fn in_every_kind_of_container() {
+    for (flag, options) in [
+        ("--add-runtime=other=/usr/sbin/runc", &["--runtime=other"][..]),
+        ("--userns-remap=default", &[]),
+        ("--storage-driver=native", &[]),
+        ("--storage-driver=overlay", &[]),
+    ] {
+        let d = Daemon::with_flags(&[flag]);
+        d.import("busybox");
+        d.run(&["run", "--name", "making", "--network", "none", "busybox", "sh", "-c", "echo one > /f; chmod 600 /f"])
+            .ok();
+        d.run(&["commit", "making", "tools:1"]).ok();
+        d.run(&["rm", "making"]).ok();
+        let mounts =
+            ["--mount", "type=image,src=tools:1,dst=/t", "--mount", "type=image,src=tools:1,dst=/g,image-subpath=f"];
+        let part = ["--mount", "type=volume,src=data,dst=/v,volume-subpath=a"];
+        d.run(&["run", "--rm", "--network", "none", "-v", "data:/v", "busybox", "mkdir", "/v/a"]).ok();
+        let script = "cat /t/f /g; stat -c %u /t/f; echo two > /v/f; cat /v/f; touch /t/x";
+        let command = ["busybox", "sh", "-c", script];
+        let run = d.run(&[&["run", "--rm", "--network", "none"], options, &mounts, &part, &command].concat());
+        run.status(1).stdout("one\none\n0\ntwo\n").stderr_has("Read-only file system");
+    }
+}
