@@ -29,7 +29,8 @@ fn run(d: &Daemon, mount: &str, script: &str) -> testkit::Finished {
 fn its_files_are_there_and_stay_as_they_are() {
     let mut daemon = with_tools();
     through_both(&mut daemon, |d| {
-        let before = d.stored();
+        let kept = || d.stored().into_iter().filter(|entry| !entry.contains("trash")).collect::<Vec<_>>();
+        let before = kept();
         let all =
             run(d, "type=image,source=tools:1,target=/t", "cat /t/opt/t/sub/f; ls /t; ls /t/etc/group /t/proc/self");
         all.status(1).stdout_has("one\n").stdout_has("\nopt\n").stderr_has("/t/etc/group").stderr_has("/t/proc/self");
@@ -41,7 +42,7 @@ fn its_files_are_there_and_stay_as_they_are() {
         run(d, &format!("{part}opt/abs"), "true")
             .status(125)
             .stderr_has("path concatenation escapes the base directory");
-        run(d, &format!("{part}nowhere"), "true").status(127).stderr_has("cannot access path /nowhere");
+        run(d, &format!("{part}nowhere"), "true").status(127).stderr_has("cannot access path tools:1/nowhere");
         run(d, &format!("{part}../x"), "true")
             .status(125)
             .stderr_has("subpath must be a relative path within the volume");
@@ -49,7 +50,7 @@ fn its_files_are_there_and_stay_as_they_are() {
         let missing = missing.status(125).stderr_has("No such image: nowhere:latest");
         assert!(!missing.stderr.contains("Unable to find image"), "{}", missing.stderr);
         run(d, "type=image,target=/t", "true").status(125);
-        assert_eq!(d.stored(), before);
+        assert_eq!(kept(), before);
     });
 }
 
@@ -119,28 +120,138 @@ fn who_has_it_keeps_it() {
     assert_eq!(d.stored().iter().filter(layers).collect::<Vec<_>>(), [""; 0]);
 }
 
-/// By another runtime's program, and with other ids inside than outside.
+/// What has no image any more is kept for one more container, and no longer than for the last.
+#[test]
+fn it_is_inherited_after_its_image() {
+    let d = with_tools();
+    let id = d.run(&["images", "-q", "--no-trunc", "tools:1"]).ok().text().to_owned();
+    let archive = d.directory.join("tools.tar");
+    d.run(&["save", "-o", archive.to_str().unwrap(), "tools:1"]).ok();
+    let layers = || d.stored().iter().filter(|entry| entry.starts_with("snapshots/erofs")).count();
+    let before = layers();
+    d.run(&["create", "--name", "first", "--mount", "type=image,src=tools:1,dst=/t", "busybox", "true"]).ok();
+    for _ in 0..2 {
+        d.run(&["rmi", "-f", &id]).ok();
+        d.run(&["load", "-i", archive.to_str().unwrap()]).ok();
+    }
+    d.run(&["rmi", "-f", &id]).ok();
+    d.run(&["create", "--name", "second", "--volumes-from", "first", "busybox", "cat", "/t/opt/t/sub/f"]).ok();
+    d.run(&["rm", "first"]).ok();
+    // a removal is when holds are looked through
+    let look = || {
+        d.run(&["tag", "busybox", "other:1"]).ok();
+        d.run(&["rmi", "other:1"]).ok();
+    };
+    look();
+    d.run(&["start", "-a", "second"]).ok().stdout("one\n");
+    assert_eq!(layers(), before);
+    d.run(&["rm", "second"]).ok();
+    look();
+    assert_eq!(layers(), before - 1, "busybox is below it and stays");
+}
+
+/// Layers of both forms below one image.
+#[test]
+fn of_directories_on_an_erofs() {
+    let mut d = Daemon::with_images(&["busybox"]);
+    d.stop();
+    d.set_flags(&["--storage-driver=overlay"]);
+    d.start_again();
+    let script = "mkdir /top; echo one > /top/f";
+    d.run(&["run", "--name", "making", "--network", "none", "busybox", "sh", "-c", script]).ok();
+    d.run(&["commit", "making", "mixed:1"]).ok();
+    d.run(&["rm", "making"]).ok();
+    for flags in [&["--storage-driver=overlay"][..], &["--userns-remap=default"]] {
+        d.stop();
+        d.set_flags(flags);
+        d.start_again();
+        run(&d, "type=image,src=mixed:1,dst=/t", "cat /t/top/f; grep -c root /t/etc/passwd").ok().stdout("one\n1\n");
+        run(&d, "type=image,src=mixed:1,dst=/t,image-subpath=top", "cat /t/f; stat -c %u /t/f").ok().stdout("one\n0\n");
+    }
+}
+
+#[test]
+fn statuses_of_what_is_refused() {
+    let d = with_tools();
+    d.run(&["volume", "create", "data"]).ok();
+    std::os::unix::fs::symlink("/etc", d.directory.join("data/volumes/data/_data/out")).unwrap();
+    let create = |kind: &str, source: &str, part: &str| {
+        let options = if kind == "volume" { "VolumeOptions" } else { "ImageOptions" };
+        let mount =
+            format!(r#"{{"Type":"{kind}","Source":"{source}","Target":"/t","{options}":{{"Subpath":"{part}"}}}}"#);
+        let body = format!(r#"{{"Image":"busybox","Cmd":["true"],"HostConfig":{{"Mounts":[{mount}]}}}}"#);
+        post(&d, "containers/create?name=cc", &body)
+    };
+    for (kind, source, part, status, words) in [
+        ("image", "tools:1", "nope/x", "404", "cannot access path tools:1/nope/x: lstat tools:1/nope: no such file"),
+        ("image", "tools:1", "opt/abs", "400", "escapes the base directory, base: tools:1, subpath: opt/abs"),
+        ("volume", "data", "nope", "404", "/_data/nope: no such file or directory"),
+    ] {
+        assert!(create(kind, source, part).starts_with("HTTP/1.1 201"), "{part}");
+        let answer = post(&d, "containers/cc/start", "");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(words), "{part}: {answer}");
+        assert_eq!(d.inspect("cc", "{{.State.ExitCode}}"), "128");
+        d.run(&["rm", "cc"]).ok();
+    }
+    let answer = create("volume", "data", "out");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("escapes the base directory"), "{answer}");
+    let answer = create("image", "nowhere", "");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("No such image: nowhere:latest"), "{answer}");
+    assert_eq!(d.run(&["ps", "-aq"]).ok().text(), "");
+}
+
+fn post(d: &Daemon, path: &str, body: &str) -> String {
+    let head = "Host: x\r\nConnection: close\r\nContent-Type: application/json";
+    d.raw(&format!("POST /v1.48/{path} HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// By another runtime's program, with other ids inside than outside, with each driver; and nobody changes the image, not
+/// even who may mount.
 #[test]
 fn in_every_kind_of_container() {
-    for (flag, options) in [
-        ("--add-runtime=other=/usr/sbin/runc", &["--runtime=other"][..]),
-        ("--userns-remap=default", &[]),
-        ("--storage-driver=native", &[]),
-        ("--storage-driver=overlay", &[]),
+    for (flags, options) in [
+        (&["--add-runtime=other=/usr/sbin/runc"][..], &["--runtime=other"][..]),
+        (&["--userns-remap=default"], &[]),
+        (&["--storage-driver=native"], &[]),
+        (&["--storage-driver=native", "--userns-remap=default"], &[]),
+        (&["--storage-driver=overlay"], &[]),
+        (&["--storage-driver=overlay", "--userns-remap=default"], &[]),
     ] {
-        let d = Daemon::with_flags(&[flag]);
+        let d = Daemon::with_flags(flags);
         d.import("busybox");
-        d.run(&["run", "--name", "making", "--network", "none", "busybox", "sh", "-c", "echo one > /f; chmod 600 /f"])
-            .ok();
+        let script = "echo one > /f; chmod 600 /f; echo all > /g; chmod 700 /";
+        d.run(&["run", "--name", "making", "--network", "none", "busybox", "sh", "-c", script]).ok();
         d.run(&["commit", "making", "tools:1"]).ok();
         d.run(&["rm", "making"]).ok();
-        let mounts =
-            ["--mount", "type=image,src=tools:1,dst=/t", "--mount", "type=image,src=tools:1,dst=/g,image-subpath=f"];
+        let whole = ["--mount", "type=image,src=tools:1,dst=/t"];
+        let mounts = [whole[0], whole[1], "--mount", "type=image,src=tools:1,dst=/g,image-subpath=f"];
         let part = ["--mount", "type=volume,src=data,dst=/v,volume-subpath=a"];
         d.run(&["run", "--rm", "--network", "none", "-v", "data:/v", "busybox", "mkdir", "/v/a"]).ok();
         let script = "cat /t/f /g; stat -c %u /t/f; echo two > /v/f; cat /v/f; touch /t/x";
         let command = ["busybox", "sh", "-c", script];
         let run = d.run(&[&["run", "--rm", "--network", "none"], options, &mounts, &part, &command].concat());
         run.status(1).stdout("one\none\n0\ntwo\n").stderr_has("Read-only file system");
+        let user = [&["run", "--rm", "--network", "none", "-u", "1000"], options, &whole, &["busybox", "cat", "/t/g"]];
+        d.run(&user.concat()).ok().stdout("all\n");
+        let script = "mount -o remount,rw,bind /t; echo changed > /t/g";
+        let host = ["--privileged", "--userns=host"];
+        d.run(&[&["run", "--rm"][..], &host, options, &whole, &["busybox", "sh", "-c", script]].concat());
+        d.run(&[&["run", "--rm"][..], options, &whole, &["busybox", "cat", "/t/g"]].concat()).ok().stdout("all\n");
+        d.run(&["run", "--rm", "tools:1", "cat", "/g"]).ok().stdout("all\n");
     }
+}
+
+/// Many containers that read the same files have them in memory once: it is one file system.
+#[test]
+fn it_is_in_memory_once() {
+    let d = with_tools();
+    if !d.run(&["info", "-f", "{{.Driver}}"]).ok().text().contains("erofs") {
+        return;
+    }
+    let mount = ["--mount", "type=image,src=tools:1,dst=/t"];
+    for name in ["one", "two"] {
+        d.run(&[&["run", "-d", "--name", name][..], &mount, &["busybox", "sleep", "1000"]].concat()).ok();
+    }
+    let device = |name: &str| d.run(&["exec", name, "stat", "-c", "%d", "/t/opt/t/sub/f"]).ok().stdout.clone();
+    assert_eq!(device("one"), device("two"));
 }

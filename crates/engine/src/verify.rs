@@ -199,9 +199,17 @@ fn of_container(shared: &Shared, container: &Container, repair: bool) -> Option<
         repaired,
         remedy,
     };
-    if let Some(layer) = record.all_layers().iter().find(|layer| !shared.images.has_layer(layer)) {
+    let missing = |layers: &[Digest]| layers.iter().find(|layer| !shared.images.has_layer(layer)).cloned();
+    if let Some(layer) = missing(&record.layers) {
         let remedy = format!("pull its image again, or remove {}", record.name);
         return Some(finding(&format!("there is no record of its layer {layer}"), false, remedy));
+    }
+    for image in &record.images {
+        if let Some(layer) = missing(&image.layers) {
+            let (name, place) = (&image.name, &image.destination);
+            let why = format!("there is no record of layer {layer} of {name}, mounted at {place}");
+            return Some(finding(&why, false, format!("pull {name} again, or remove {}", record.name)));
+        }
     }
     let prepared = shared.snapshots.prepared().ok()?;
     if prepared.iter().any(|id| *id == container.id.as_str()) {

@@ -3,9 +3,17 @@
 
 use std::sync::Arc;
 
-use values::{Digest, Result};
+use store::{Batch, Durability};
+use values::{Digest, Error, Result};
 
-use crate::{image::Image, images::Images, ledger::Ledger, report::Use, resolve};
+use crate::{
+    image::Image,
+    images::Images,
+    ledger::Ledger,
+    records::{HOLDS, HoldRecord},
+    report::Use,
+    resolve,
+};
 
 /// What stands for a container in the reason for a refusal, as long as there is none yet.
 const BEING_CREATED: &str = "(being created)";
@@ -37,6 +45,23 @@ impl Images {
         *ledger.kept.entry(image.id.clone()).or_default() += 1;
         drop(ledger);
         Ok(Kept { images: self.clone(), image })
+    }
+
+    /// Layers whose image was removed by force stay for one more user, as long as its container is there.
+    ///
+    /// # Errors
+    /// `NotFound` where they are not there any more.
+    pub fn keep_layers(&self, user: &Use, top: &Digest) -> Result<()> {
+        {
+            let mut ledger = self.ledger();
+            if !ledger.layers.contains_key(top) {
+                return Err(Error::not_found(format!("layer {top} does not exist")));
+            }
+            ledger.hold(user.holder(), top.clone());
+        }
+        let mut batch = Batch::new();
+        batch.put(&HOLDS, &user.holder(), &HoldRecord { top: top.clone() })?;
+        self.store.commit(batch, Durability::Power)
     }
 
     /// Whether somebody stands on an image (`in_use` says of containers), or is about to.

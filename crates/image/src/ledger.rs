@@ -97,6 +97,14 @@ impl Ledger {
         self.layers.get_mut(chain_id).map(|layer| layer.uses += 1).is_some()
     }
 
+    /// The layers up to `top` stay for a holder; it has one hold.
+    pub(crate) fn hold(&mut self, holder: String, top: Digest) {
+        self.use_layer(&top);
+        if let Some(before) = self.holds.insert(holder, top) {
+            self.drop_layer(&before);
+        }
+    }
+
     pub(crate) fn drop_layer(&mut self, chain_id: &Digest) {
         if let Some(layer) = self.layers.get_mut(chain_id) {
             layer.uses -= 1;

@@ -97,10 +97,7 @@ impl Images {
         self.store.commit(batch, Durability::Power)?;
         let mut ledger = self.ledger();
         names.iter().for_each(|name| drop(ledger.tags.remove(&name.to_string())));
-        for (container, top) in held {
-            ledger.use_layer(&top);
-            ledger.holds.insert(container, top);
-        }
+        held.into_iter().for_each(|(holder, top)| ledger.hold(holder, top));
         if let Some(record) = ledger.broken.remove(id) {
             ledger.drop_uses(&record);
         }
@@ -145,10 +142,7 @@ impl Images {
             ledger.tags.remove(&reference.to_string());
         }
         ledger.refresh(&image.id);
-        for (container, top) in held {
-            ledger.use_layer(&top);
-            ledger.holds.insert(container, top);
-        }
+        held.into_iter().for_each(|(holder, top)| ledger.hold(holder, top));
         if let Some(record) = record {
             ledger.images.remove(&image.id);
             ledger.uses.remove(&image.id);

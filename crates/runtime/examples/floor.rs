@@ -56,6 +56,7 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
             netns: None,
             userns: None,
             lowest: None,
+            sources: vec![],
             stdio: Stdio::Pipes { stdin: None, stdout: null()?, stderr: null()? },
         };
         let mut at = Instant::now();

@@ -23,6 +23,7 @@ use crate::program::{Program, Slot};
 use crate::seccomp::Listener;
 use crate::{
     Fds, Launch, SeccompProgram, StartError, child, mount_root, net_devices, process, resctrl, rootfs, seccomp,
+    with_lowest,
 };
 
 /// A process that has not set its container up after this long is stuck in the kernel (a mount, a file system which does
@@ -106,7 +107,8 @@ pub(crate) fn create_with(launch: &Launch, fds: Fds, extra: Extra) -> Result<Cre
     let waits = (scope.is_some() && group.version() == cgroup::Version::V1) || !linux.net_devices.is_empty();
     let ground =
         Ground { launch, linux: &linux, cgroup: group, waits, namespaces: &namespaces, filter: filter.as_ref() };
-    let plan = ground.plan(root, fds.stdio, extra)?;
+    let sources = with_lowest(&launch.sources, &fds.sources)?;
+    let plan = ground.plan(root, &sources, fds.stdio, extra)?;
     let clone_into = group.clone_into()?;
     let (ours, theirs) = link::pair().map_err(|errno| StartError::other(format!("socketpair: {}", text(errno))))?;
     let child = spawn(&plan.program, &theirs, &namespaces, clone_into.as_ref().map(AsFd::as_fd))?;

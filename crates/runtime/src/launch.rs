@@ -73,5 +73,7 @@ pub struct Fds {
     pub userns: Option<OwnedFd>,
     /// A detached mount of the root file system's lowest layer, see [`mount_root`](crate::mount_root).
     pub lowest: Option<OwnedFd>,
+    /// The same for the launch's sources that have one, in their order.
+    pub sources: Vec<OwnedFd>,
     pub stdio: Stdio,
 }

@@ -52,4 +52,4 @@ pub use own_program::{protect_own_program, read_only_program};
 pub use plain::{resolve, run_init};
 pub use rootfs::mount_root;
 pub use seccomp::SeccompProgram;
-pub use source::{Source, is_part_refused};
+pub use source::{Source, SourceOptions, part_refused, with_lowest};

@@ -1,7 +1,7 @@
 //! Mounts of the specification, planned: what is theirs to say is said here, before the clone.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use cgroup::{Cgroup, Version};
 use oci::runtime::Mount as OciMount;
@@ -16,7 +16,7 @@ use crate::mount_options::Options;
 use crate::process::c_string;
 use crate::program::{Mount, Program, Slot, Step, What};
 use crate::user_namespace::{Mapping, UserNamespace};
-use crate::{Source, StartError, is_part_refused};
+use crate::{Source, SourceOptions, StartError, part_refused};
 
 /// Files in a procfs over which a mount is harmless: what lxcfs offers, and two switches.
 const COVERABLE: &[&str] = &[
@@ -58,8 +58,8 @@ pub(crate) struct How<'a> {
     pub(crate) user: Option<&'a UserNamespace>,
     /// The SELinux context of files in what is mounted anew; empty: none.
     pub(crate) label: &'a str,
-    /// Of some of the binds.
-    pub(crate) sources: &'a [Source],
+    /// Of some of the binds, with the mounts of their lowest layers.
+    pub(crate) sources: &'a [(&'a Source, Option<BorrowedFd<'a>>)],
 }
 
 /// File systems that have labels of their own, as with runc.
@@ -70,7 +70,7 @@ pub(crate) fn plan(program: &mut Program, mounts: &[OciMount], how: &How<'_>) ->
     let mut made = Made::default();
     for mount in mounts {
         one(program, mount, how, &mut made).map_err(|error| {
-            if is_part_refused(&error.message) {
+            if part_refused(&error.message).is_some() {
                 return error;
             }
             let source = if mount.source.is_empty() { &mount.kind } else { &mount.source };
@@ -171,8 +171,10 @@ fn bind(
     how: &How<'_>,
 ) -> Result<(), StartError> {
     let (source, recursive) = (&mount.source, options.bind == Some(true));
-    let tree = match how.sources.iter().find(|source| source.destination == mount.destination) {
-        Some(source) => source.mount(recursive, how.user)?,
+    let tree = match how.sources.iter().find(|(source, _)| source.is_of(mount)) {
+        Some((source, lowest)) => {
+            source.mount(SourceOptions { recursive, lowest: *lowest, label: how.label }, how.user)?
+        }
         None => source_tree(source, recursive)
             .map_err(|errno| StartError::other(format!("stat {source}: {}", text(errno))))?,
     };

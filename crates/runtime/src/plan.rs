@@ -17,7 +17,7 @@ use crate::process::{self, c_string};
 use crate::program::{Program, Slot, Step, Wait};
 use crate::user::{self, Identity};
 use crate::user_namespace::Mapping;
-use crate::{Launch, SeccompProgram, StartError, Stdio, devices, memory_policy, mount_options, sysctl};
+use crate::{Launch, SeccompProgram, Source, StartError, Stdio, devices, memory_policy, mount_options, sysctl};
 
 /// The group which terminals belong to, as in the mount options of a devpts.
 const TTY_GROUP: u32 = 5;
@@ -42,7 +42,13 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    pub(crate) fn plan(self, root: OwnedFd, stdio: Stdio, extra: Extra) -> Result<Plan, StartError> {
+    pub(crate) fn plan(
+        self,
+        root: OwnedFd,
+        sources: &[(&Source, Option<BorrowedFd<'_>>)],
+        stdio: Stdio,
+        extra: Extra,
+    ) -> Result<Plan, StartError> {
         let Self { launch, linux, cgroup, waits, namespaces, filter } = self;
         let spec = &launch.spec;
         let given = spec.process.as_ref().ok_or_else(|| StartError::other("process property must not be empty"))?;
@@ -63,9 +69,9 @@ impl Ground<'_> {
         let in_bundle = launch.bundle.as_ref().map(|bundle| bundle.join("rootfs"));
         let place = match &launch.rootfs {
             _ if in_bundle.is_some() => c_string(&in_bundle.unwrap_or_default().to_string_lossy())?,
-            // Where hooks look for it.
-            RootMount::Directory { path } => c_string(&path.to_string_lossy())?,
-            RootMount::Overlay { .. } | RootMount::Stack { .. } => c"/".to_owned(),
+            // Where hooks look for it. Who is root inside only may not get there.
+            RootMount::Directory { path } if !launch.map_root => c_string(&path.to_string_lossy())?,
+            _ => c"/".to_owned(),
         };
         program.steps.extend([Step::PrivateMounts, Step::AttachRoot(place)]);
         let early = cgroup.version() == cgroup::Version::V2;
@@ -73,12 +79,7 @@ impl Ground<'_> {
             program.steps.push(Step::Unshare(Kinds::CONTROL_GROUP));
         }
         let view = CgroupView { group: cgroup, private: namespaces.has(NamespaceKind::Cgroup) };
-        let how = mounts::How {
-            cgroup: &view,
-            user: namespaces.user.as_ref(),
-            label: &linux.mount_label,
-            sources: &launch.sources,
-        };
+        let how = mounts::How { cgroup: &view, user: namespaces.user.as_ref(), label: &linux.mount_label, sources };
         let made = mounts::plan(&mut program, &spec.mounts, &how)?;
         if !made.dev_is_bound {
             devices::plan(&mut program, &linux.devices, mapping)?;

@@ -23,16 +23,16 @@ const STRING_MAX: usize = 255;
 /// Mounts it detached. The descriptor is all there is; who holds it, holds the file system.
 ///
 /// `lowest`: a detached mount of its lowest layer, where that is an EROFS and somebody has one to be shared: files of one
-/// EROFS that is mounted twice are in the page cache twice. `label`: the SELinux context of all files in a writable overlay;
-/// empty: each its own.
+/// EROFS that is mounted twice are in the page cache twice. `label`: the SELinux context of all files in an overlay or an
+/// EROFS; empty: each its own.
 pub fn mount_root(root: &RootMount, lowest: Option<BorrowedFd<'_>>, label: &str) -> Result<OwnedFd, StartError> {
     match root {
         RootMount::Directory { path } => directory(path),
-        RootMount::Stack { lower } => stack(lower, lowest)
+        RootMount::Stack { lower } => stack(lower, lowest, label)
             .map_err(|errno| StartError::other(format!("failed to mount a read-only overlay: {}", text(errno)))),
         RootMount::Overlay { lower, upper, work, volatile } => {
-            let changes = Changes { upper, work, volatile: *volatile, label };
-            overlay(lower, lowest, changes).map_err(|errno| {
+            let changes = Changes { upper, work, volatile: *volatile };
+            overlay(lower, lowest, changes, label).map_err(|errno| {
                 let upper = upper.display();
                 StartError::other(format!("failed to mount the overlay of {upper}: {}", text(errno)))
             })
@@ -59,16 +59,16 @@ pub(crate) fn mount_mapped(
         }
         RootMount::Stack { lower } => {
             let top = lower.first().map_or(Path::new(""), Lower::path);
-            mapped_stack(lower, Mapped::of(user)?).map_err(|errno| failed(top, errno))
+            mapped_stack(lower, lowest, Mapped::of(user)?, label).map_err(|errno| failed(top, errno))
         }
         RootMount::Overlay { lower, upper, work, volatile } => {
             // overlayfs wants both of them on one mount
             let own = upper.parent().filter(|own| work.parent() == Some(own));
             let own =
                 own.ok_or_else(|| StartError::other("the upper and work directories are not in one directory"))?;
-            let changes = Changes { upper, work, volatile: *volatile, label };
+            let over = Over { changes: Some(Changes { upper, work, volatile: *volatile }), label };
             let user = Mapped::of(user)?;
-            mapped_overlay(lower, lowest, user, Some((own, changes))).map_err(|errno| failed(upper, errno))
+            mapped_overlay(lower, lowest, user, Some(own), over).map_err(|errno| failed(upper, errno))
         }
     }
 }
@@ -89,12 +89,17 @@ impl<'a> Mapped<'a> {
     }
 }
 
-fn mapped_stack(lower: &[Lower], mapped: Mapped<'_>) -> Result<OwnedFd, Errno> {
+fn mapped_stack(
+    lower: &[Lower],
+    lowest: Option<BorrowedFd<'_>>,
+    mapped: Mapped<'_>,
+    label: &str,
+) -> Result<OwnedFd, Errno> {
     if let [only] = lower {
         let tree = match only {
             Lower::Directory(path) => private_mounts::mapped(path, mapped.user)?,
             Lower::Erofs(erofs) => {
-                let tree = sys::erofs::mount(&erofs.index, &erofs.devices)?;
+                let tree = erofs_tree(erofs, lowest, label)?;
                 sys::mount::map_ids(tree.as_fd(), mapped.user, false)?;
                 tree
             }
@@ -102,17 +107,17 @@ fn mapped_stack(lower: &[Lower], mapped: Mapped<'_>) -> Result<OwnedFd, Errno> {
         let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
         return sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree);
     }
-    mapped_overlay(lower, None, mapped, None)
+    mapped_overlay(lower, lowest, mapped, None, Over { changes: None, label })
 }
 
-/// `changes`, with the directory they are in; without them it is read-only.
+/// `own`: the directory that changes are in.
 fn mapped_overlay(
     lower: &[Lower],
     lowest: Option<BorrowedFd<'_>>,
     Mapped { user, uid, gid }: Mapped<'_>,
-    changes: Option<(&Path, Changes<'_>)>,
+    own: Option<&Path>,
+    over: Over<'_>,
 ) -> Result<OwnedFd, Errno> {
-    let (own, changes) = changes.unzip();
     private_mounts::within(|| {
         let directories = lower.iter().filter_map(|layer| match layer {
             Lower::Directory(path) => Some(path.as_path()),
@@ -129,7 +134,7 @@ fn mapped_overlay(
         let places = places.collect::<Result<Vec<_>, Errno>>()?;
         // overlayfs works as who mounted it, and must be somebody in its own layers
         sys::identity::set_file_owner(uid, gid)?;
-        overlay_of(&places, Several::of(lower), changes)
+        overlay_of(&places, Several::of(lower), over)
     })
 }
 
@@ -139,15 +144,22 @@ fn attach_mapped<'a>(
     shared: Option<BorrowedFd<'_>>,
     user: BorrowedFd<'_>,
 ) -> Result<&'a Path, Errno> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    let tree = match shared.map(|shared| rustix::mount::open_tree(shared, c"", flags)) {
-        Some(Ok(tree)) => tree,
-        // before Linux 6.15 nothing can be made of somebody else's detached mount
-        Some(Err(Errno::INVAL)) | None => sys::erofs::mount(&erofs.index, &erofs.devices)?,
-        Some(Err(errno)) => return Err(errno),
-    };
+    let tree = erofs_tree(erofs, shared, "")?;
     sys::mount::map_ids(tree.as_fd(), user, false)?;
     attach_in_place(erofs, &tree)
+}
+
+/// A detached mount of an EROFS; of the `shared` one, unless its files are to have another label.
+fn erofs_tree(erofs: &Erofs, shared: Option<BorrowedFd<'_>>, label: &str) -> Result<OwnedFd, Errno> {
+    if !label.is_empty() {
+        return sys::erofs::mount_labelled(&erofs.index, &erofs.devices, label);
+    }
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    match shared.map(|shared| rustix::mount::open_tree(shared, c"", flags)) {
+        // before Linux 6.15 nothing can be made of somebody else's detached mount
+        Some(Err(Errno::INVAL)) | None => sys::erofs::mount(&erofs.index, &erofs.devices),
+        Some(outcome) => outcome,
+    }
 }
 
 fn attach_in_place<'a>(erofs: &'a Erofs, tree: &OwnedFd) -> Result<&'a Path, Errno> {
@@ -172,6 +184,13 @@ struct Changes<'a> {
     upper: &'a Path,
     work: &'a Path,
     volatile: bool,
+}
+
+/// What an overlay has besides its layers; without changes it is read-only.
+#[derive(Clone, Copy)]
+struct Over<'a> {
+    changes: Option<Changes<'a>>,
+    /// The SELinux context of all files; empty: each its own.
     label: &'a str,
 }
 
@@ -191,7 +210,7 @@ fn with_shared<'a>(
     lower.iter().enumerate().map(move |(i, layer)| (layer, lowest.filter(|_| i == last)))
 }
 
-fn stack(lower: &[Lower], lowest: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Errno> {
+fn stack(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, label: &str) -> Result<OwnedFd, Errno> {
     match lower {
         [Lower::Directory(only)] => {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
@@ -199,24 +218,30 @@ fn stack(lower: &[Lower], lowest: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Err
             let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
             sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree)
         }
-        [Lower::Erofs(only)] => sys::erofs::mount(&only.index, &only.devices),
+        [Lower::Erofs(only)] => erofs_tree(only, lowest, label),
         // overlayfs wants two layers where it is to be read-only
-        _ => overlay_on(lower, lowest, None),
+        _ => overlay_on(lower, lowest, Over { changes: None, label }),
     }
 }
 
-fn overlay(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Changes<'_>) -> Result<OwnedFd, Errno> {
-    match overlay_on(lower, lowest, Some(changes)) {
+fn overlay(
+    lower: &[Lower],
+    lowest: Option<BorrowedFd<'_>>,
+    changes: Changes<'_>,
+    label: &str,
+) -> Result<OwnedFd, Errno> {
+    let over = Over { changes: Some(changes), label };
+    match overlay_on(lower, lowest, over) {
         // A volatile overlay leaves a mark, so that nobody takes it for whole after a crash of the machine. Ours was
         // mounted before (a restart), and what it holds was to be thrown away anyway.
         Err(Errno::INVAL) if changes.volatile && std::fs::remove_dir_all(changes.work.join(VOLATILE_MARK)).is_ok() => {
-            overlay_on(lower, lowest, Some(changes))
+            overlay_on(lower, lowest, over)
         }
         other => other,
     }
 }
 
-fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, over: Over<'_>) -> Result<OwnedFd, Errno> {
     let mut layers = Vec::with_capacity(lower.len());
     let mut has_mounts = false;
     for (layer, shared) in with_shared(lower, lowest) {
@@ -227,15 +252,15 @@ fn overlay_on(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, changes: Option<C
         });
         has_mounts |= matches!(layer, Lower::Erofs(_));
     }
-    match overlay_of(&layers, Several::of(lower), changes) {
-        Err(Errno::INVAL | Errno::BADF) if has_mounts => overlay_in_places(lower, changes),
+    match overlay_of(&layers, Several::of(lower), over) {
+        Err(Errno::INVAL | Errno::BADF) if has_mounts => overlay_in_places(lower, over),
         other => other,
     }
 }
 
 /// Before Linux 6.15 overlayfs takes no detached mounts (EINVAL), and before 6.13 no descriptor like theirs, `O_PATH` (EBADF): they
 /// are attached where only this thread sees it.
-fn overlay_in_places(lower: &[Lower], changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+fn overlay_in_places(lower: &[Lower], over: Over<'_>) -> Result<OwnedFd, Errno> {
     private_mounts::within(|| {
         let layers = lower.iter().map(|layer| match layer {
             Lower::Directory(path) => Ok(Layer::Path(path)),
@@ -244,13 +269,13 @@ fn overlay_in_places(lower: &[Lower], changes: Option<Changes<'_>>) -> Result<Ow
             }
         });
         let layers = layers.collect::<Result<Vec<_>, Errno>>()?;
-        overlay_of(&layers, Several::of(lower), changes)
+        overlay_of(&layers, Several::of(lower), over)
     })
 }
 
-fn overlay_of(layers: &[Layer<'_>], several: Several, changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
-    match overlay_with(changes, several, |context| append_lower(context, layers)) {
-        Err(Errno::NOSYS) => overlay_short(layers, several, changes),
+fn overlay_of(layers: &[Layer<'_>], several: Several, over: Over<'_>) -> Result<OwnedFd, Errno> {
+    match overlay_with(over, several, |context| append_lower(context, layers)) {
+        Err(Errno::NOSYS) => overlay_short(layers, several, over),
         other => other,
     }
 }
@@ -267,7 +292,7 @@ impl Several {
 }
 
 fn overlay_with(
-    changes: Option<Changes<'_>>,
+    Over { changes, label }: Over<'_>,
     several: Several,
     lower: impl FnOnce(&OwnedFd) -> Result<(), Errno>,
 ) -> Result<OwnedFd, Errno> {
@@ -278,14 +303,14 @@ fn overlay_with(
         rustix::mount::fsconfig_set_string(&context, c"xino", c"on")?;
     }
     let mut attributes = MountAttrFlags::MOUNT_ATTR_RDONLY;
-    if let Some(Changes { upper, work, volatile, label }) = changes {
+    if !label.is_empty() {
+        rustix::mount::fsconfig_set_string(&context, c"context", label)?;
+    }
+    if let Some(Changes { upper, work, volatile }) = changes {
         set_path(&context, "upperdir", upper)?;
         set_path(&context, "workdir", work)?;
         if volatile {
             rustix::mount::fsconfig_set_flag(&context, c"volatile")?;
-        }
-        if !label.is_empty() {
-            rustix::mount::fsconfig_set_string(&context, c"context", label)?;
         }
         attributes = MountAttrFlags::empty();
     }
@@ -316,7 +341,7 @@ fn set_path(context: &OwnedFd, key: &str, path: &Path) -> Result<(), Errno> {
 
 /// For older kernels: all layers in one string, made short by links with names of one or two letters in a tmpfs that is
 /// attached nowhere and is our working directory for the moment.
-fn overlay_short(layers: &[Layer<'_>], several: Several, changes: Option<Changes<'_>>) -> Result<OwnedFd, Errno> {
+fn overlay_short(layers: &[Layer<'_>], several: Several, over: Over<'_>) -> Result<OwnedFd, Errno> {
     let context = rustix::mount::fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_create(&context)?;
     let links = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
@@ -334,7 +359,7 @@ fn overlay_short(layers: &[Layer<'_>], several: Several, changes: Option<Changes
     let here = rustix::fs::open(c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::process::fchdir(&links)?;
     let set = |context: &OwnedFd| rustix::mount::fsconfig_set_string(context, c"lowerdir", OsStr::new(&list));
-    let result = overlay_with(changes, several, set);
+    let result = overlay_with(over, several, set);
     rustix::process::fchdir(&here)?;
     result
 }
@@ -373,8 +398,9 @@ mod tests {
         let erofs = Erofs { index: layer.join("index"), devices: vec![layer.join("tar")] };
         std::fs::write(&erofs.index, index).unwrap();
         std::fs::write(&erofs.devices[0], tar).unwrap();
-        let changes = Changes { upper: &upper, work: &work, volatile: true, label: "" };
-        let root = overlay_in_places(&[Lower::Erofs(erofs)], Some(changes));
+        let changes = Changes { upper: &upper, work: &work, volatile: true };
+        let over = Over { changes: Some(changes), label: "" };
+        let root = overlay_in_places(&[Lower::Erofs(erofs)], over);
         let text = root.map(|root| {
             let file = rustix::fs::openat(root, c"file", OFlags::RDONLY, Mode::empty()).unwrap();
             std::io::read_to_string(std::fs::File::from(file)).unwrap()

@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::control::Control;
 use crate::directory::Directory;
-use crate::external::External;
+use crate::external::{External, Mounts};
 use crate::log::{Bounds, LogWriter};
 use crate::outbox::Outbox;
 use crate::pipes::Pipes;
@@ -65,12 +65,14 @@ fn launch_in(
 ) -> Result<(OwnedFd, Made, Session, Started), Failed> {
     let told = &request.fds;
     let single = [told.netns, told.userns, told.lowest];
-    let expected = single.iter().filter(|is_there| **is_there).count() + told.attached.len();
+    let sources = request.container.sources.iter().filter(|source| source.has_lowest).count();
+    let expected = single.iter().filter(|is_there| **is_there).count() + sources + told.attached.len();
     if fds.len() != expected {
         return Err(other(format!("launch came with {} descriptors instead of {expected}", fds.len())));
     }
     let mut fds = fds.into_iter();
     let [netns, userns, lowest] = single.map(|is_there| if is_there { fds.next() } else { None });
+    let sources = fds.by_ref().take(sources).collect();
     let listener = directory.listen().map_err(|e| other(format!("listening socket: {e}")))?;
     poller.add(&listener, Token::Listener, Interest::IN).map_err(|e| other(e.to_string()))?;
     crash::point("shim.listening");
@@ -81,7 +83,7 @@ fn launch_in(
     let pipes = Pipes::new(stdio.terminal, [stdio.open_stdin, true, true]);
     let (pipes, theirs) = pipes.map_err(|e| other(format!("standard streams: {e}")))?;
     let theirs = theirs.into_stdio(stdio.rows, stdio.cols);
-    let mut made = make(&request, Fds { netns, userns, lowest, stdio: theirs }, control)?;
+    let mut made = make(&request, Fds { netns, userns, lowest, sources, stdio: theirs }, control)?;
     let running = &mut made.running;
     let started = Started { pid: running.pid, birth: sys::stat::birth(running.pid), at: Timestamp::now() };
     crash::point("shim.started");
@@ -112,8 +114,10 @@ fn make(request: &Launch, fds: Fds, control: &Control) -> Result<Made, Failed> {
         return Err(other(why.to_owned()));
     }
     let container = &request.container;
-    let external = External::prepare(order, container, &request.directory, fds.netns, fds.lowest).map_err(failed)?;
-    let running = external.launch(container, &order.cgroup, fds.stdio).map_err(failed)?;
+    let Fds { netns, lowest, sources, stdio, .. } = fds;
+    let mounts = Mounts { lowest, sources };
+    let external = External::prepare(order, container, &request.directory, netns, &mounts).map_err(failed)?;
+    let running = external.launch(container, &order.cgroup, stdio).map_err(failed)?;
     if is_hung_up(control) {
         external.delete();
         return Err(gone());

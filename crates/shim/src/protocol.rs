@@ -80,7 +80,7 @@ pub struct Launch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
     /// Which descriptors come along, in this order: the network namespace, the user namespace, a mount of the root file
-    /// system's lowest layer, then one stream socket per attachment.
+    /// system's lowest layer, those of the container's sources that have one, then one stream socket per attachment.
     pub fds: Fds,
 }
 

@@ -6,6 +6,7 @@
 //! staging/N     a layer being made
 //! roots/ID      a container's root filesystem
 //! init/HEX      what every container on that topmost layer needs besides (overlay)
+//! views/HEX     the root directory of an image of that topmost layer, where it is mounted in a container (overlay)
 //! trash/        see `Trash`
 //! ```
 
@@ -48,7 +49,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn open(root: &Path) -> Result<Self> {
-        for name in ["layers", PACKED, "staging", "roots", "init"] {
+        for name in ["layers", PACKED, "staging", "roots", "init", "views"] {
             let dir = root.join(name);
             DirBuilder::new().recursive(true).mode(0o700).create(&dir).during(|| dir.display())?;
             inherits_nothing(&dir).during(|| dir.display())?;
@@ -129,6 +130,10 @@ impl Layout {
         self.root.join("init").join(top.map_or("empty", Digest::hex))
     }
 
+    pub(crate) fn view_top(&self, top: Option<&Digest>) -> PathBuf {
+        self.root.join("views").join(top.map_or("empty", Digest::hex))
+    }
+
     /// A new empty directory in staging.
     pub(crate) fn staging(&self) -> Result<PathBuf> {
         loop {
@@ -199,6 +204,7 @@ impl Layout {
 
     pub(crate) fn remove_layer(&self, layer: &Digest) -> Result<()> {
         self.trash.throw(&self.init(Some(layer))).during(|| format!("layer {layer}"))?;
+        self.trash.throw(&self.view_top(Some(layer))).during(|| format!("layer {layer}"))?;
         self.trash.throw(&self.packed(layer).dir).during(|| format!("layer {layer}"))?;
         self.trash.throw(&self.layer(layer)).during(|| format!("layer {layer}"))
     }

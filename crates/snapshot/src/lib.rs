@@ -53,6 +53,14 @@ pub struct Options {
     pub volatile: bool,
 }
 
+/// What [`Snapshotter::view`] returns.
+#[derive(Debug)]
+pub struct View {
+    pub root: RootMount,
+    /// As [`Snapshotter::lowest`] for it.
+    pub lowest: Option<OwnedFd>,
+}
+
 /// A driver. All calls block and may come from any thread; layers are lists of chain ids, **lowest first**.
 pub trait Snapshotter: Send + Sync {
     /// `erofs`, `overlay` or `native`.
@@ -104,8 +112,8 @@ pub trait Snapshotter: Send + Sync {
     /// being written to it.
     fn prepare(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount>;
 
-    /// Read-only use of `layers`, for as long as `id` is not removed. Whoever mounts it does so read-only.
-    fn view(&self, id: &str, layers: &[Digest]) -> Result<RootMount>;
+    /// The files of `layers` alone, for as long as `id` is not removed. Whoever mounts it does so read-only.
+    fn view(&self, id: &str, layers: &[Digest]) -> Result<View>;
 
     /// The mount of a prepared root filesystem once more, say after a restart. What a power cut took of it is made anew.
     fn mounts(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount>;

@@ -15,7 +15,7 @@ use archive::{
 use values::{Digest, Error, Result, ResultExt, RootMount};
 
 use crate::{
-    Change, ChangeKind, Options, Snapshotter, change, compare, init_layer,
+    Change, ChangeKind, Options, Snapshotter, View, change, compare, init_layer,
     layout::Layout,
     stage::{Form, Stage},
     trash::Trash,
@@ -36,9 +36,9 @@ impl Native {
         Ok(Self { layout: Layout::open(root)? })
     }
 
-    fn make(&self, id: &str, layers: &[Digest]) -> Result<()> {
+    fn make(&self, id: &str, fill: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
         let staging = self.layout.staging()?;
-        let made = self.fill(&staging, layers).and_then(|()| Ok(fs::rename(&staging, self.layout.root(id)?)?));
+        let made = fill(&staging).and_then(|()| Ok(fs::rename(&staging, self.layout.root(id)?)?));
         if made.is_err() {
             // what stays is thrown away at the next opening
             let _ = self.layout.trash.throw(&staging);
@@ -46,12 +46,18 @@ impl Native {
         made.during(|| format!("root filesystem of {id}"))
     }
 
+    /// A container's root filesystem.
     fn fill(&self, staging: &Path, layers: &[Digest]) -> Result<()> {
+        self.copy(staging, layers)?;
+        Ok(init_layer::make_in_place(staging)?)
+    }
+
+    fn copy(&self, staging: &Path, layers: &[Digest]) -> Result<()> {
         if let Some(top) = layers.last() {
             tree::copy(&self.layout.existing(top)?, staging)?;
             crate::layout::open_root(staging)?;
         }
-        Ok(init_layer::make_in_place(staging)?)
+        Ok(())
     }
 }
 
@@ -154,20 +160,27 @@ impl Snapshotter for Native {
         if path.exists() {
             return Err(Error::conflict(format!("root filesystem of {id}: it exists already")));
         }
-        self.make(id, layers)?;
+        self.make(id, &|staging| self.fill(staging, layers))?;
         Ok(RootMount::Directory { path })
     }
 
-    fn view(&self, _id: &str, layers: &[Digest]) -> Result<RootMount> {
-        let top = layers.last().ok_or_else(|| Error::invalid("a view needs a layer"))?;
-        Ok(RootMount::Directory { path: self.layout.existing(top)? })
+    /// A copy: a mount of the layer itself would be writable for who may mount.
+    fn view(&self, id: &str, layers: &[Digest]) -> Result<View> {
+        if layers.is_empty() {
+            return Err(Error::invalid("a view needs a layer"));
+        }
+        let path = self.layout.root(id)?;
+        if !path.exists() {
+            self.make(id, &|staging| self.copy(staging, layers))?;
+        }
+        Ok(View { root: RootMount::Directory { path }, lowest: None })
     }
 
     fn mounts(&self, id: &str, layers: &[Digest], _options: Options) -> Result<RootMount> {
         let path = self.layout.root(id)?;
         match path.symlink_metadata() {
             Ok(_) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => self.make(id, layers)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.make(id, &|staging| self.fill(staging, layers))?,
             Err(e) => return Err(e).during(|| format!("root filesystem of {id}")),
         }
         Ok(RootMount::Directory { path })

@@ -17,7 +17,7 @@ use sys::crash;
 use values::{Digest, Erofs, Error, ErrorKind, Lower, Result, ResultExt, RootMount, Timestamp};
 
 use crate::{
-    Change, Options, Snapshotter, change, compare, init_layer,
+    Change, Options, Snapshotter, View, change, compare, init_layer,
     layout::{self, Layout},
     merged::Merged,
     packed::{Packed, Packing},
@@ -51,6 +51,24 @@ pub struct Overlay {
     shared: SharedImages,
 }
 
+/// What names an image of layers has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Also those that every container needs.
+    All,
+    /// Those of the layers alone, in a root that everybody can go through.
+    Own,
+}
+
+impl Names {
+    fn file(self, top: &Packed) -> PathBuf {
+        match self {
+            Self::All => top.image(),
+            Self::Own => top.view(),
+        }
+    }
+}
+
 /// What a root filesystem's layers are, as overlayfs takes them.
 struct Layers {
     /// Directories, topmost first.
@@ -64,6 +82,12 @@ impl Layers {
     fn lower(self) -> Vec<Lower> {
         let image = self.image.map(|(index, image)| Lower::Erofs(Erofs { index, devices: image.devices.clone() }));
         self.dirs.into_iter().map(Lower::Directory).chain(image).collect()
+    }
+
+    /// The mount of the lowest, where that is an image.
+    fn lowest(&self) -> Result<Option<OwnedFd>> {
+        let image = self.image.as_ref();
+        image.map(|(path, image)| image.mount.try_clone().during(|| path.display())).transpose()
     }
 
     /// For looking into them.
@@ -120,14 +144,14 @@ impl Overlay {
         Places::of(&self.layout)
     }
 
-    /// The layers alone, without the names that every container needs where they are not in the image already.
-    fn layers_of(&self, layers: &[Digest]) -> Result<Layers> {
+    /// The layers alone. In an image of them, `names` are.
+    fn layers_of(&self, layers: &[Digest], names: Names) -> Result<Layers> {
         let places = self.places();
         let (packed, above) = layers.split_at(places.count_packed(layers));
         let (packed, above) = places.shown(packed, above);
         let dirs = places.directories(above)?;
         let image = match packed.last() {
-            Some(top) => Some((self.layout.packed(top).image(), self.image(packed)?)),
+            Some(top) => Some((names.file(&self.layout.packed(top)), self.image(packed, names)?)),
             None => None,
         };
         Ok(Layers { dirs, image })
@@ -135,7 +159,7 @@ impl Overlay {
 
     /// What a container's root filesystem is made of.
     fn with_init(&self, layers: &[Digest]) -> Result<Layers> {
-        let mut found = self.layers_of(layers)?;
+        let mut found = self.layers_of(layers, Names::All)?;
         if found.image.is_none() || !found.dirs.is_empty() {
             let init = self.init(layers.last(), &found)?;
             found.dirs.insert(0, init);
@@ -150,64 +174,53 @@ impl Overlay {
         if ready.contains(&top.cloned()) {
             return Ok(path);
         }
-        if !path.exists() {
-            let staging = self.layout.staging()?;
-            let made = layers.open().and_then(|image| init_layer::make(&staging, &image));
-            if let Err(e) = made.and_then(|()| fs::rename(&staging, &path)) {
-                // what stays is thrown away at the next opening
-                let _ = self.layout.trash.throw(&staging);
-                return Err(e).during(|| format!("init layer {}", path.display()));
-            }
-        }
+        self.make_once(&path, &|staging| layers.open().and_then(|image| init_layer::make(staging, &image)))?;
         ready.insert(top.cloned());
         Ok(path)
     }
 
+    /// The topmost directory of a view, made by whoever needs it first.
+    fn view_top(&self, top: Option<&Digest>, below: &Root) -> Result<PathBuf> {
+        let path = self.layout.view_top(top);
+        let _one_by_one = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_once(&path, &|staging| become_root(staging, below))?;
+        Ok(path)
+    }
+
+    fn make_once(&self, path: &Path, make: &dyn Fn(&Path) -> io::Result<()>) -> Result<()> {
+        if path.exists() {
+            return Ok(());
+        }
+        let staging = self.layout.staging()?;
+        make(&staging).and_then(|()| fs::rename(&staging, path)).during(|| path.display()).inspect_err(|_| {
+            // what stays is thrown away at the next opening
+            let _ = self.layout.trash.throw(&staging);
+        })
+    }
+
     /// The mounted image of these layers, all EROFS. It is made if it is missing, or damaged.
-    fn image(&self, layers: &[Digest]) -> Result<Arc<Image>> {
+    fn image(&self, layers: &[Digest], names: Names) -> Result<Arc<Image>> {
         let Some(top) = layers.last() else { return Err(Error::internal("an image of no layers")) };
-        if let Some(image) = self.shared.get(top) {
+        let path = names.file(&self.layout.packed(top));
+        if let Some(image) = self.shared.get(&path) {
             return Ok(image);
         }
-        let path = self.layout.packed(top).image();
         if path.exists() {
             match self.places().mount(&path) {
-                Ok(image) => return Ok(self.keep(top, image)),
+                Ok(image) => return Ok(self.keep(&path, image)),
                 // a layer's tar is missing
                 Err(e) if e.kind == ErrorKind::NotFound => return Err(e),
                 Err(_) => self.layout.trash.throw(&path).during(|| path.display())?,
             }
         }
-        self.make_image(layers)?;
-        Ok(self.keep(top, self.places().mount(&path)?))
+        self.make_image(layers, names)?;
+        Ok(self.keep(&path, self.places().mount(&path)?))
     }
 
-    fn keep(&self, top: &Digest, image: Image) -> Arc<Image> {
-        let (image, gone) = self.shared.keep(top, image);
+    fn keep(&self, path: &Path, image: Image) -> Arc<Image> {
+        let (image, gone) = self.shared.keep(path, image);
         self.end(gone);
         image
-    }
-
-    /// What a view is made of, topmost first; what is made for it is in `dir`.
-    fn view_in(&self, dir: &Path, dirs: Vec<PathBuf>, packed: &[Digest]) -> Result<Vec<Lower>> {
-        let mut lower = Vec::new();
-        if let Some(first) = dirs.first() {
-            let top = dir.join("top");
-            fs::create_dir(&top)?;
-            become_root(&top, Root::open(first).map_err(io::Error::from)?)?;
-            lower.push(Lower::from(top));
-        }
-        lower.extend(dirs.into_iter().map(Lower::from));
-        if !packed.is_empty() {
-            let places = self.places();
-            let mut tree = places.flatten(packed)?;
-            tree.meta_mut(Tree::ROOT).mode = layout::ROOT_MODE;
-            let index = Packed::new(dir.to_owned()).image();
-            places.write(&tree, &index)?;
-            let devices = places.devices(&index)?;
-            lower.push(Lower::Erofs(Erofs { index, devices }));
-        }
-        Ok(lower)
     }
 
     /// An unmount takes its time.
@@ -218,18 +231,24 @@ impl Overlay {
     }
 
     /// Writes the image of layers that are all in their places.
-    fn make_image(&self, layers: &[Digest]) -> Result<()> {
+    fn make_image(&self, layers: &[Digest], names: Names) -> Result<()> {
         let Some(top) = layers.last() else { return Ok(()) };
         let places = self.places();
         let mut tree = places.flatten(layers)?;
         let staging = self.layout.staging()?;
         let new = Packed::new(staging.clone()).image();
-        let made =
-            init_layer::add(&mut tree, &|_| Timestamp::now()).and_then(|()| places.write(&tree, &new)).and_then(|()| {
-                crash::point("snapshot.image-written");
-                let path = self.layout.packed(top).image();
-                fs::rename(&new, &path).during(|| path.display())
-            });
+        let named = match names {
+            Names::All => init_layer::add(&mut tree, &|_| Timestamp::now()),
+            Names::Own => {
+                tree.meta_mut(Tree::ROOT).mode = layout::ROOT_MODE;
+                Ok(())
+            }
+        };
+        let made = named.and_then(|()| places.write(&tree, &new)).and_then(|()| {
+            crash::point("snapshot.image-written");
+            let path = names.file(&self.layout.packed(top));
+            fs::rename(&new, &path).during(|| path.display())
+        });
         let thrown = self.layout.trash.throw(&staging).during(|| staging.display());
         made.and(thrown).during(|| format!("image of layer {top}"))
     }
@@ -427,19 +446,18 @@ impl Snapshotter for Overlay {
         Ok(self.mount(&dir, layers, options))
     }
 
-    fn view(&self, id: &str, layers: &[Digest]) -> Result<RootMount> {
-        let places = self.places();
-        let (packed, above) = layers.split_at(places.count_packed(layers));
-        let (packed, above) = places.shown(packed, above);
-        let dirs = places.directories(above)?;
-        if dirs.is_empty() && packed.is_empty() {
+    fn view(&self, _id: &str, layers: &[Digest]) -> Result<View> {
+        let mut found = self.layers_of(layers, Names::Own)?;
+        if let Some(first) = found.dirs.first() {
+            let below = Root::open(first).map_err(io::Error::from).during(|| first.display())?;
+            let top = self.view_top(layers.last(), &below)?;
+            found.dirs.insert(0, top);
+        }
+        if found.dirs.is_empty() && found.image.is_none() {
             return Err(Error::invalid("a view needs a layer"));
         }
-        let dir = self.make_dir(id)?;
-        let made = self.view_in(&dir, dirs, packed).inspect_err(|_| {
-            let _ = self.layout.trash.throw(&dir);
-        });
-        made.map(|lower| RootMount::Stack { lower }).during(|| format!("view {id}"))
+        let lowest = found.lowest()?;
+        Ok(View { root: RootMount::Stack { lower: found.lower() }, lowest })
     }
 
     fn mounts(&self, id: &str, layers: &[Digest], options: Options) -> Result<RootMount> {
@@ -458,8 +476,7 @@ impl Snapshotter for Overlay {
     }
 
     fn lowest(&self, layers: &[Digest]) -> Result<Option<OwnedFd>> {
-        let image = self.layers_of(layers)?.image;
-        image.map(|(path, image)| image.mount.try_clone().during(|| path.display())).transpose()
+        self.layers_of(layers, Names::All)?.lowest()
     }
 
     fn changes(&self, id: &str, layers: &[Digest]) -> Result<Vec<Change>> {

@@ -6,6 +6,7 @@
 //!          those below is noted in it; so it is not for being mounted
 //! image    this layer, all below it and the names every container needs, as one EROFS with all their tars as
 //!          devices: what is mounted. Made for the topmost layer of an image
+//! view     the same without those names: what is mounted of an image in a container. Made when that is wanted
 //! ```
 
 use std::{
@@ -44,6 +45,10 @@ impl Packed {
         self.dir.join("image")
     }
 
+    pub(crate) fn view(&self) -> PathBuf {
+        self.dir.join("view")
+    }
+
     /// Whether nothing is missing that cannot be made of the rest.
     pub(crate) fn is_whole(&self) -> bool {
         self.index().exists() && self.tar().exists()
@@ -71,7 +76,7 @@ impl Packed {
                 usage.bytes += file.size();
             }
         }
-        for path in [self.tar(), self.index(), self.image()] {
+        for path in [self.tar(), self.index(), self.image(), self.view()] {
             match fs::metadata(&path) {
                 // a blob's blocks are the blob's
                 Ok(file) if file.nlink() > 1 => {}

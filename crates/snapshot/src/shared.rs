@@ -9,8 +9,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use values::Digest;
-
 /// A mounted image.
 pub(crate) struct Image {
     pub(crate) mount: OwnedFd,
@@ -21,17 +19,17 @@ pub(crate) struct Image {
 /// Mounts of the images used last.
 #[derive(Default)]
 pub(crate) struct SharedImages {
-    /// By topmost layer, the one used last at the end.
-    images: Mutex<Vec<(Digest, Arc<Image>)>>,
+    /// By their indexes, the one used last at the end.
+    images: Mutex<Vec<(PathBuf, Arc<Image>)>>,
 }
 
 /// Each holds a file of ours open, and some KiB of the kernel's.
 const KEPT_MAX: usize = 64;
 
 impl SharedImages {
-    pub(crate) fn get(&self, top: &Digest) -> Option<Arc<Image>> {
+    pub(crate) fn get(&self, index: &Path) -> Option<Arc<Image>> {
         let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = images.iter().position(|(known, _)| known == top)?;
+        let place = images.iter().position(|(known, _)| known == index)?;
         let found = images.remove(place);
         let image = found.1.clone();
         images.push(found);
@@ -39,13 +37,13 @@ impl SharedImages {
     }
 
     /// Keeps a mount, unless somebody has made one meanwhile; the one to be used, and those that were kept for too long.
-    pub(crate) fn keep(&self, top: &Digest, image: Image) -> (Arc<Image>, Vec<Arc<Image>>) {
-        if let Some(known) = self.get(top) {
+    pub(crate) fn keep(&self, index: &Path, image: Image) -> (Arc<Image>, Vec<Arc<Image>>) {
+        if let Some(known) = self.get(index) {
             return (known, Vec::new());
         }
         let image = Arc::new(image);
         let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        images.push((top.clone(), image.clone()));
+        images.push((index.to_owned(), image.clone()));
         let superfluous = images.len().saturating_sub(KEPT_MAX);
         let gone = images.drain(..superfluous).map(|(_, image)| image).collect();
         (image, gone)

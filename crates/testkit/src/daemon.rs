@@ -2,7 +2,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -171,8 +171,8 @@ impl Daemon {
         assert!(ended.is_ok(), "the daemon did not start ({ended:?}):\n{}", self.log());
     }
 
-    /// Started, and listening; else how it ended.
-    fn try_spawn(&mut self) -> Result<(), ExitStatus> {
+    /// Started, and listening; else how it ended, or that it does not.
+    fn try_spawn(&mut self) -> Result<(), String> {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).expect("log file");
         let mut command = Command::new(binaries().join("lighter"));
@@ -207,9 +207,12 @@ impl Daemon {
         while !is_there() {
             if let Some(ended) = self.process.as_mut().and_then(|p| p.try_wait().ok().flatten()) {
                 self.process = None;
-                return Err(ended);
+                return Err(ended.to_string());
             }
-            assert!(begin.elapsed() < Duration::from_secs(20), "the daemon does not listen:\n{}", self.log());
+            if begin.elapsed() > Duration::from_secs(20) {
+                self.kill();
+                return Err("it does not listen".to_owned());
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(())

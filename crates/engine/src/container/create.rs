@@ -156,6 +156,7 @@ async fn make(
             s.snapshots.limit(r.id.as_str(), bytes)?;
         }
         crash::point("create.snapshot");
+        mounts::images::hold(&s, &r)?;
         let log = s.log_path(&r);
         if let Some(directory) = log.parent() {
             std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;
@@ -272,11 +273,11 @@ pub fn uses(shared: &Shared, image: &values::Digest) -> Vec<image::Use> {
     let mut uses = Vec::new();
     for container in shared.registry.all().iter() {
         let (record, running) = (container.record(), container.state().is_running());
-        let own = (record.image == *image).then(String::new);
-        let mounted =
-            record.images.iter().filter(|mounted| mounted.id == *image).map(|mounted| mounted.number.to_string());
-        let all = own.into_iter().chain(mounted);
-        uses.extend(all.map(|mount| image::Use { container: container.id.to_string(), mount, running }));
+        if record.image == *image {
+            uses.push(image::Use { container: container.id.to_string(), mount: String::new(), running });
+        }
+        let mounted = record.images.iter().filter(|mounted| mounted.id == *image);
+        uses.extend(mounted.map(|mounted| mounts::images::used_by(&container.id, mounted, running)));
     }
     uses
 }

@@ -147,11 +147,11 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let (s, d, places, built_in) = (shared.clone(), directory.clone(), sandbox.places.clone(), external.is_none());
     let (r, first) = (record.clone(), container.state().exits == 0);
     let preparing = blocking(move || {
-        let prepared = prepare(&s, &r, &mounts, &places.endpoints, &links, joined, first)?;
+        let (prepared, mounted) = prepare(&s, &r, &mounts, &places.endpoints, &links, joined, first)?;
         super::links::catch_up(&s, &r, &links, &places.endpoints)?;
-        Ok((complete(&s, &r, prepared, built_in, &d)?, s.snapshots.lowest(&r.layers)?))
+        Ok((complete(&s, &r, prepared, built_in, &d)?, s.snapshots.lowest(&r.layers)?, mounted))
     });
-    let (prepared, lowest) =
+    let (prepared, lowest, mounted) =
         tokio::time::timeout(PATIENCE, preparing).await.map_err(|_| late("its files and mounts", PATIENCE))??;
     crash::point("start.prepared");
     let prefix = if built_in { FAILED } else { FAILED_OUTSIDE };
@@ -169,7 +169,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
             attached,
         },
     };
-    let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(lowest).chain(streams).collect();
+    let fds = sandbox.netns.into_iter().chain(sandbox.userns).chain(lowest).chain(mounted).chain(streams).collect();
     container.start_waits_for(Step::Runtime, shim);
     let started = outcome(shim_link::launch(&mut stream, order, fds).await?, prefix)?;
     crash::point("start.answered");
@@ -269,7 +269,7 @@ fn outcome(reply: Reply, prefix: &str) -> Result<protocol::Started, Failure> {
 
 /// By what failed, or else, as Docker's clients do, by the words of the failure.
 pub fn exit_code(kind: FailureKind, message: &str) -> i32 {
-    if runtime::is_part_refused(message) {
+    if runtime::part_refused(message).is_some() {
         return 128;
     }
     let message = message.to_lowercase();
@@ -286,7 +286,7 @@ pub fn exit_code(kind: FailureKind, message: &str) -> i32 {
 /// What Docker's daemon finds out itself has no prefix of the runtime.
 pub fn is_daemons_own(message: &str) -> bool {
     let own = ["unable to find user ", "unable to find group ", "uids and gids must be in range "];
-    own.iter().any(|words| message.starts_with(words)) || runtime::is_part_refused(message)
+    own.iter().any(|words| message.starts_with(words)) || runtime::part_refused(message).is_some()
 }
 
 /// From here on the supervisor owns the shim.
@@ -400,12 +400,13 @@ fn prepare(
     links: &[Link],
     joined: oci::Joined,
     first: bool,
-) -> Result<runtime::Launch> {
+) -> Result<(runtime::Launch, Vec<OwnedFd>)> {
     let etc = etc::write(shared, record, endpoints, links)?;
     // until the state says that it is being started, which it does: then its layers are not exchanged either
     let _inside = shared.images.enter(&record.layers)?;
     let mut mounts = mounts.to_vec();
-    let _mounted = super::mounts::images::open(shared, &record.id, &mut mounts)?;
+    let mounted = super::mounts::images::open(shared, &record.id, &mut mounts)?;
+    crash::point("start.images-opened");
     let root = || shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options());
     let rootfs = match (root(), shared.images.get(&record.image)) {
         // a layer has vanished from the disk
@@ -426,7 +427,8 @@ fn prepare(
     let cgroup_path = shared.cgroup_place(record).told;
     let link_env = super::links::variables(links, &record.name);
     let input = input(shared, record, &mounts, etc.as_input(), cgroup_path, joined, rootfs);
-    oci::launch(&oci::Input { link_env: &link_env, ..input })
+    let launch = oci::launch(&oci::Input { link_env: &link_env, ..input })?;
+    Ok((launch, mounted.lowest))
 }
 
 /// Where containers are labelled for SELinux: the files that are ours, and volumes as was asked (`:z`, `:Z`).
@@ -438,9 +440,14 @@ fn relabel(record: &Record, etc: &etc::Files, mounts: &[super::mounts::Resolved]
     for file in [&etc.hostname, &etc.hosts, &etc.resolv_conf].into_iter().filter(|file| file.exists()) {
         selinux::relabel(file, label, Reach::Private)?;
     }
-    let wanted = mounts.iter().filter(|mount| mount.is_on_host());
-    let wanted = wanted.filter_map(|mount| Some((mount.host_path(), mount.relabel()?)));
-    wanted.into_iter().try_for_each(|(source, reach)| selinux::relabel(Path::new(source), label, reach))
+    for mount in mounts.iter().filter(|mount| mount.is_on_host()) {
+        match mount.relabel() {
+            Some(reach) if mount.part.is_empty() => selinux::relabel(Path::new(mount.host_path()), label, reach)?,
+            Some(reach) => selinux::relabel_open(&mount.open()?, mount.host_path(), label, reach)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// [`input`] for an exec in a running container.

@@ -19,6 +19,7 @@ use crate::container::record::{MountedImage, Record};
 use crate::selinux::Reach;
 use crate::shared::Shared;
 use crate::volumes;
+pub use parts::part_error;
 pub use sources::{Sources, reach};
 
 /// What is mounted.
@@ -60,7 +61,7 @@ pub struct Resolved {
     /// Of an image, once it is known.
     pub image: Option<MountedImage>,
     /// Of an image, while it is about to be mounted: see [`images::open`].
-    pub view: Option<RootMount>,
+    pub view: Option<View>,
     /// Absolute and clean.
     pub destination: String,
     /// The options as the user wrote them (`ro,z`), for `inspect`.
@@ -75,6 +76,14 @@ pub struct Resolved {
     pub create_source: bool,
     /// Mount options of a tmpfs.
     pub data: String,
+}
+
+/// An image's files, ready to be mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    pub root: RootMount,
+    /// There is a mount of its lowest layer.
+    pub has_lowest: bool,
 }
 
 /// What a mount says of its volume.
@@ -107,13 +116,29 @@ impl Resolved {
 
     /// What the runtime needs besides a path.
     pub fn runtime_source(&self) -> Option<runtime::Source> {
-        let root = match self.kind {
-            Kind::Image => self.view.clone()?,
-            Kind::Volume if !self.part.is_empty() => RootMount::Directory { path: self.host_path().into() },
+        let (root, has_lowest) = match (self.kind, &self.view) {
+            (Kind::Image, Some(view)) => (view.root.clone(), view.has_lowest),
+            (Kind::Volume, _) if !self.part.is_empty() => {
+                (RootMount::Directory { path: self.host_path().into() }, false)
+            }
             _ => return None,
         };
-        let (destination, part) = (self.destination.clone(), self.part.clone());
-        Some(runtime::Source { destination, root, part, map_ids: self.kind == Kind::Image })
+        Some(runtime::Source {
+            destination: self.destination.clone(),
+            name: self.runtime_name().to_owned(),
+            root,
+            part: self.part.clone(),
+            is_image: self.kind == Kind::Image,
+            has_lowest,
+        })
+    }
+
+    /// The source as the runtime, and its errors, call it.
+    pub fn runtime_name(&self) -> &str {
+        match &self.image {
+            Some(image) => &image.name,
+            None => self.host_path(),
+        }
     }
 
     /// Whose it is to become for SELinux, where that was asked.

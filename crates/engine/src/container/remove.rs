@@ -70,6 +70,7 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
         }
         record.all_images().for_each(|image| shared.image_used(image));
         super::mounts::images::close(&shared, &record)?;
+        crash::point("remove.mounts-gone");
         shared.snapshots.remove(id.as_str())?;
         crash::point("remove.snapshot-gone");
         shared.remove_directories(&id)?;

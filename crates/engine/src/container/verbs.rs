@@ -58,6 +58,7 @@ async fn outcome_of_launch(container: &Arc<Container>, generation: u64) -> Resul
 fn launch_error(state: &State) -> Error {
     match state.exit_code {
         126 | 127 => Error::invalid(state.error.clone()),
+        _ if runtime::part_refused(&state.error).is_some() => super::mounts::part_error(state.error.clone()),
         _ => Error::internal(state.error.clone()),
     }
 }

@@ -147,7 +147,7 @@ fn from_resolved(mount: &Resolved) -> Result<Mount> {
     Ok(Mount {
         destination: mount.destination.clone(),
         kind: "bind".into(),
-        source: mount.host_path().to_owned(),
+        source: mount.runtime_name().to_owned(),
         options,
         ..Mount::default()
     })

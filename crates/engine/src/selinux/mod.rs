@@ -14,4 +14,4 @@ mod relabel;
 
 pub use labels::Labels;
 pub use policy::Policy;
-pub use relabel::{Reach, relabel};
+pub use relabel::{Reach, relabel, relabel_open};

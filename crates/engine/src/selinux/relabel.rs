@@ -60,11 +60,21 @@ pub fn relabel(path: &Path, label: &str, reach: Reach) -> Result<()> {
         let what = format!("SELinux relabeling of {} is not allowed", path.display());
         return Err(Error { kind: values::ErrorKind::InvalidArgument, ..failed(&what) });
     }
-    let label = label_for(label, reach);
-    let outcome = open(rustix::fs::CWD, &path).and_then(|top| tree(&top, label.as_bytes()));
-    match outcome {
+    let top = open(rustix::fs::CWD, &path).map_err(|errno| failed(&values::system_words(&errno)))?;
+    relabel_open(&top, &path.to_string_lossy(), label, reach)
+}
+
+/// The same for what is open (`O_PATH`); errors call it `name`.
+///
+/// # Errors
+/// `Internal` where the kernel refuses.
+pub fn relabel_open(top: &OwnedFd, name: &str, label: &str, reach: Reach) -> Result<()> {
+    match tree(top, label_for(label, reach).as_bytes()) {
         Ok(()) | Err(Errno::NOTSUP) => Ok(()),
-        Err(errno) => Err(failed(&format!("relabel failed {}: {}", path.display(), values::system_words(&errno)))),
+        Err(errno) => {
+            let why = format!("relabel failed {name}: {}", values::system_words(&errno));
+            Err(Error::internal(format!("error setting label on mount source '{name}': {why}")))
+        }
     }
 }
 

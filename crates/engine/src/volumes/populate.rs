@@ -8,7 +8,7 @@ use archive::unpack::{Copy, copy_attributes, unpack_copy};
 use archive::{Ids, Root};
 use rustix::fs::{Dir, DirEntry, Mode, OFlags};
 use rustix::io::Errno;
-use values::{Error, Result, ResultExt};
+use values::{Error, ErrorKind, Result, ResultExt};
 
 use crate::container::files;
 use crate::container::mounts::Resolved;
@@ -45,13 +45,15 @@ fn empty_directory(mount: &Resolved) -> Result<Option<OwnedFd>> {
     let place = match mount.open() {
         Ok(place) => place,
         // a part that is not there is no reason for a container not to be made, but for it not to be started
-        Err(_) if !mount.part.is_empty() => return Ok(None),
-        Err(e) => return Err(e),
+        Err(e) if !mount.part.is_empty() && e.kind == ErrorKind::NotFound => return Ok(None),
+        Err(e) if !mount.part.is_empty() => return Err(e),
+        Err(e) => return Err(e).during(|| format!("volume {}", mount.source)),
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = match rustix::fs::openat(&place, c".", flags, Mode::empty()) {
         Ok(directory) => directory,
-        Err(Errno::NOTDIR) => return Ok(None),
+        // a file, or a server that lets us not look
+        Err(Errno::NOTDIR | Errno::ACCESS) => return Ok(None),
         Err(errno) => return Err(std::io::Error::from(errno).into()),
     };
     let is_name = |entry: rustix::io::Result<DirEntry>| match entry {

@@ -11,7 +11,7 @@ use super::{
     Collection,
     plan::{Piece, Standing},
 };
-use crate::images::Images;
+use crate::{images::Images, report::owner};
 
 /// Whom something is kept for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,9 +60,9 @@ impl Images {
             }
         }
         let ledger = self.ledger();
-        for (container, top) in &ledger.holds {
+        for (holder, top) in &ledger.holds {
             for layer in ledger.chain(Some(top)).into_iter().flatten() {
-                note(&Piece::Layer(layer), Owner::Container(container.clone()));
+                note(&Piece::Layer(layer), Owner::Container(owner(holder).to_owned()));
             }
         }
         let blobs = ledger.blobs.iter().map(|(digest, blob)| (Piece::Blob(digest.clone()), blob.size));

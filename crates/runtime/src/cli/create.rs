@@ -126,14 +126,14 @@ fn make_in(
     let fifo = home.make_fifo()?;
     let keyring = !arguments.has("no-new-keyring");
     let extra = Extra { fifo: Some(fifo), preserve, bundle: bundle.to_string_lossy().into_owned(), keyring };
-    let created =
-        create_with(launch, Fds { netns: None, userns: None, lowest: None, stdio }, extra).map_err(|error| {
-            // What prestart hooks and their like made, poststop hooks take back.
-            let hooks = launch.spec.hooks.clone().unwrap_or_default();
-            let state = crate::hooks::state(launch, &bundle.to_string_lossy(), "stopped", 0);
-            run_each(&hooks.poststop, &state, Place::Host).iter().for_each(|failure| global.log.warn(failure));
-            format!("unable to start container process: {}", error.message)
-        })?;
+    let created = create_with(launch, Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio }, extra)
+        .map_err(|error| {
+        // What prestart hooks and their like made, poststop hooks take back.
+        let hooks = launch.spec.hooks.clone().unwrap_or_default();
+        let state = crate::hooks::state(launch, &bundle.to_string_lossy(), "stopped", 0);
+        run_each(&hooks.poststop, &state, Place::Host).iter().for_each(|failure| global.log.warn(failure));
+        format!("unable to start container process: {}", error.message)
+    })?;
     let container = created.container().ok_or("no container")?;
     let record = Record::new(launch, bundle, container, launch.seccomp.clone());
     if let (Some(socket), Some(master)) = (arguments.text("console-socket"), &container.console) {

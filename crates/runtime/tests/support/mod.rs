@@ -158,7 +158,8 @@ pub type Outcome = (i32, String, String);
 /// Runs a container to its end; its cgroup must be removable then.
 pub fn run(launch: &Launch) -> Result<Outcome, StartError> {
     let (stdio, streams) = pipes();
-    let running = runtime::create(launch, Fds { netns: None, userns: None, lowest: None, stdio })?.start()?;
+    let running =
+        runtime::create(launch, Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio })?.start()?;
     let (out, err) = (read_all(streams.stdout), read_all(streams.stderr));
     let status = wait(&running.pidfd);
     running.cgroup.remove().unwrap();
@@ -188,8 +189,10 @@ impl Live {
         let mut launch = scratch.launch(&["sleep", "1000"]);
         change(&mut launch);
         let (stdio, streams) = pipes();
-        let running =
-            runtime::create(&launch, Fds { netns: None, userns: None, lowest: None, stdio }).unwrap().start().unwrap();
+        let running = runtime::create(&launch, Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio })
+            .unwrap()
+            .start()
+            .unwrap();
         Self { running, _streams: streams, _scratch: scratch }
     }
 

@@ -1,13 +1,15 @@
 //! A bundle for a program that knows nothing of Lighter: users as numbers, descriptors as paths, the root mounted.
 
 use oci::runtime::{Mount, NamespaceKind, Root, Spec};
-use runtime::{Launch, StartError, mount_root};
+use runtime::{Launch, Source, SourceOptions, StartError, mount_root};
 use rustix::fs::{CWD, FileType};
 use rustix::mount::MoveMountFlags;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use sys::mount::{Attributes, Propagation};
 use sys::namespace::Kinds;
+
+use super::Mounts;
 
 /// Where our own program is in a container with `--init`.
 const INIT: &str = "/sbin/docker-init";
@@ -16,20 +18,16 @@ const INIT: &str = "/sbin/docker-init";
 const OLD_VERSION: &str = "1.0.2";
 
 /// Writes `config.json` and mounts the root at `rootfs`, seen by us and what we start only.
-pub fn make(
-    bundle: &Path,
-    launch: &Launch,
-    netns: Option<&OwnedFd>,
-    lowest: Option<&OwnedFd>,
-) -> Result<(), StartError> {
+pub fn make(bundle: &Path, launch: &Launch, netns: Option<&OwnedFd>, mounts: &Mounts) -> Result<(), StartError> {
     let failed = |e: std::io::Error| StartError::other(format!("bundle {}: {e}", bundle.display()));
     let rootfs = bundle.join("rootfs");
     std::fs::create_dir_all(&rootfs).map_err(failed)?;
     let label = launch.spec.linux.as_ref().map_or("", |linux| &linux.mount_label);
-    let root = mount_root(&launch.rootfs, lowest.map(AsFd::as_fd), label)?;
+    let root = mount_root(&launch.rootfs, mounts.lowest.as_ref().map(AsFd::as_fd), label)?;
     let mut spec = document(launch, &root, &rootfs, netns)?;
     attach(&root, &rootfs).map_err(|e| StartError::other(format!("mount {}: {e}", rootfs.display())))?;
-    attach_sources(&mut spec, launch, &bundle.join("sources"))?;
+    let sources = runtime::with_lowest(&launch.sources, &mounts.sources)?;
+    attach_sources(&mut spec, &sources, label, &bundle.join("sources"))?;
     let text = serde_json::to_vec(&spec).map_err(|e| StartError::other(e.to_string()))?;
     std::fs::write(bundle.join("config.json"), text).map_err(failed)
 }
@@ -43,13 +41,16 @@ fn attach(root: &OwnedFd, rootfs: &Path) -> rustix::io::Result<()> {
 }
 
 /// Sources that are no paths get one, in our mount namespace.
-fn attach_sources(spec: &mut Spec, launch: &Launch, places: &Path) -> Result<(), StartError> {
-    for (number, source) in launch.sources.iter().enumerate() {
-        let Some(mount) = spec.mounts.iter_mut().find(|mount| mount.destination == source.destination) else {
-            continue;
-        };
+fn attach_sources(
+    spec: &mut Spec,
+    sources: &[(&Source, Option<BorrowedFd<'_>>)],
+    label: &str,
+    places: &Path,
+) -> Result<(), StartError> {
+    for (number, (source, lowest)) in sources.iter().enumerate() {
+        let Some(mount) = spec.mounts.iter_mut().find(|mount| source.is_of(mount)) else { continue };
         let recursive = mount.options.iter().any(|option| option == "rbind");
-        let tree = source.open(recursive)?;
+        let tree = source.open(SourceOptions { recursive, lowest: *lowest, label })?;
         let place = places.join(number.to_string());
         let failed = |e: std::io::Error| StartError::other(format!("mount {}: {e}", place.display()));
         make_place(&tree, &place).map_err(failed)?;

@@ -45,6 +45,12 @@ pub struct External {
     deaf: Cell<bool>,
 }
 
+/// Detached mounts that came along: see [`runtime::Fds`].
+pub struct Mounts {
+    pub lowest: Option<OwnedFd>,
+    pub sources: Vec<OwnedFd>,
+}
+
 impl External {
     /// Makes the bundle in `directory`.
     pub fn prepare(
@@ -52,10 +58,10 @@ impl External {
         launch: &Launch,
         directory: &std::path::Path,
         netns: Option<OwnedFd>,
-        lowest: Option<OwnedFd>,
+        mounts: &Mounts,
     ) -> Result<Self, StartError> {
         let bundle = directory.join("bundle");
-        bundle::make(&bundle, launch, netns.as_ref(), lowest.as_ref())?;
+        bundle::make(&bundle, launch, netns.as_ref(), mounts)?;
         let tool = Tool::new(external, directory)?;
         Ok(Self { tool, id: launch.id.clone(), bundle, _netns: netns, deaf: Cell::new(false) })
     }

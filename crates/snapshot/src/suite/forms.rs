@@ -91,7 +91,7 @@ fn both_forms_and_every_mixture_show_the_same() {
         assert_eq!((count(&scratch, "erofs"), count(&scratch, "layers")), (number, 3 - number), "{packs:?}");
         for driver in [overlay(scratch.path()), erofs(scratch.path())] {
             let mount = driver.prepare("c", &chain, Options::default()).unwrap();
-            let view = seen(&driver.view("v", &chain).unwrap());
+            let view = seen(&driver.view("v", &chain).unwrap().root);
             let seen = seen(&mount);
             assert!(!view.contains_key("proc") && view.keys().all(|path| seen.contains_key(path)), "{packs:?}");
             let first = expected.get_or_insert((seen.clone(), view.clone()));

@@ -91,11 +91,11 @@ async fn reach<T: Send + 'static>(
             Access::Read => s.snapshots.current(id.as_str(), &record.layers)?,
             Access::Write => s.snapshots.mounts(id.as_str(), &record.layers, record.snapshot_options())?,
         };
-        let _mounted = mounts::images::open(&s, &id, &mut binds)?;
+        let mounted = mounts::images::open(&s, &id, &mut binds)?;
         let place = s.config.run_root.join("files");
         let lowest = s.snapshots.lowest(&record.layers)?;
         // on the disk owners are as inside
-        work(&Root::of(stopped(&mount, lowest.as_ref(), &binds, &place)?), &Ids::default())
+        work(&Root::of(stopped(&mount, lowest.as_ref(), &binds, &mounted.lowest, &place)?), &Ids::default())
     })
     .await
 }
@@ -237,7 +237,13 @@ fn failed(errno: Errno) -> Error {
 }
 
 /// Mounts in a new namespace of the calling thread, which must end thereafter. `place` is any directory.
-fn stopped(mount: &RootMount, lowest: Option<&OwnedFd>, binds: &[Resolved], place: &PathBuf) -> Result<OwnedFd> {
+fn stopped(
+    mount: &RootMount,
+    lowest: Option<&OwnedFd>,
+    binds: &[Resolved],
+    images: &[OwnedFd],
+    place: &PathBuf,
+) -> Result<OwnedFd> {
     std::fs::create_dir_all(place).during(|| place.display())?;
     sys::namespace::unshare(Kinds::MOUNT).map_err(failed)?;
     let private = Attributes { propagation: Some(Propagation::Private), ..Attributes::default() };
@@ -245,16 +251,21 @@ fn stopped(mount: &RootMount, lowest: Option<&OwnedFd>, binds: &[Resolved], plac
     let tree = runtime::mount_root(mount, lowest.map(AsFd::as_fd), "").map_err(|e| Error::internal(e.message))?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     rustix::mount::move_mount(&tree, c"", rustix::fs::CWD, place, flags).map_err(failed)?;
+    let mut images = images.iter();
     for bind in binds.iter().filter(|b| b.is_tree()) {
-        attach(&tree, &source(bind)?, bind).map_err(|errno| failed(errno).context(bind.destination.clone()))?;
+        attach(&tree, &source(bind, &mut images)?, bind)
+            .map_err(|errno| failed(errno).context(bind.destination.clone()))?;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(&tree, c".", flags, Mode::empty()).map_err(failed)
 }
 
-fn source(bind: &Resolved) -> Result<OwnedFd> {
+/// `images`: mounts of the images' lowest layers, the next one first.
+fn source<'a>(bind: &Resolved, images: &mut impl Iterator<Item = &'a OwnedFd>) -> Result<OwnedFd> {
     if let Some(source) = bind.runtime_source() {
-        return source.open(bind.recursive).map_err(|e| Error::internal(e.message));
+        let lowest = if source.has_lowest { images.next().map(AsFd::as_fd) } else { None };
+        let options = runtime::SourceOptions { recursive: bind.recursive, lowest, label: "" };
+        return source.open(options).map_err(|e| mounts::part_error(e.message));
     }
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if bind.recursive {

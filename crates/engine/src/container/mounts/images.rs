@@ -1,13 +1,16 @@
 //! Images as mounts (`--mount type=image`): their files alone, read-only, without what every container's root has besides.
 
+use std::os::fd::OwnedFd;
+
 use image::{Inside, Kept};
 use values::{Error, ErrorKind, Id, Result, ResultExt};
 
-use super::{Kind, Resolved};
+use super::{Kind, Resolved, View};
 use crate::container::record::{MountedImage, Record};
 use crate::shared::Shared;
 
-/// Finds the images that mounts name. None of them goes while what is returned is held.
+/// Finds the images that mounts name. None of them goes while what is returned is held; layers whose image has gone already
+/// are another container's, and [`hold`] keeps them.
 ///
 /// # Errors
 /// `InvalidArgument` for an image that is not there (a 404 would have clients look for the container's own), or has no files.
@@ -15,11 +18,16 @@ pub fn keep(shared: &Shared, mounts: &mut [Resolved]) -> Result<Vec<Kept>> {
     let mut kept = Vec::new();
     for (number, mount) in (0..).zip(mounts.iter_mut().filter(|mount| mount.kind == Kind::Image)) {
         // what comes from another container is the image which that one has, whatever its name means now
-        let wanted = mount.image.as_ref().map_or(mount.source.as_str(), |image| image.id.as_str());
-        let found = shared.images.keep(wanted).map_err(|e| match e.kind {
-            ErrorKind::NotFound => Error::invalid(e.message),
-            _ => e,
-        })?;
+        let wanted = mount.image.as_ref().map_or_else(|| mount.source.clone(), |image| image.id.to_string());
+        let found = match (shared.images.keep(&wanted), &mut mount.image) {
+            (Ok(found), _) => found,
+            (Err(e), Some(inherited)) if e.kind == ErrorKind::NotFound => {
+                inherited.number = number;
+                continue;
+            }
+            (Err(e), None) if e.kind == ErrorKind::NotFound => return Err(Error::invalid(e.message)),
+            (Err(e), _) => return Err(e),
+        };
         let image = found.image();
         if image.is_artifact || image.chain.is_empty() {
             return Err(Error::invalid(format!("{wanted} has no files that could be mounted")));
@@ -27,7 +35,7 @@ pub fn keep(shared: &Shared, mounts: &mut [Resolved]) -> Result<Vec<Kept>> {
         mount.image = Some(MountedImage {
             number,
             destination: mount.destination.clone(),
-            name: mount.image.as_ref().map_or_else(|| wanted.to_owned(), |image| image.name.clone()),
+            name: mount.image.as_ref().map_or(wanted, |image| image.name.clone()),
             id: image.id.clone(),
             layers: image.chain.clone(),
         });
@@ -35,6 +43,22 @@ pub fn keep(shared: &Shared, mounts: &mut [Resolved]) -> Result<Vec<Kept>> {
         kept.push(found);
     }
     Ok(kept)
+}
+
+/// Keeps layers that have no image any more for one more container, which has its root filesystem already.
+///
+/// # Errors
+/// `NotFound` where they have gone meanwhile.
+pub fn hold(shared: &Shared, record: &Record) -> Result<()> {
+    let orphans = record.images.iter().filter(|image| shared.images.get(&image.id).is_none());
+    orphans
+        .filter_map(|image| Some((image, image.layers.last()?)))
+        .try_for_each(|(image, top)| shared.images.keep_layers(&used_by(&record.id, image, false), top))
+}
+
+/// What a removal of the image is told.
+pub fn used_by(id: &Id, image: &MountedImage, running: bool) -> image::Use {
+    image::Use { container: id.to_string(), mount: image.number.to_string(), running }
 }
 
 /// The images that mounts are of, for the record.
@@ -51,21 +75,25 @@ pub fn recall(record: &Record, mounts: &mut [Resolved]) {
     }
 }
 
-/// Makes the images ready to be mounted, which they are while what is returned is held, and by whoever has mounted them.
+/// Images that are about to be mounted, which they can be while this is held, and by whoever has mounted them.
+#[derive(Default)]
+pub struct Opened {
+    _inside: Vec<Inside>,
+    /// Mounts of the lowest layers of those that have one, in the order of the container's mounts.
+    pub lowest: Vec<OwnedFd>,
+}
+
+/// Makes the images of mounts ready.
 ///
 /// # Errors
 /// Those of the snapshot driver, for layers that are not there any more.
-pub fn open(shared: &Shared, id: &Id, mounts: &mut [Resolved]) -> Result<Vec<Inside>> {
-    let mut inside = Vec::new();
+pub fn open(shared: &Shared, id: &Id, mounts: &mut [Resolved]) -> Result<Opened> {
+    let mut opened = Opened::default();
     for mount in mounts {
         let Some(image) = &mount.image else { continue };
-        inside.push(shared.images.enter(&image.layers)?);
+        opened._inside.push(shared.images.enter(&image.layers)?);
         let key = key(id, image);
-        let view = || {
-            // what a crash left of it may be damaged
-            shared.snapshots.remove(&key)?;
-            shared.snapshots.view(&key, &image.layers)
-        };
+        let view = || shared.snapshots.view(&key, &image.layers);
         let view = match (view(), shared.images.get(&image.id)) {
             // a layer has vanished from the disk
             (Err(e), Some(known)) if e.kind == ErrorKind::NotFound && known.chain == image.layers => {
@@ -73,12 +101,14 @@ pub fn open(shared: &Shared, id: &Id, mounts: &mut [Resolved]) -> Result<Vec<Ins
             }
             (view, _) => view,
         };
-        mount.view = Some(view.during(|| format!("image {} at {}", image.name, mount.destination))?);
+        let view = view.during(|| format!("image {} at {}", image.name, mount.destination))?;
+        mount.view = Some(View { root: view.root, has_lowest: view.lowest.is_some() });
+        opened.lowest.extend(view.lowest);
     }
-    Ok(inside)
+    Ok(opened)
 }
 
-/// Takes back what [`open`] has made.
+/// Takes back what [`open`] has made for this container alone.
 ///
 /// # Errors
 /// Those of the snapshot driver.

@@ -3,8 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-use values::{Error, Result, system_words};
+use values::{Error, Result};
 
 use super::Resolved;
 
@@ -12,27 +11,21 @@ impl Resolved {
     /// What of the host is mounted, to be looked at (`O_PATH`).
     ///
     /// # Errors
-    /// The kernel's, for the source; in Docker's words `NotFound` for a part that cannot be reached, `InvalidArgument` for
-    /// one outside.
+    /// The kernel's, for the source; those of [`part_error`].
     pub fn open(&self) -> Result<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let whole = rustix::fs::open(self.host_path(), flags, Mode::empty()).map_err(std::io::Error::from)?;
-        if self.part.is_empty() {
-            return Ok(whole);
+        if let Some(source) = self.runtime_source() {
+            let options = runtime::SourceOptions { recursive: self.recursive, ..runtime::SourceOptions::default() };
+            return source.open(options).map_err(|e| part_error(e.message));
         }
-        let open = |part: &str| sys::path::open_beneath(&whole, part, flags);
-        open(&self.part).map_err(|errno| {
-            let (base, part) = (&self.source, &self.part);
-            if errno == Errno::XDEV {
-                let why = "path concatenation escapes the base directory";
-                return Error::invalid(format!("{why}, base: {base}, subpath: {part}"));
-            }
-            let ends = part.match_indices('/').map(|(end, _)| end).chain([part.len()]);
-            let first = ends.map(|end| &part[..end]).find(|part| open(part).is_err()).unwrap_or(part);
-            Error::not_found(format!(
-                "cannot access path {base}/{part}: lstat {base}/{first}: {}",
-                system_words(&errno)
-            ))
-        })
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        Ok(rustix::fs::open(self.host_path(), flags, Mode::empty()).map_err(std::io::Error::from)?)
+    }
+}
+
+/// `NotFound` for a part that cannot be reached, `InvalidArgument` for one outside; else `Internal`.
+pub fn part_error(message: String) -> Error {
+    match runtime::part_refused(&message) {
+        Some(kind) => Error { kind, ..Error::internal(message) },
+        None => Error::internal(message),
     }
 }
