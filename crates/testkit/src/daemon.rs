@@ -267,7 +267,7 @@ impl Daemon {
     /// What there is on the disk of images, layers, downloads, root filesystems and containers, and of what is on its way to be
     /// one or to be deleted; sorted.
     pub fn stored(&self) -> Vec<String> {
-        const PLACES: [&str; 11] = [
+        const PLACES: [&str; 12] = [
             "images/blobs/sha256",
             "images/ingest",
             "images/partial",
@@ -277,6 +277,7 @@ impl Daemon {
             "snapshots/staging",
             "snapshots/roots",
             "snapshots/init",
+            "snapshots/views",
             "snapshots/trash",
             "containers",
         ];
