@@ -24,7 +24,7 @@ accel=tcg
 : > "$output"
 timeout "${VM_TIMEOUT:-1800}" qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m 2048 -nodefaults -display none \
   -no-reboot -kernel "$cache/vm/vmlinuz" -initrd "$cache/vm/initrd.img" \
-  -append "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 security=${VM_SECURITY:-apparmor}" \
+  -append "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 panic=-1 security=${VM_SECURITY:-apparmor}" \
   -drive "if=virtio,file=$work/root.qcow2,format=$format" -drive "if=virtio,file=$work/payload.tar,format=raw,readonly=on" \
   -drive "if=virtio,file=$work/quota.img,format=raw" \
   -serial "file:$output" || echo "qemu ended with $?" >&2

@@ -54,6 +54,23 @@ oom_unseen() {
   lighter rm -f unseen >/dev/null
 }
 
+# An image, a part of one and a part of a volume as mounts. [MORE FLAGS]
+image_mounts() {
+  m="--mount type=image,src=$image,dst=/t --mount type=image,src=$image,dst=/p,image-subpath=bin"
+  check "an image is mounted $*" "busybox
+busybox
+0
+*Read-only file system*" lighter run --rm $* $m $image sh -c 'ls /t/bin /p | grep -x busybox; stat -c %u /t/bin/busybox; touch /t/x'
+  check "a part that is not there $*" "*cannot access path $image/no/x: lstat $image/no: no such file or directory*exit 127*" \
+    lighter run --rm $* --mount type=image,src=$image,dst=/t,image-subpath=no/x $image true
+  lighter run --rm -v parts:/v $image sh -c 'mkdir /v/a; echo one > /v/a/f; ln -s / /v/out'
+  check "a part of a volume is mounted $*" "one
+two" lighter run --rm $* --mount type=volume,src=parts,dst=/v,volume-subpath=a $image sh -c 'cat /v/f; echo two > /v/g; cat /v/g'
+  check "a part outside is not $*" "*escapes the base directory*exit 125*" \
+    lighter run --rm $* --mount type=volume,src=parts,dst=/v,volume-subpath=out,volume-nocopy $image true
+  lighter volume rm parts >/dev/null
+}
+
 suite() {
   check "info names driver and version" "$driver 2" lighter info -f '{{.CgroupDriver}} {{.CgroupVersion}}'
   check "run" "hello" lighter run --rm $image echo hello
@@ -98,6 +115,7 @@ suite() {
   check "address by bridge" "*eth0*" lighter run --rm $image ip -4 addr show eth0
   check "terminal" "*/dev/pts/0*" lighter run --rm -t $image tty
 
+  image_mounts
   check "detached" "[0-9a-f]*" lighter run -d --name long -m 64m $image sleep 1000
   check "exec" "in" lighter exec long echo in
   check "exec has the profile" "docker-default (enforce)" lighter exec long cat /proc/self/attr/current
@@ -130,6 +148,7 @@ suite() {
 17" lighter run --rm --runtime $runtime -m 64m --pids-limit 17 $image sh -c 'echo hello; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max'
     check "$runtime: exit code" "*exit 3*" lighter run --rm --runtime $runtime $image sh -c 'exit 3'
     check "$runtime: terminal" "*/dev/pts/0*" lighter run --rm -t --runtime $runtime $image tty
+    image_mounts --runtime $runtime
     check "$runtime: no such program" "*OCI runtime create failed*not found in \$PATH*" lighter run --rm --runtime $runtime $image nosuch
     lighter run -d --name ext --runtime $runtime -m 64m $image sleep 1000 >/dev/null
     check "$runtime: exec" "67108864" lighter exec ext cat /sys/fs/cgroup/memory.max
@@ -175,10 +194,40 @@ remap_suite() {
   check "root is nobody outside" "*0 [1-9]*00* 65536" sh_ "lighter run --rm $image cat /proc/self/uid_map | tr -s ' '"
   check "owners are those inside" "0:0" lighter run --rm $image stat -c %u:%g /bin/busybox
   check "limits" "67108864" lighter run --rm -m 64m $image cat /sys/fs/cgroup/memory.max
+  image_mounts
   check "AppArmor profile" "docker-default (enforce)" lighter run --rm $image cat /proc/self/attr/current
   check "exec" "0" sh_ "lighter run -d --name remapped $image sleep 1000 >/dev/null && lighter exec remapped id -u; lighter rm -f remapped >/dev/null"
   check "the host's ids" "*0 0 4294967295" sh_ "lighter run --rm --userns host $image cat /proc/self/uid_map | tr -s ' '"
   check "nothing is left" "" lighter ps -aq
+}
+
+# Directories on an EROFS as one image, on a kernel whose overlayfs takes no detached mounts.
+mixed_suite() {
+  mixed() { # MORE FLAGS: a daemon on the same data
+    lighter daemon --data-root /var/tmp/mixed/data --exec-root /run/mixed -H unix:///run/mixed.sock "$@" >>/var/tmp/mixed.log 2>&1 &
+    daemon=$!
+    for _ in $(seq 100); do lighter -H unix:///run/mixed.sock version >/dev/null 2>&1 && break; sleep 0.2; done
+  }
+  q="lighter -H unix:///run/mixed.sock"
+  see="$q run --rm --mount type=image,src=mixed,dst=/t --mount type=image,src=mixed,dst=/p,image-subpath=top $image"
+  mixed
+  check "import" "*" $q import /vm/busybox.tar $image
+  kill $daemon; wait $daemon
+  mixed --storage-driver=overlay
+  $q run --name making $image sh -c 'mkdir /top; echo one > /top/f'
+  $q commit making mixed >/dev/null
+  $q rm making >/dev/null
+  check "mounted" "one
+busybox
+one" $see sh -c 'cat /t/top/f; ls /t/bin | grep -x busybox; cat /p/f'
+  kill $daemon; wait $daemon
+  mixed --userns-remap=default
+  check "mounted with other ids" "one
+busybox
+one
+0" $see sh -c 'cat /t/top/f; ls /t/bin | grep -x busybox; cat /p/f; stat -c %u /p/f'
+  kill $daemon; wait $daemon
+  rm -rf /var/tmp/mixed
 }
 
 podman_suite() {
@@ -219,6 +268,19 @@ selinux_suite() {
   check "what is made in it, too" "$files" sh_ "lighter exec one touch /made && stat -c %C /proc/$pid/root/made"
   check ":Z" "$files" stat -c %C /srv/private
   check ":z" "${files%:c*,c*}" stat -c %C /srv/shared
+  lighter run -d --name mounts --mount type=image,src=$image,dst=/t --mount type=image,src=$image,dst=/p,image-subpath=bin $image sleep 1000 >/dev/null
+  mounts=$(lighter inspect -f '{{.State.Pid}}' mounts)
+  files=$(lighter inspect -f '{{.MountLabel}}' mounts)
+  for place in /t /t/bin/busybox /p/busybox; do
+    check "$place of an image has the files' label" "$files" stat -c %C "/proc/$mounts/root$place"
+  done
+  lighter rm -f mounts >/dev/null
+  lighter run --rm -v parts:/v $image mkdir /v/a /v/b
+  part=$(lighter volume inspect -f '{{.Mountpoint}}' parts)
+  chcon -R unconfined_u:object_r:usr_t:s0 "$part"
+  lighter run --rm --mount type=volume,src=parts,dst=/v,volume-subpath=a $image true
+  check "a part of a volume alone is labelled" "*:container_file_t:s0
+*:usr_t:s0" stat -c %C "$part/a" "$part/b"
   check "the machine's own directories are refused" "*SELinux relabeling of /usr is not allowed*exit 125*" \
     lighter run --rm -v /usr:/u:Z $image true
   check "another type" "*:spc_t:s0:c*" sh_ "lighter run --rm --security-opt label=type:spc_t $image cat /proc/self/attr/current"
@@ -289,6 +351,8 @@ configure
 systemctl restart lighter.service
 driver=quota
 quota_suite
+driver=mixed
+mixed_suite
 podman_suite cgroupfs
 podman_suite systemd
 finish
