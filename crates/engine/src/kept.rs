@@ -135,13 +135,17 @@ fn why_image(shared: &Shared, policy: &garbage::Policy, rest: &Rest) -> String {
 fn of_container(shared: &Shared, container: &Arc<Container>) -> Kept {
     let record = container.record();
     let written = shared.snapshots.usage(container.id.as_str()).map_or(0, |usage| usage.bytes);
+    let copies = crate::container::mounts::images::usage(shared, &record);
     let own = below(&shared.config.data_root.join("containers").join(container.id.as_str()));
-    let what = format!("what it wrote ({}) and its log ({})", size::human(written as f64), size::human(own as f64));
+    let mut what = format!("what it wrote ({}) and its log ({})", size::human(written as f64), size::human(own as f64));
+    if copies > 0 {
+        what += &format!(", copies of images that are mounted in it ({})", size::human(copies as f64));
+    }
     let why = match container.state().is_running() {
         true => format!("it runs: {what}"),
         false => format!("it is {}: {what}, until it is removed", container.state().status()),
     };
-    row("container", record.name.clone(), written + own, why)
+    row("container", record.name.clone(), written + copies + own, why)
 }
 
 fn containers<'a>(shared: &Shared, ids: impl Iterator<Item = &'a str>) -> String {

@@ -516,7 +516,7 @@ fn sweep(
         }
     }
     for key in shared.snapshots.prepared()? {
-        if !is_known(crate::container::mounts::images::owner(&key)) {
+        if !is_known(image::owner(&key)) {
             shared.snapshots.remove(&key)?;
         }
     }

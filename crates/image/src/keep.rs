@@ -52,12 +52,8 @@ impl Images {
     /// # Errors
     /// `NotFound` where they are not there any more.
     pub fn keep_layers(&self, user: &Use, top: &Digest) -> Result<()> {
-        {
-            let mut ledger = self.ledger();
-            if !ledger.layers.contains_key(top) {
-                return Err(Error::not_found(format!("layer {top} does not exist")));
-            }
-            ledger.hold(user.holder(), top.clone());
+        if !self.ledger().hold(user.holder(), top.clone()) {
+            return Err(Error::not_found(format!("layer {top} does not exist")));
         }
         let mut batch = Batch::new();
         batch.put(&HOLDS, &user.holder(), &HoldRecord { top: top.clone() })?;

@@ -97,12 +97,13 @@ impl Ledger {
         self.layers.get_mut(chain_id).map(|layer| layer.uses += 1).is_some()
     }
 
-    /// The layers up to `top` stay for a holder; it has one hold.
-    pub(crate) fn hold(&mut self, holder: String, top: Digest) {
-        self.use_layer(&top);
-        if let Some(before) = self.holds.insert(holder, top) {
+    /// The layers up to `top` stay for a holder, which has one hold; whether they are there.
+    pub(crate) fn hold(&mut self, holder: String, top: Digest) -> bool {
+        let is_there = self.use_layer(&top);
+        if is_there && let Some(before) = self.holds.insert(holder, top) {
             self.drop_layer(&before);
         }
+        is_there
     }
 
     pub(crate) fn drop_layer(&mut self, chain_id: &Digest) {

@@ -64,7 +64,7 @@ pub use keep::Kept;
 pub use lease::Hold;
 pub use parts::Parts;
 pub use pull::{PullEvent, PullRequest, PullStage, Pulled, Remote};
-pub use report::{HistoryItem, Loaded, Progress, Removed, Use};
+pub use report::{HistoryItem, Loaded, Progress, Removed, Use, owner};
 pub use save::Selection;
 pub use traffic::Inside;
 pub use verify::{Again, Finding, Part, Remedy, Verification, Verified};

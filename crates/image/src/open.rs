@@ -93,19 +93,31 @@ impl Images {
 
     /// Lets go of layers held for containers that are gone.
     pub(crate) fn release_holds(&self) -> Result<()> {
-        if self.ledger().holds.is_empty() {
+        // one that comes after the look at the disk is of a container which that look has not seen
+        let before: HashSet<String> = self.ledger().holds.keys().cloned().collect();
+        if before.is_empty() {
             return Ok(());
         }
         let prepared: HashSet<String> = self.snapshots.prepared()?.into_iter().collect();
         let mut batch = Batch::new();
         let mut ledger = self.ledger();
-        let gone: Vec<_> = ledger.holds.extract_if(|holder, _| !prepared.contains(owner(holder))).collect();
+        let is_gone = |holder: &String| before.contains(holder) && !prepared.contains(owner(holder));
+        let gone: Vec<_> = ledger.holds.extract_if(|holder, _| is_gone(holder)).collect();
         for (container, top) in gone {
             ledger.drop_layer(&top);
             batch.delete(&HOLDS, &container);
         }
         drop(ledger);
         self.store.commit(batch, Durability::Process)
+    }
+
+    /// To be called when a container's root filesystem is gone: layers that were held for it go.
+    ///
+    /// # Errors
+    /// Those of the store, and of throwing layers away.
+    pub fn release(&self) -> Result<()> {
+        self.release_holds()?;
+        self.collect()
     }
 }
 

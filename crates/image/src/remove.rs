@@ -97,7 +97,9 @@ impl Images {
         self.store.commit(batch, Durability::Power)?;
         let mut ledger = self.ledger();
         names.iter().for_each(|name| drop(ledger.tags.remove(&name.to_string())));
-        held.into_iter().for_each(|(holder, top)| ledger.hold(holder, top));
+        for (holder, top) in held {
+            let _ = ledger.hold(holder, top);
+        }
         if let Some(record) = ledger.broken.remove(id) {
             ledger.drop_uses(&record);
         }
@@ -142,7 +144,9 @@ impl Images {
             ledger.tags.remove(&reference.to_string());
         }
         ledger.refresh(&image.id);
-        held.into_iter().for_each(|(holder, top)| ledger.hold(holder, top));
+        for (holder, top) in held {
+            let _ = ledger.hold(holder, top);
+        }
         if let Some(record) = record {
             ledger.images.remove(&image.id);
             ledger.uses.remove(&image.id);

@@ -41,14 +41,15 @@ pub struct Use {
 }
 
 impl Use {
-    /// What layers are held for. It lasts as long as the container's root filesystem: see [`owner`].
-    pub(crate) fn holder(&self) -> String {
+    /// What layers are held for, and a view of them is called. It lasts as long as the container's root filesystem: see
+    /// [`owner`].
+    pub fn holder(&self) -> String {
         if self.mount.is_empty() { self.container.clone() } else { format!("{}-{}", self.container, self.mount) }
     }
 }
 
-/// The container of a [`Use::holder`].
-pub(crate) fn owner(holder: &str) -> &str {
+/// The container of a [`Use::holder`], or of its root filesystem.
+pub fn owner(holder: &str) -> &str {
     holder.split('-').next().unwrap_or_default()
 }
 

@@ -23,8 +23,8 @@ const STRING_MAX: usize = 255;
 /// Mounts it detached. The descriptor is all there is; who holds it, holds the file system.
 ///
 /// `lowest`: a detached mount of its lowest layer, where that is an EROFS and somebody has one to be shared: files of one
-/// EROFS that is mounted twice are in the page cache twice. `label`: the SELinux context of all files in an overlay or an
-/// EROFS; empty: each its own.
+/// EROFS that is mounted twice are in the page cache twice. `label`: the SELinux context of all files in an overlay;
+/// empty: each its own.
 pub fn mount_root(root: &RootMount, lowest: Option<BorrowedFd<'_>>, label: &str) -> Result<OwnedFd, StartError> {
     match root {
         RootMount::Directory { path } => directory(path),
@@ -59,7 +59,8 @@ pub(crate) fn mount_mapped(
         }
         RootMount::Stack { lower } => {
             let top = lower.first().map_or(Path::new(""), Lower::path);
-            mapped_stack(lower, lowest, Mapped::of(user)?, label).map_err(|errno| failed(top, errno))
+            let over = Over { changes: None, label };
+            mapped_overlay(lower, lowest, Mapped::of(user)?, None, over).map_err(|errno| failed(top, errno))
         }
         RootMount::Overlay { lower, upper, work, volatile } => {
             // overlayfs wants both of them on one mount
@@ -87,27 +88,6 @@ impl<'a> Mapped<'a> {
         let (uid, gid) = owner.ok_or_else(|| StartError::other("root is not mapped in the user namespace"))?;
         Ok(Self { user: user.fd.as_fd(), uid, gid })
     }
-}
-
-fn mapped_stack(
-    lower: &[Lower],
-    lowest: Option<BorrowedFd<'_>>,
-    mapped: Mapped<'_>,
-    label: &str,
-) -> Result<OwnedFd, Errno> {
-    if let [only] = lower {
-        let tree = match only {
-            Lower::Directory(path) => private_mounts::mapped(path, mapped.user)?,
-            Lower::Erofs(erofs) => {
-                let tree = erofs_tree(erofs, lowest, label)?;
-                sys::mount::map_ids(tree.as_fd(), mapped.user, false)?;
-                tree
-            }
-        };
-        let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
-        return sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree);
-    }
-    mapped_overlay(lower, lowest, mapped, None, Over { changes: None, label })
 }
 
 /// `own`: the directory that changes are in.
@@ -144,22 +124,15 @@ fn attach_mapped<'a>(
     shared: Option<BorrowedFd<'_>>,
     user: BorrowedFd<'_>,
 ) -> Result<&'a Path, Errno> {
-    let tree = erofs_tree(erofs, shared, "")?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = match shared.map(|shared| rustix::mount::open_tree(shared, c"", flags)) {
+        Some(Ok(tree)) => tree,
+        // before Linux 6.15 nothing can be made of somebody else's detached mount
+        Some(Err(Errno::INVAL)) | None => sys::erofs::mount(&erofs.index, &erofs.devices)?,
+        Some(Err(errno)) => return Err(errno),
+    };
     sys::mount::map_ids(tree.as_fd(), user, false)?;
     attach_in_place(erofs, &tree)
-}
-
-/// A detached mount of an EROFS; of the `shared` one, unless its files are to have another label.
-fn erofs_tree(erofs: &Erofs, shared: Option<BorrowedFd<'_>>, label: &str) -> Result<OwnedFd, Errno> {
-    if !label.is_empty() {
-        return sys::erofs::mount_labelled(&erofs.index, &erofs.devices, label);
-    }
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    match shared.map(|shared| rustix::mount::open_tree(shared, c"", flags)) {
-        // before Linux 6.15 nothing can be made of somebody else's detached mount
-        Some(Err(Errno::INVAL)) | None => sys::erofs::mount(&erofs.index, &erofs.devices),
-        Some(outcome) => outcome,
-    }
 }
 
 fn attach_in_place<'a>(erofs: &'a Erofs, tree: &OwnedFd) -> Result<&'a Path, Errno> {
@@ -218,7 +191,7 @@ fn stack(lower: &[Lower], lowest: Option<BorrowedFd<'_>>, label: &str) -> Result
             let read_only = Attributes { set: Some(MountAttrFlags::MOUNT_ATTR_RDONLY), ..Attributes::default() };
             sys::mount::set_attributes(tree.as_fd(), c"", false, &read_only).map(|()| tree)
         }
-        [Lower::Erofs(only)] => erofs_tree(only, lowest, label),
+        [Lower::Erofs(only)] => sys::erofs::mount(&only.index, &only.devices),
         // overlayfs wants two layers where it is to be read-only
         _ => overlay_on(lower, lowest, Over { changes: None, label }),
     }

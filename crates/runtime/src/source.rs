@@ -109,14 +109,18 @@ impl Source {
         }
     }
 
-    /// Nothing is cloned from a mount that is attached nowhere: where only a thread sees it, it may be anywhere.
+    /// Before Linux 6.15 nothing is cloned from a mount that is attached nowhere: where only a thread sees it, it may be
+    /// anywhere.
     fn part_of_mount(&self, whole: &OwnedFd) -> Result<OwnedFd, StartError> {
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        private_mounts::within(|| {
-            private_mounts::attach(whole, Path::new("/"))?;
-            clone_below(whole, &self.part, how, false)
-        })
-        .map_err(|errno| self.refused(errno, &|part| is_there(whole, part)))
+        let cloned = match clone_below(whole, &self.part, how, false) {
+            Err(Errno::INVAL) => private_mounts::within(|| {
+                private_mounts::attach(whole, Path::new("/"))?;
+                clone_below(whole, &self.part, how, false)
+            }),
+            cloned => cloned,
+        };
+        cloned.map_err(|errno| self.refused(errno, &|part| is_there(whole, part)))
     }
 
     /// `is_there`: whether a beginning of the part is; the first that is not is told, as Docker does.

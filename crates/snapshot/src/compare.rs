@@ -92,20 +92,24 @@ pub(crate) fn any_time(unpacked: &Unpacked) -> HashSet<Vec<u8>> {
     all
 }
 
+const IMAGE: &str = "the index of its image";
+const VIEW: &str = "the index of its view";
+
 /// [`difference`] for layers that are files.
 pub(crate) fn files(expected: &Packed, found: &Packed) -> io::Result<Option<String>> {
     for (what, expected, found) in [
         ("its tar", expected.tar(), found.tar()),
         ("its index", expected.index(), found.index()),
-        ("the index of its image", expected.image(), found.image()),
+        (IMAGE, expected.image(), found.image()),
+        (VIEW, expected.view(), found.view()),
     ] {
-        let wanted = File::open(expected)?;
         let found = match File::open(found) {
             Ok(found) => found,
             // made where it is needed
-            Err(e) if e.kind() == io::ErrorKind::NotFound && what == "the index of its image" => continue,
+            Err(e) if e.kind() == io::ErrorKind::NotFound && [IMAGE, VIEW].contains(&what) => continue,
             Err(e) => return Ok(Some(format!("{what}: {}", values::system_words(&e)))),
         };
+        let wanted = File::open(expected)?;
         let (size, length) = (wanted.metadata()?.len(), found.metadata()?.len());
         if size != length {
             return Ok(Some(format!("{what} has {length} bytes in place of {size}")));

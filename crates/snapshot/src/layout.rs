@@ -130,8 +130,8 @@ impl Layout {
         self.root.join("init").join(top.map_or("empty", Digest::hex))
     }
 
-    pub(crate) fn view_top(&self, top: Option<&Digest>) -> PathBuf {
-        self.root.join("views").join(top.map_or("empty", Digest::hex))
+    pub(crate) fn view_top(&self, top: &Digest) -> PathBuf {
+        self.root.join("views").join(top.hex())
     }
 
     /// A new empty directory in staging.
@@ -204,7 +204,7 @@ impl Layout {
 
     pub(crate) fn remove_layer(&self, layer: &Digest) -> Result<()> {
         self.trash.throw(&self.init(Some(layer))).during(|| format!("layer {layer}"))?;
-        self.trash.throw(&self.view_top(Some(layer))).during(|| format!("layer {layer}"))?;
+        self.trash.throw(&self.view_top(layer)).during(|| format!("layer {layer}"))?;
         self.trash.throw(&self.packed(layer).dir).during(|| format!("layer {layer}"))?;
         self.trash.throw(&self.layer(layer)).during(|| format!("layer {layer}"))
     }
@@ -216,10 +216,8 @@ impl Layout {
 
 /// Everybody in a container can go through its root, whatever the image says of it, as with Docker: images made of a
 /// directory of `mktemp -d` have one that is root's alone.
-pub(crate) const ROOT_MODE: u16 = 0o755;
-
 pub(crate) fn open_root(path: &Path) -> io::Result<()> {
-    Ok(chmod(path, u32::from(ROOT_MODE).into())?)
+    Ok(chmod(path, 0o755.into())?)
 }
 
 /// A default ACL that the data root has of its administrator (acl(5)) must not come to be on files of layers and containers.

@@ -170,8 +170,12 @@ impl Snapshotter for Native {
             return Err(Error::invalid("a view needs a layer"));
         }
         let path = self.layout.root(id)?;
-        if !path.exists() {
-            self.make(id, &|staging| self.copy(staging, layers))?;
+        if !path.exists()
+            && let Err(e) = self.make(id, &|staging| self.copy(staging, layers))
+            // somebody was faster
+            && !path.exists()
+        {
+            return Err(e);
         }
         Ok(View { root: RootMount::Directory { path }, lowest: None })
     }

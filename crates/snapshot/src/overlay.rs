@@ -56,7 +56,7 @@ pub struct Overlay {
 enum Names {
     /// Also those that every container needs.
     All,
-    /// Those of the layers alone, in a root that everybody can go through.
+    /// Those of the layers alone.
     Own,
 }
 
@@ -179,11 +179,12 @@ impl Overlay {
         Ok(path)
     }
 
-    /// The topmost directory of a view, made by whoever needs it first.
-    fn view_top(&self, top: Option<&Digest>, below: &Root) -> Result<PathBuf> {
+    /// The topmost directory of a view, made by whoever needs it first. It is there also where there is one layer: so each
+    /// mount is a file system of its own, whose options are nobody else's.
+    fn view_top(&self, top: &Digest, layers: &Layers) -> Result<PathBuf> {
         let path = self.layout.view_top(top);
         let _one_by_one = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        self.make_once(&path, &|staging| become_root(staging, below))?;
+        self.make_once(&path, &|staging| become_root(staging, layers.top()?))?;
         Ok(path)
     }
 
@@ -239,10 +240,7 @@ impl Overlay {
         let new = Packed::new(staging.clone()).image();
         let named = match names {
             Names::All => init_layer::add(&mut tree, &|_| Timestamp::now()),
-            Names::Own => {
-                tree.meta_mut(Tree::ROOT).mode = layout::ROOT_MODE;
-                Ok(())
-            }
+            Names::Own => Ok(()),
         };
         let made = named.and_then(|()| places.write(&tree, &new)).and_then(|()| {
             crash::point("snapshot.image-written");
@@ -288,8 +286,8 @@ impl Overlay {
     }
 
     /// Settles directories, writes indexes, in order, since each may need those before it. `made` says when what every
-    /// container needs was made.
-    fn finish(&self, layers: &mut [(Stage, Digest)], made: &dyn Fn(&[u8]) -> Timestamp) -> Result<()> {
+    /// container needs was made; `with_view`: the last one's view is made as well.
+    fn finish(&self, layers: &mut [(Stage, Digest)], made: &dyn Fn(&[u8]) -> Timestamp, with_view: bool) -> Result<()> {
         let places = Places::with(&self.layout, layers);
         // what is in the last layer and all below it
         let mut known: Option<(Vec<Digest>, Tree)> = None;
@@ -316,9 +314,12 @@ impl Overlay {
         // The last one is topmost in its image as a rule.
         let Some((stage, layer)) = layers.last() else { return Ok(()) };
         if let (Form::Packed(_), Some((_, mut tree))) = (&stage.form, known) {
+            let packed = Packed::new(stage.dir.clone());
+            if with_view {
+                places.write(&tree, &packed.view()).during(|| format!("view of layer {layer}"))?;
+            }
             init_layer::add(&mut tree, made)?;
-            let image = Packed::new(stage.dir.clone()).image();
-            places.write(&tree, &image).during(|| format!("image of layer {layer}"))?;
+            places.write(&tree, &packed.image()).during(|| format!("image of layer {layer}"))?;
         }
         Ok(())
     }
@@ -360,7 +361,7 @@ impl Snapshotter for Overlay {
     }
 
     fn commit(&self, mut layers: Vec<(Stage, Digest)>) -> Result<()> {
-        self.finish(&mut layers, &|_| Timestamp::now())?;
+        self.finish(&mut layers, &|_| Timestamp::now(), false)?;
         crash::point("snapshot.layers-settled");
         self.layout.commit(layers)
     }
@@ -390,7 +391,7 @@ impl Snapshotter for Overlay {
             found.unwrap_or_else(Timestamp::now)
         };
         let mut layers = [(stage, layer.clone())];
-        self.finish(&mut layers, &made)?;
+        self.finish(&mut layers, &made, there.view().exists())?;
         let [(stage, _)] = layers;
         let why = match &stage.form {
             Form::Directory { .. } => {
@@ -447,15 +448,10 @@ impl Snapshotter for Overlay {
     }
 
     fn view(&self, _id: &str, layers: &[Digest]) -> Result<View> {
+        let top = layers.last().ok_or_else(|| Error::invalid("a view needs a layer"))?;
         let mut found = self.layers_of(layers, Names::Own)?;
-        if let Some(first) = found.dirs.first() {
-            let below = Root::open(first).map_err(io::Error::from).during(|| first.display())?;
-            let top = self.view_top(layers.last(), &below)?;
-            found.dirs.insert(0, top);
-        }
-        if found.dirs.is_empty() && found.image.is_none() {
-            return Err(Error::invalid("a view needs a layer"));
-        }
+        let top = self.view_top(top, &found)?;
+        found.dirs.insert(0, top);
         let lowest = found.lowest()?;
         Ok(View { root: RootMount::Stack { lower: found.lower() }, lowest })
     }

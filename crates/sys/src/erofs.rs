@@ -24,28 +24,17 @@ const STRING_MAX: usize = 255;
 /// # Errors
 /// `ENOTBLK` where the kernel wants a block device, `EINVAL` for what is no EROFS or has another number of devices.
 pub fn mount(index: &Path, devices: &[PathBuf]) -> Result<OwnedFd> {
-    mount_labelled(index, devices, "")
-}
-
-/// The same with one SELinux context for all files; empty: each its own.
-///
-/// # Errors
-/// As [`mount`].
-pub fn mount_labelled(index: &Path, devices: &[PathBuf], label: &str) -> Result<OwnedFd> {
-    match mount_file(index, devices, label) {
+    match mount_file(index, devices) {
         Err(Errno::NOTBLK) => {
             let copy = copy_in_memory(index)?;
-            mount_file(&by_descriptor(&copy), devices, label)
+            mount_file(&by_descriptor(&copy), devices)
         }
         other => other,
     }
 }
 
-fn mount_file(index: &Path, devices: &[PathBuf], label: &str) -> Result<OwnedFd> {
+fn mount_file(index: &Path, devices: &[PathBuf]) -> Result<OwnedFd> {
     let context = rustix::mount::fsopen(c"erofs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    if !label.is_empty() {
-        rustix::mount::fsconfig_set_string(&context, c"context", label)?;
-    }
     // those with long paths, open until the kernel has opened them itself
     let mut open = Vec::new();
     set_path(&context, "source", index, &mut open)?;

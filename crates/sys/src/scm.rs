@@ -10,8 +10,8 @@ use rustix::net::{
 
 use crate::{Errno, Result};
 
-/// The most descriptors one message carries here (the kernel's own limit is 253).
-pub const MAX_FDS: usize = 16;
+/// The most descriptors one message carries (`SCM_MAX_FD`).
+pub const MAX_FDS: usize = 253;
 
 /// Sends `data` with descriptors; how many bytes were taken. `data` must not be empty, and on a stream socket the
 /// rest of a short write goes without descriptors.

@@ -12,6 +12,10 @@ use crate::version::Version;
 /// `InvalidArgument` in Docker's words for what a version did not have yet, and cannot be dropped.
 pub fn raise_create(request: &mut ContainerCreateRequest, version: Version) -> Result<()> {
     if let Some(host) = &mut request.host_config {
+        let has_part = |mount: &Mount| mount.volume_options.as_ref().is_some_and(|volume| !volume.subpath.is_empty());
+        if version.below(45) && host.mounts.iter().any(has_part) {
+            return Err(Error::invalid("VolumeOptions.Subpath needs API v1.45 or newer"));
+        }
         if version.below(48) && host.mounts.iter().any(|mount| mount.kind == "image") {
             return Err(Error::invalid("Mount type \"Image\" needs API v1.48 or newer"));
         }
@@ -72,11 +76,6 @@ fn raise_mount(mount: &mut Mount, version: Version) {
         let bind = mount.bind_options.get_or_insert_default();
         bind.read_only_force_recursive = false;
         bind.read_only_non_recursive = true;
-    }
-    if version.below(45)
-        && let Some(volume) = &mut mount.volume_options
-    {
-        volume.subpath.clear();
     }
     if version.below(46)
         && let Some(tmpfs) = &mut mount.tmpfs_options

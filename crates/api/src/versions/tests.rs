@@ -194,12 +194,18 @@ fn old_defaults_of_create() {
 }
 
 #[test]
-fn images_were_no_mounts() {
-    let body = json!({"HostConfig": {"Mounts": [{"Type": "image", "Source": "a", "Target": "/b"}]}});
-    assert_eq!(raised(body.clone(), 48)["HostConfig"]["Mounts"], body["HostConfig"]["Mounts"]);
-    let mut request: ContainerCreateRequest = serde_json::from_value(body).expect("a request");
-    let refused = raise_create(&mut request, Version::new(1, 47)).expect_err("1.47 has none");
-    assert_eq!(refused.message, "Mount type \"Image\" needs API v1.48 or newer");
+fn what_could_not_be_mounted() {
+    let check = |mount: Value, since: u16, why: &str| {
+        let body = json!({"HostConfig": {"Mounts": [mount]}});
+        assert_eq!(raised(body.clone(), since)["HostConfig"]["Mounts"], body["HostConfig"]["Mounts"]);
+        let mut request: ContainerCreateRequest = serde_json::from_value(body).expect("a request");
+        let refused = raise_create(&mut request, Version::new(1, since - 1)).expect_err("it came later");
+        assert_eq!(refused.message, why);
+    };
+    let image = json!({"Type": "image", "Source": "a", "Target": "/b"});
+    check(image, 48, "Mount type \"Image\" needs API v1.48 or newer");
+    let part = json!({"Type": "volume", "Source": "a", "Target": "/b", "VolumeOptions": {"Subpath": "c"}});
+    check(part, 45, "VolumeOptions.Subpath needs API v1.45 or newer");
 }
 
 #[test]

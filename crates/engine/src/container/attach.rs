@@ -53,8 +53,8 @@ impl DetachNotice {
 /// Resolves when the end of the streams means that the exit code can be asked for.
 pub struct EndNotice(pub(crate) Option<tokio::sync::watch::Receiver<bool>>);
 
-/// As many descriptors as one message carries to a shim, less one for the network namespace (`SCM_MAX_FD`, unix(7)).
-const MOST_WAITING: usize = 252;
+/// As many descriptors as one message carries to a shim, less those of the namespaces, the lowest layer and mounted images.
+const MOST_WAITING: usize = sys::scm::MAX_FDS - 3 - super::mounts::images::MOST;
 
 /// For a shim that has not answered since the daemon's start.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(20);

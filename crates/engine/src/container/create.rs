@@ -81,7 +81,7 @@ pub async fn create(
 
     let shared = shared.clone();
     whole(async move {
-        let holds = make(&shared, &record, &image, resolved, &reached).await?;
+        let (holds, mounted) = make(&shared, &record, &image, resolved, &reached, mounted).await?;
         undo.commit();
         // from here on it is somebody's
         let container = supervise(&shared, record, Volatile::default());
@@ -126,7 +126,8 @@ async fn make(
     image: &Arc<image::Image>,
     mut resolved: Vec<mounts::Resolved>,
     reached: &[mounts::Resolved],
-) -> Result<Vec<volumes::Hold>> {
+    mounted: mounts::images::Wanted,
+) -> Result<(Vec<volumes::Hold>, mounts::images::Wanted)> {
     let (s, r, image) = (shared.clone(), record.clone(), image.clone());
     let mut holds = Vec::new();
     if resolved.iter().any(mounts::Resolved::is_on_host) {
@@ -145,10 +146,11 @@ async fn make(
     }
     blocking(move || {
         let mut undo = Undo::default();
-        let (s2, id) = (s.clone(), r.id.clone());
+        let (s2, record) = (s.clone(), r.clone());
         undo.push(move || {
-            let _ = s2.snapshots.remove(id.as_str());
-            let _ = s2.remove_directories(&id);
+            let _ = s2.snapshots.remove(record.id.as_str());
+            let _ = mounts::images::close(&s2, &record);
+            let _ = s2.remove_directories(&record.id);
         });
         crash::point("create.sources");
         s.images.prepare(r.id.as_str(), &image, r.snapshot_options())?;
@@ -156,7 +158,10 @@ async fn make(
             s.snapshots.limit(r.id.as_str(), bytes)?;
         }
         crash::point("create.snapshot");
-        mounts::images::hold(&s, &r)?;
+        mounts::images::hold(&s, &r.id, &mounted)?;
+        // what that takes is not for the start to wait for
+        mounts::images::open(&s, &r.id, &mut resolved)?;
+        crash::point("create.images-opened");
         let log = s.log_path(&r);
         if let Some(directory) = log.parent() {
             std::fs::create_dir_all(directory).during(|| format!("mkdir {}", directory.display()))?;
@@ -168,7 +173,7 @@ async fn make(
         crash::point("create.recorded");
         undo.commit();
         r.all_images().for_each(|image| s.image_used(image));
-        Ok(holds)
+        Ok((holds, mounted))
     })
     .await
 }

@@ -61,7 +61,7 @@ pub struct Resolved {
     /// Of an image, once it is known.
     pub image: Option<MountedImage>,
     /// Of an image, while it is about to be mounted: see [`images::open`].
-    pub view: Option<View>,
+    pub image_root: Option<ImageRoot>,
     /// Absolute and clean.
     pub destination: String,
     /// The options as the user wrote them (`ro,z`), for `inspect`.
@@ -80,7 +80,7 @@ pub struct Resolved {
 
 /// An image's files, ready to be mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct ImageRoot {
     pub root: RootMount,
     /// There is a mount of its lowest layer.
     pub has_lowest: bool,
@@ -116,8 +116,8 @@ impl Resolved {
 
     /// What the runtime needs besides a path.
     pub fn runtime_source(&self) -> Option<runtime::Source> {
-        let (root, has_lowest) = match (self.kind, &self.view) {
-            (Kind::Image, Some(view)) => (view.root.clone(), view.has_lowest),
+        let (root, has_lowest) = match (self.kind, &self.image_root) {
+            (Kind::Image, Some(image)) => (image.root.clone(), image.has_lowest),
             (Kind::Volume, _) if !self.part.is_empty() => {
                 (RootMount::Directory { path: self.host_path().into() }, false)
             }
@@ -529,7 +529,7 @@ fn bare(kind: Kind, destination: &str, mode: &str) -> Resolved {
         part: String::new(),
         volume: None,
         image: None,
-        view: None,
+        image_root: None,
         destination: clean(destination),
         mode: mode.to_owned(),
         read_only: false,

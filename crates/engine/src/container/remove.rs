@@ -82,6 +82,10 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
         // last: until here a restarted daemon knows what it has to remove
         shared.records.delete(&id)?;
         crash::point("remove.record-gone");
+        if let Err(e) = shared.images.release() {
+            // the next removal of an image does it
+            tracing::debug!("layers kept for container {id} are not released: {e}");
+        }
         Ok(())
     })
     .await

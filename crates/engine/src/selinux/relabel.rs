@@ -56,10 +56,6 @@ pub fn relabel(path: &Path, label: &str, reach: Reach) -> Result<()> {
     let failed =
         |what: &str| Error::internal(format!("error setting label on mount source '{}': {what}", path.display()));
     let path = std::fs::canonicalize(path).map_err(|e| failed(&values::system_words(&e)))?;
-    if FORBIDDEN.iter().any(|forbidden| path == Path::new(forbidden)) {
-        let what = format!("SELinux relabeling of {} is not allowed", path.display());
-        return Err(Error { kind: values::ErrorKind::InvalidArgument, ..failed(&what) });
-    }
     let top = open(rustix::fs::CWD, &path).map_err(|errno| failed(&values::system_words(&errno)))?;
     relabel_open(&top, &path.to_string_lossy(), label, reach)
 }
@@ -67,14 +63,21 @@ pub fn relabel(path: &Path, label: &str, reach: Reach) -> Result<()> {
 /// The same for what is open (`O_PATH`); errors call it `name`.
 ///
 /// # Errors
-/// `Internal` where the kernel refuses.
+/// `InvalidArgument` for one of the machine's own directories, whatever leads to it; `Internal` where the kernel refuses.
 pub fn relabel_open(top: &OwnedFd, name: &str, label: &str, reach: Reach) -> Result<()> {
+    let failed = |what: String| Error::internal(format!("error setting label on mount source '{name}': {what}"));
+    let place = rustix::fs::fstat(top).map_err(|errno| failed(values::system_words(&errno)))?;
+    let is_top = |path: &&&str| {
+        let known = rustix::fs::stat(**path);
+        known.is_ok_and(|known| (known.st_dev, known.st_ino) == (place.st_dev, place.st_ino))
+    };
+    if let Some(forbidden) = FORBIDDEN.iter().find(is_top) {
+        let what = failed(format!("SELinux relabeling of {forbidden} is not allowed"));
+        return Err(Error { kind: values::ErrorKind::InvalidArgument, ..what });
+    }
     match tree(top, label_for(label, reach).as_bytes()) {
         Ok(()) | Err(Errno::NOTSUP) => Ok(()),
-        Err(errno) => {
-            let why = format!("relabel failed {name}: {}", values::system_words(&errno));
-            Err(Error::internal(format!("error setting label on mount source '{name}': {why}")))
-        }
+        Err(errno) => Err(failed(format!("relabel failed {name}: {}", values::system_words(&errno)))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use archive::pack::{Marks, Packer};
 use archive::unpack::{Copy, copy_attributes, unpack_copy};
 use archive::{Ids, Root};
-use rustix::fs::{Dir, DirEntry, Mode, OFlags};
+use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use values::{Error, ErrorKind, Result, ResultExt};
 
@@ -40,28 +40,27 @@ pub fn populate(shared: &Shared, record: &Record, mounts: &[Resolved]) -> Result
     done.map_err(|_| Error::internal("copying to a volume failed unexpectedly"))?
 }
 
-/// What of a volume is mounted, if that is a directory with nothing in it.
+/// What of a volume is mounted, if that is a directory with nothing in it. One that cannot be looked at (a server's, which
+/// lets nobody) gets nothing.
 fn empty_directory(mount: &Resolved) -> Result<Option<OwnedFd>> {
     let place = match mount.open() {
-        Ok(place) => place,
         // a part that is not there is no reason for a container not to be made, but for it not to be started
-        Err(e) if !mount.part.is_empty() && e.kind == ErrorKind::NotFound => return Ok(None),
-        Err(e) if !mount.part.is_empty() => return Err(e),
-        Err(e) => return Err(e).during(|| format!("volume {}", mount.source)),
+        Err(e) if !mount.part.is_empty() && e.kind != ErrorKind::NotFound => return Err(e),
+        Err(_) => return Ok(None),
+        Ok(place) => place,
     };
+    Ok(open_empty(&place).ok().flatten())
+}
+
+fn open_empty(place: &OwnedFd) -> rustix::io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = match rustix::fs::openat(&place, c".", flags, Mode::empty()) {
-        Ok(directory) => directory,
-        // a file, or a server that lets us not look
-        Err(Errno::NOTDIR | Errno::ACCESS) => return Ok(None),
-        Err(errno) => return Err(std::io::Error::from(errno).into()),
-    };
-    let is_name = |entry: rustix::io::Result<DirEntry>| match entry {
-        Ok(entry) => !matches!(entry.file_name().to_bytes(), b"." | b".."),
-        Err(_) => true,
-    };
-    let is_empty = !Dir::read_from(&directory).map_err(std::io::Error::from)?.any(is_name);
-    Ok(is_empty.then_some(directory))
+    let directory = rustix::fs::openat(place, c".", flags, Mode::empty())?;
+    for entry in Dir::read_from(&directory)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(None);
+        }
+    }
+    Ok(Some(directory))
 }
 
 fn fill(root: &Root, from: &str, target: OwnedFd, ids: &Ids) -> Result<()> {

@@ -5,55 +5,72 @@ use std::os::fd::OwnedFd;
 use image::{Inside, Kept};
 use values::{Error, ErrorKind, Id, Result, ResultExt};
 
-use super::{Kind, Resolved, View};
+use super::{ImageRoot, Kind, Resolved};
 use crate::container::record::{MountedImage, Record};
 use crate::shared::Shared;
 
-/// Finds the images that mounts name. None of them goes while what is returned is held; layers whose image has gone already
-/// are another container's, and [`hold`] keeps them.
-///
-/// # Errors
-/// `InvalidArgument` for an image that is not there (a 404 would have clients look for the container's own), or has no files.
-pub fn keep(shared: &Shared, mounts: &mut [Resolved]) -> Result<Vec<Kept>> {
-    let mut kept = Vec::new();
-    for (number, mount) in (0..).zip(mounts.iter_mut().filter(|mount| mount.kind == Kind::Image)) {
-        // what comes from another container is the image which that one has, whatever its name means now
-        let wanted = mount.image.as_ref().map_or_else(|| mount.source.clone(), |image| image.id.to_string());
-        let found = match (shared.images.keep(&wanted), &mut mount.image) {
-            (Ok(found), _) => found,
-            (Err(e), Some(inherited)) if e.kind == ErrorKind::NotFound => {
-                inherited.number = number;
-                continue;
-            }
-            (Err(e), None) if e.kind == ErrorKind::NotFound => return Err(Error::invalid(e.message)),
-            (Err(e), _) => return Err(e),
-        };
-        let image = found.image();
-        if image.is_artifact || image.chain.is_empty() {
-            return Err(Error::invalid(format!("{wanted} has no files that could be mounted")));
-        }
-        mount.image = Some(MountedImage {
-            number,
-            destination: mount.destination.clone(),
-            name: mount.image.as_ref().map_or(wanted, |image| image.name.clone()),
-            id: image.id.clone(),
-            layers: image.chain.clone(),
-        });
-        mount.source = image.id.to_string();
-        kept.push(found);
-    }
-    Ok(kept)
+/// Images mounted in one container: each has a descriptor in the one message that its shim is told all with.
+pub const MOST: usize = 120;
+
+/// What [`keep`] returns.
+#[derive(Default)]
+pub struct Wanted {
+    /// None of these images goes while this is held.
+    _kept: Vec<Kept>,
+    /// Those that have gone, or are about to: another container has their layers, and [`hold`] keeps them for this one, too.
+    orphans: Vec<MountedImage>,
 }
 
-/// Keeps layers that have no image any more for one more container, which has its root filesystem already.
+/// Finds the images that mounts name.
 ///
 /// # Errors
-/// `NotFound` where they have gone meanwhile.
-pub fn hold(shared: &Shared, record: &Record) -> Result<()> {
-    let orphans = record.images.iter().filter(|image| shared.images.get(&image.id).is_none());
-    orphans
-        .filter_map(|image| Some((image, image.layers.last()?)))
-        .try_for_each(|(image, top)| shared.images.keep_layers(&used_by(&record.id, image, false), top))
+/// `InvalidArgument` for an image that is not there (a 404 would have clients look for the container's own), or has no
+/// files, and for too many of them.
+pub fn keep(shared: &Shared, mounts: &mut [Resolved]) -> Result<Wanted> {
+    let mut wanted = Wanted::default();
+    for (number, mount) in (0..).zip(mounts.iter_mut().filter(|mount| mount.kind == Kind::Image)) {
+        if number as usize >= MOST {
+            return Err(Error::invalid(format!("a container can have at most {MOST} images mounted")));
+        }
+        // what comes from another container is the image which that one has, whatever its name means now
+        let inherited = mount.image.take();
+        let name = inherited.as_ref().map_or_else(|| mount.source.clone(), |image| image.id.to_string());
+        let image = match (shared.images.keep(&name), inherited) {
+            (Ok(found), inherited) => {
+                let image = found.image();
+                if image.is_artifact || image.chain.is_empty() {
+                    return Err(Error::invalid(format!("{name} has no files that could be mounted")));
+                }
+                let name = inherited.map_or(name, |image| image.name);
+                let (id, layers) = (image.id.clone(), image.chain.clone());
+                wanted._kept.push(found);
+                MountedImage { number, destination: mount.destination.clone(), name, id, layers }
+            }
+            (Err(e), Some(inherited)) if e.kind == ErrorKind::NotFound => {
+                let orphan = MountedImage { number, ..inherited };
+                wanted.orphans.push(orphan.clone());
+                orphan
+            }
+            (Err(e), _) if e.kind == ErrorKind::NotFound => return Err(Error::invalid(e.message)),
+            (Err(e), _) => return Err(e),
+        };
+        mount.source = image.id.to_string();
+        mount.image = Some(image);
+    }
+    Ok(wanted)
+}
+
+/// Keeps layers without an image for one more container, which has its root filesystem already.
+///
+/// # Errors
+/// `InvalidArgument` where they have gone meanwhile.
+pub fn hold(shared: &Shared, id: &Id, wanted: &Wanted) -> Result<()> {
+    for image in &wanted.orphans {
+        let Some(top) = image.layers.last() else { continue };
+        let held = shared.images.keep_layers(&used_by(id, image, false), top);
+        held.map_err(|e| Error::invalid(format!("image {}, which was removed: {e}", image.name)))?;
+    }
+    Ok(())
 }
 
 /// What a removal of the image is told.
@@ -102,7 +119,7 @@ pub fn open(shared: &Shared, id: &Id, mounts: &mut [Resolved]) -> Result<Opened>
             (view, _) => view,
         };
         let view = view.during(|| format!("image {} at {}", image.name, mount.destination))?;
-        mount.view = Some(View { root: view.root, has_lowest: view.lowest.is_some() });
+        mount.image_root = Some(ImageRoot { root: view.root, has_lowest: view.lowest.is_some() });
         opened.lowest.extend(view.lowest);
     }
     Ok(opened)
@@ -116,12 +133,13 @@ pub fn close(shared: &Shared, record: &Record) -> Result<()> {
     record.images.iter().try_for_each(|image| shared.snapshots.remove(&key(&record.id, image)))
 }
 
-/// What the snapshot driver knows it by; [`owner`] tells the container.
+/// What the snapshot driver knows it by: [`image::owner`] tells the container.
 fn key(id: &Id, image: &MountedImage) -> String {
-    format!("{id}-{}", image.number)
+    used_by(id, image, false).holder()
 }
 
-/// The container that a root file system, or the image mounted in one, belongs to.
-pub fn owner(key: &str) -> &str {
-    key.split('-').next().unwrap_or_default()
+/// Bytes on the disk that are this container's alone.
+pub fn usage(shared: &Shared, record: &Record) -> u64 {
+    let usages = record.images.iter().map(|image| shared.snapshots.usage(&key(&record.id, image)));
+    usages.flatten().map(|usage| usage.bytes).sum()
 }
