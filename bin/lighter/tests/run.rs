@@ -199,7 +199,7 @@ fn binds() {
 fn what_is_not_there_yet_is_refused() {
     let daemon = Daemon::with_images(&["busybox"]);
     for flags in [
-        &["--mount", "type=volume,src=name,dst=/data,volume-subpath=x"][..],
+        &["--mount", "type=cluster,src=name,dst=/data"][..],
         &["--network", "mine"],
         &["--link", "a:b"],
         &["--gpus", "all"],

@@ -55,8 +55,8 @@ const ATTRIBUTE: &CStr = c"security.selinux";
 pub fn relabel(path: &Path, label: &str, reach: Reach) -> Result<()> {
     let failed =
         |what: &str| Error::internal(format!("error setting label on mount source '{}': {what}", path.display()));
-    let path = std::fs::canonicalize(path).map_err(|e| failed(&values::system_words(&e)))?;
-    let top = open(rustix::fs::CWD, &path).map_err(|errno| failed(&values::system_words(&errno)))?;
+    let whole = std::fs::canonicalize(path).map_err(|e| failed(&values::system_words(&e)))?;
+    let top = open(rustix::fs::CWD, &whole).map_err(|errno| failed(&values::system_words(&errno)))?;
     relabel_open(&top, &path.to_string_lossy(), label, reach)
 }
 
