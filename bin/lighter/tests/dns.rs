@@ -184,12 +184,16 @@ fn framed(stream: &mut TcpStream) -> Option<Vec<u8>> {
     stream.read_exact(&mut message).ok().map(|()| message)
 }
 
+/// Asked again as resolvers do: a datagram is lost where the queue of its socket is full, as by a flood from the same container.
 fn ask_udp(name: &str, size: Option<u16>) -> Vec<u8> {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    socket.send_to(&question(name, size), "127.0.0.11:53").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     let mut buffer = vec![0; 65_535];
-    let length = socket.recv(&mut buffer).expect("an answer by UDP");
+    let mut ask = || {
+        socket.send_to(&question(name, size), "127.0.0.11:53").unwrap();
+        socket.recv(&mut buffer).ok()
+    };
+    let length = (0..5).find_map(|_| ask()).expect("an answer by UDP");
     buffer.truncate(length);
     buffer
 }
