@@ -1,14 +1,6 @@
 //! Devices: by path, by rule, by name, and all of them.
 
-use testkit::{Cli, Daemon, real_docker};
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
+use testkit::{Daemon, through_both};
 
 fn run(daemon: &Daemon, flags: &[&str], script: &str) -> String {
     daemon.run(&[&["run", "--rm"], flags, &["busybox", "sh", "-c", script]].concat()).ok().stdout.clone()

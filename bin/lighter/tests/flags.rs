@@ -1,14 +1,6 @@
 //! The flags of `run`, `create` and `exec` that no other scenario is about: what becomes of each in the end.
 
-use testkit::{Cli, Daemon, real_docker};
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
+use testkit::{Daemon, through_both};
 
 #[test]
 fn files_and_labels() {

@@ -1,14 +1,6 @@
 //! Images as mounts (`--mount type=image`): read-only, kept as long as somebody has them.
 
-use testkit::{Cli, Daemon, real_docker};
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
+use testkit::{Daemon, through_both};
 
 /// Of two layers; the upper one hides something of the lower.
 fn with_tools() -> Daemon {

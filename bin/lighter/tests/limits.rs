@@ -1,14 +1,6 @@
 //! Limits of memory, processors, processes and block devices, as the kernel has them in the end.
 
-use testkit::{Cli, Daemon, eventually, real_docker};
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
+use testkit::{Daemon, eventually, through_both};
 
 fn is_v2() -> bool {
     std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists()

@@ -3,15 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testkit::{Cli, Daemon, real_docker};
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
+use testkit::{Cli, Daemon, through_both};
 
 /// A directory that is a mount of its own, with one more below it (`sub`); unmounted at the end.
 struct Tree(PathBuf);

@@ -1,16 +1,8 @@
 //! Whose ids, processes, names and queues a container has.
 
-use testkit::{Cli, Daemon, real_docker};
+use testkit::{Daemon, through_both};
 
 const REMAP: &[&str] = &["--userns-remap", "default"];
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
 
 #[test]
 fn root_of_a_remapped_container_is_nobody_outside() {

@@ -1,14 +1,6 @@
 //! `--security-opt`: filters of system calls, profiles, labels, hidden paths.
 
-use testkit::{Cli, Daemon, Finished, eventually, real_docker};
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
+use testkit::{Daemon, Finished, eventually, through_both};
 
 fn with_profile(daemon: &Daemon, profile: &str, flags: &[&str], script: &str) -> Finished {
     let path = daemon.directory.join("profile.json");

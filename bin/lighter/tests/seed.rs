@@ -1,15 +1,7 @@
 //! The seed's commands for running and controlling containers (spec/seed-commands.md §1), as people type them, by both clients.
 //! Rows with scenarios of their own: exec, health, lifecycle, limits, mounts, run, streams.
 
-use testkit::{Cli, Daemon, real_docker};
-
-/// Once with each client.
-fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
-    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
-        daemon.set_cli(cli);
-        check(daemon);
-    }
-}
+use testkit::{Daemon, through_both};
 
 #[test]
 fn running_it() {

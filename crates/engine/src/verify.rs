@@ -145,7 +145,7 @@ pub fn verify_recent(shared: &Arc<Shared>) {
 }
 
 fn stands_on(container: &Container, layer: &Digest) -> bool {
-    container.record().all_layers().contains(layer)
+    container.record().all_layers().any(|own| own == layer)
 }
 
 /// Names of the containers that run, or are about to, on a layer.

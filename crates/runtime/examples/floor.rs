@@ -52,13 +52,7 @@ fn measure(rounds: usize, scratch: &Path, image: &Path) -> Result<(), Box<dyn st
         let null = || -> Result<OwnedFd, Box<dyn std::error::Error>> {
             Ok(std::fs::OpenOptions::new().write(true).open("/dev/null")?.into())
         };
-        let fds = Fds {
-            netns: None,
-            userns: None,
-            lowest: None,
-            sources: vec![],
-            stdio: Stdio::Pipes { stdin: None, stdout: null()?, stderr: null()? },
-        };
+        let fds = Fds::from(Stdio::Pipes { stdin: None, stdout: null()?, stderr: null()? });
         let mut at = Instant::now();
         let begin = at;
         let mut phase = |index: usize| {

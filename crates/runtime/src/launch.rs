@@ -77,3 +77,10 @@ pub struct Fds {
     pub sources: Vec<OwnedFd>,
     pub stdio: Stdio,
 }
+
+impl From<Stdio> for Fds {
+    /// None but these.
+    fn from(stdio: Stdio) -> Self {
+        Self { netns: None, userns: None, lowest: None, sources: Vec::new(), stdio }
+    }
+}

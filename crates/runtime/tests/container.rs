@@ -327,8 +327,7 @@ fn a_terminal_of_its_own() {
         "-c",
         "tty; stty size; echo hi > /dev/tty; ls -1 /dev/pts; stat -c %F /dev/console; id -u",
     ]);
-    let fds =
-        Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio: Stdio::Terminal { rows: 33, cols: 99 } };
+    let fds = Fds::from(Stdio::Terminal { rows: 33, cols: 99 });
     let mut running = runtime::create(&launch, fds).unwrap().start().unwrap();
     let out = read_all(running.console.take().unwrap());
     assert_eq!(wait(&running.pidfd), 0);
@@ -417,11 +416,7 @@ fn a_ready_network_namespace_is_joined() {
     let scratch = Scratch::new();
     let (stdio, streams) = pipes();
     let launch = scratch.launch(&["readlink", "/proc/self/ns/net"]);
-    let running =
-        runtime::create(&launch, Fds { netns: Some(netns.into()), userns: None, lowest: None, sources: vec![], stdio })
-            .unwrap()
-            .start()
-            .unwrap();
+    let running = runtime::create(&launch, Fds { netns: Some(netns.into()), ..stdio.into() }).unwrap().start().unwrap();
     assert_eq!(read_all(streams.stdout).trim(), std::fs::read_link(path).unwrap().to_str().unwrap());
     wait(&running.pidfd);
     running.cgroup.remove().unwrap();
@@ -439,10 +434,7 @@ fn init_reaps_and_forwards() {
     let mut launch = scratch.launch(&["sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.01; done"]);
     launch.init = true;
     let (stdio, streams) = pipes();
-    let running = runtime::create(&launch, Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio })
-        .unwrap()
-        .start()
-        .unwrap();
+    let running = runtime::create(&launch, stdio.into()).unwrap().start().unwrap();
     let mut ready = [0u8; 6];
     rustix::io::read(&streams.stdout, &mut ready).unwrap();
     rustix::process::pidfd_send_signal(&running.pidfd, rustix::process::Signal::TERM).unwrap();
@@ -454,11 +446,7 @@ fn init_reaps_and_forwards() {
 fn a_created_container_that_is_dropped_ends() {
     let scratch = Scratch::new();
     let (stdio, streams) = pipes();
-    let created = runtime::create(
-        &scratch.launch(&["sh", "-c", "echo never"]),
-        Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio },
-    )
-    .unwrap();
+    let created = runtime::create(&scratch.launch(&["sh", "-c", "echo never"]), stdio.into()).unwrap();
     let pid = created.pid();
     drop(created);
     assert_eq!(read_all(streams.stdout), "");

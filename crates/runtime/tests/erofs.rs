@@ -56,10 +56,7 @@ const OUT: &str = "root:x:0:root\n3145728\nnew\npasswd\n4755 1000 5\n1\n1\nsame\
 
 fn run_with(launch: &Launch, lowest: Option<OwnedFd>) -> (i32, String, String) {
     let (stdio, streams) = pipes();
-    let running = runtime::create(launch, Fds { netns: None, userns: None, lowest, sources: vec![], stdio })
-        .unwrap()
-        .start()
-        .unwrap();
+    let running = runtime::create(launch, Fds { lowest, ..stdio.into() }).unwrap().start().unwrap();
     let (out, err) = (read_all(streams.stdout), read_all(streams.stderr));
     let status = wait(&running.pidfd);
     running.cgroup.remove().unwrap();

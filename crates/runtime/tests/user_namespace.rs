@@ -45,8 +45,7 @@ fn users_terminals_and_execs() {
     let mut launch = scratch.launch(&["sh", "-c", "tty; stat -c '%u %g' /dev/pts/0; id -u; echo ok > /dev/tty"]);
     remap(&mut launch);
     launch.user = Some("app".to_owned());
-    let fds =
-        Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio: Stdio::Terminal { rows: 5, cols: 5 } };
+    let fds = Fds::from(Stdio::Terminal { rows: 5, cols: 5 });
     let mut running = runtime::create(&launch, fds).unwrap().start().unwrap();
     let out = read_all(running.console.take().unwrap());
     assert_eq!((wait(&running.pidfd), out.as_str()), (0, "/dev/pts/0\r\n1000 5\r\n1000\r\nok\r\n"));

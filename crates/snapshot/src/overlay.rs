@@ -52,7 +52,7 @@ pub struct Overlay {
 }
 
 /// What names an image of layers has.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Names {
     /// Also those that every container needs.
     All,

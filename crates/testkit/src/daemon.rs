@@ -2,7 +2,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ impl Daemon {
     }
 
     /// Started, and listening; else how it ended, or that it does not.
-    fn try_spawn(&mut self) -> Result<(), String> {
+    fn try_spawn(&mut self) -> Result<(), Unborn> {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.directory.join("log")).expect("log file");
         let mut command = Command::new(binaries().join("lighter"));
@@ -207,11 +207,11 @@ impl Daemon {
         while !is_there() {
             if let Some(ended) = self.process.as_mut().and_then(|p| p.try_wait().ok().flatten()) {
                 self.process = None;
-                return Err(ended.to_string());
+                return Err(Unborn::Ended(ended));
             }
             if begin.elapsed() > Duration::from_secs(20) {
                 self.kill();
-                return Err("it does not listen".to_owned());
+                return Err(Unborn::Silent);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -261,7 +261,9 @@ impl Daemon {
 
     /// The same where it may die before it listens; whether it does listen.
     pub fn start_again_or_die(&mut self) -> bool {
-        self.try_spawn().is_ok()
+        let started = self.try_spawn();
+        assert_ne!(started, Err(Unborn::Silent), "the daemon does not listen:\n{}", self.log());
+        started.is_ok()
     }
 
     /// What there is on the disk of images, layers, downloads, root filesystems and containers, and of what is on its way to be
@@ -372,6 +374,23 @@ impl Daemon {
             self.run(&[&["rm", "-f"][..], &ids].concat());
         }
     }
+}
+
+/// The same checks by each client there is: ours, and the real `docker`.
+pub fn through_both(daemon: &mut Daemon, check: impl Fn(&Daemon)) {
+    for cli in [Some(Cli::Lighter), real_docker().map(Cli::Docker)].into_iter().flatten() {
+        daemon.set_cli(cli);
+        check(daemon);
+    }
+}
+
+/// Why a daemon cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+enum Unborn {
+    /// Its process ended before it listened.
+    Ended(ExitStatus),
+    /// It does not listen, and was killed.
+    Silent,
 }
 
 impl Drop for Daemon {

@@ -21,7 +21,7 @@ mod web;
 pub mod world;
 
 pub use at_end::AtEnd;
-pub use daemon::{Cli, Daemon, binaries, real_docker};
+pub use daemon::{Cli, Daemon, binaries, real_docker, through_both};
 pub use leftovers::{Leftovers, instance};
 pub use output::Finished;
 pub use pty::Terminal;

@@ -146,11 +146,11 @@ async fn make(
     }
     blocking(move || {
         let mut undo = Undo::default();
-        let (s2, record) = (s.clone(), r.clone());
+        let (s2, id, images) = (s.clone(), r.id.clone(), r.images.clone());
         undo.push(move || {
-            let _ = s2.snapshots.remove(record.id.as_str());
-            let _ = mounts::images::close(&s2, &record);
-            let _ = s2.remove_directories(&record.id);
+            let _ = s2.snapshots.remove(id.as_str());
+            let _ = mounts::images::close(&s2, &id, &images);
+            let _ = s2.remove_directories(&id);
         });
         crash::point("create.sources");
         s.images.prepare(r.id.as_str(), &image, r.snapshot_options())?;

@@ -12,7 +12,7 @@ use shim::protocol::{self, FailureKind, Fds, Reply};
 use sys::crash;
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
-use values::{Error, ErrorKind, Id, Result, ResultExt, RootMount, Timestamp};
+use values::{Error, Id, Result, ResultExt, RootMount, Timestamp};
 
 use super::etc;
 use super::handle::{Container, Mail, Pending};
@@ -147,7 +147,7 @@ async fn attempt(shared: &Arc<Shared>, container: &Arc<Container>, generation: u
     let (s, d, places, built_in) = (shared.clone(), directory.clone(), sandbox.places.clone(), external.is_none());
     let (r, first) = (record.clone(), container.state().exits == 0);
     let preparing = blocking(move || {
-        let (prepared, mounted) = prepare(&s, &r, &mounts, &places.endpoints, &links, joined, first)?;
+        let (prepared, mounted) = prepare(&s, &r, mounts, &places.endpoints, &links, joined, first)?;
         super::links::catch_up(&s, &r, &links, &places.endpoints)?;
         Ok((complete(&s, &r, prepared, built_in, &d)?, s.snapshots.lowest(&r.layers)?, mounted))
     });
@@ -395,7 +395,7 @@ fn release(shared: &Shared, id: &Id, places: &Places) {
 fn prepare(
     shared: &Arc<Shared>,
     record: &Record,
-    mounts: &[super::mounts::Resolved],
+    mut mounts: Vec<super::mounts::Resolved>,
     endpoints: &[Endpoint],
     links: &[Link],
     joined: oci::Joined,
@@ -404,18 +404,10 @@ fn prepare(
     let etc = etc::write(shared, record, endpoints, links)?;
     // until the state says that it is being started, which it does: then its layers are not exchanged either
     let _inside = shared.images.enter(&record.layers)?;
-    let mut mounts = mounts.to_vec();
     let mounted = super::mounts::images::open(shared, &record.id, &mut mounts)?;
     crash::point("start.images-opened");
     let root = || shared.snapshots.mounts(record.id.as_str(), &record.layers, record.snapshot_options());
-    let rootfs = match (root(), shared.images.get(&record.image)) {
-        // a layer has vanished from the disk
-        (Err(e), Some(image)) if e.kind == ErrorKind::NotFound && image.chain == record.layers => {
-            shared.images.mend(&image).during(|| e)?;
-            root()?
-        }
-        (rootfs, _) => rootfs?,
-    };
+    let rootfs = shared.images.mended(&record.image, &record.layers, root)?;
     if let Some(bytes) = record.storage_size() {
         shared.snapshots.limit(record.id.as_str(), bytes)?;
     }

@@ -65,9 +65,8 @@ pub struct MountedImage {
 
 impl Record {
     /// All layers whose files are seen in it, by chain id.
-    pub fn all_layers(&self) -> Vec<Digest> {
-        let mounted = self.images.iter().flat_map(|image| &image.layers);
-        self.layers.iter().chain(mounted).cloned().collect()
+    pub fn all_layers(&self) -> impl Iterator<Item = &Digest> {
+        self.layers.iter().chain(self.images.iter().flat_map(|image| &image.layers))
     }
 
     /// Its own image, and those that are mounted in it.

@@ -69,7 +69,7 @@ async fn erase(shared: &Arc<Shared>, container: &Arc<Container>) -> Result<()> {
             super::lost::end_cgroup(&shared.cgroup_path(&id));
         }
         record.all_images().for_each(|image| shared.image_used(image));
-        super::mounts::images::close(&shared, &record)?;
+        super::mounts::images::close(&shared, &id, &record.images)?;
         crash::point("remove.mounts-gone");
         shared.snapshots.remove(id.as_str())?;
         crash::point("remove.snapshot-gone");

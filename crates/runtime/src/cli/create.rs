@@ -10,7 +10,7 @@ use super::bundle::{Home, Record, load};
 use super::{Failure, Global, Outcome, console, manage};
 use crate::create::{Extra, create_with};
 use crate::hooks::{Place, number_inside, run_all, run_each};
-use crate::{Fds, Launch, Running, SeccompProgram, StartError, Stdio, capability, seccomp};
+use crate::{Launch, Running, SeccompProgram, StartError, Stdio, capability, seccomp};
 
 pub(super) const FLAGS: &[Flag] = &[
     Flag::text("bundle", "b"),
@@ -126,8 +126,7 @@ fn make_in(
     let fifo = home.make_fifo()?;
     let keyring = !arguments.has("no-new-keyring");
     let extra = Extra { fifo: Some(fifo), preserve, bundle: bundle.to_string_lossy().into_owned(), keyring };
-    let created = create_with(launch, Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio }, extra)
-        .map_err(|error| {
+    let created = create_with(launch, stdio.into(), extra).map_err(|error| {
         // What prestart hooks and their like made, poststop hooks take back.
         let hooks = launch.spec.hooks.clone().unwrap_or_default();
         let state = crate::hooks::state(launch, &bundle.to_string_lossy(), "stopped", 0);

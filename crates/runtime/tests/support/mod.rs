@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use oci::runtime::{Capabilities, Linux, Namespace, NamespaceKind, Process, Resources, Root, Spec};
-use runtime::{Exec, ExecRunning, Fds, Launch, Running, StartError, Stdio};
+use runtime::{Exec, ExecRunning, Launch, Running, StartError, Stdio};
 use rustix::process::{WaitId, WaitIdOptions};
 use values::RootMount;
 
@@ -158,8 +158,7 @@ pub type Outcome = (i32, String, String);
 /// Runs a container to its end; its cgroup must be removable then.
 pub fn run(launch: &Launch) -> Result<Outcome, StartError> {
     let (stdio, streams) = pipes();
-    let running =
-        runtime::create(launch, Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio })?.start()?;
+    let running = runtime::create(launch, stdio.into())?.start()?;
     let (out, err) = (read_all(streams.stdout), read_all(streams.stderr));
     let status = wait(&running.pidfd);
     running.cgroup.remove().unwrap();
@@ -189,10 +188,7 @@ impl Live {
         let mut launch = scratch.launch(&["sleep", "1000"]);
         change(&mut launch);
         let (stdio, streams) = pipes();
-        let running = runtime::create(&launch, Fds { netns: None, userns: None, lowest: None, sources: vec![], stdio })
-            .unwrap()
-            .start()
-            .unwrap();
+        let running = runtime::create(&launch, stdio.into()).unwrap().start().unwrap();
         Self { running, _streams: streams, _scratch: scratch }
     }
 

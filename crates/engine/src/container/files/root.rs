@@ -56,7 +56,7 @@ async fn reach<T: Send + 'static>(
     work: impl FnOnce(&Root, &Ids) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let record = container.record();
-    let (s, layers) = (shared.clone(), record.all_layers());
+    let (s, layers) = (shared.clone(), record.all_layers().cloned().collect::<Vec<_>>());
     let work = move |root: &Root, ids: &Ids| {
         // it may end while we are at it: its layers must stay all the same
         let _inside = s.images.enter(&layers)?;

@@ -110,14 +110,7 @@ pub fn open(shared: &Shared, id: &Id, mounts: &mut [Resolved]) -> Result<Opened>
         let Some(image) = &mount.image else { continue };
         opened._inside.push(shared.images.enter(&image.layers)?);
         let key = key(id, image);
-        let view = || shared.snapshots.view(&key, &image.layers);
-        let view = match (view(), shared.images.get(&image.id)) {
-            // a layer has vanished from the disk
-            (Err(e), Some(known)) if e.kind == ErrorKind::NotFound && known.chain == image.layers => {
-                shared.images.mend(&known).during(|| e).and_then(|()| view())
-            }
-            (view, _) => view,
-        };
+        let view = shared.images.mended(&image.id, &image.layers, || shared.snapshots.view(&key, &image.layers));
         let view = view.during(|| format!("image {} at {}", image.name, mount.destination))?;
         mount.image_root = Some(ImageRoot { root: view.root, has_lowest: view.lowest.is_some() });
         opened.lowest.extend(view.lowest);
@@ -129,8 +122,8 @@ pub fn open(shared: &Shared, id: &Id, mounts: &mut [Resolved]) -> Result<Opened>
 ///
 /// # Errors
 /// Those of the snapshot driver.
-pub fn close(shared: &Shared, record: &Record) -> Result<()> {
-    record.images.iter().try_for_each(|image| shared.snapshots.remove(&key(&record.id, image)))
+pub fn close(shared: &Shared, id: &Id, images: &[MountedImage]) -> Result<()> {
+    images.iter().try_for_each(|image| shared.snapshots.remove(&key(id, image)))
 }
 
 /// What the snapshot driver knows it by: [`image::owner`] tells the container.

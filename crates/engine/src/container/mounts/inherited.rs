@@ -26,7 +26,8 @@ pub fn inherited(shared: &Shared, spec: &str) -> Result<Vec<Resolved>> {
     Ok(mounts)
 }
 
-/// A mount as its container's record has it; `part` of its source. `None` for a kind of which nothing is kept but in its own request.
+/// A mount as its container's record has it; `part` of its source. `None` for a kind of which nothing is kept but in its own
+/// request.
 pub fn from_point(point: &MountPoint, part: &str, read_only: bool) -> Option<Resolved> {
     let part = part.to_owned();
     if point.kind == "image" {
